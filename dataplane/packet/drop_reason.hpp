@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace rampart {
+
+/// Every way in which a packet can end here. X(enumerator, name in counters, one line of meaning).
+/// Enumerator, name and meaning come from this one list.
+#define RAMPART_DROP_REASONS(X)                                                                    \
+  X(kRunt, "runt", "frame too short for its Ethernet header or VLAN tags")                         \
+  X(kVlanDepth, "vlan_depth", "more than two VLAN tags")                                           \
+  X(kNonIp, "non_ip", "neither IP nor ARP, and --non-ip is drop")                                  \
+  X(kIpTruncated, "ip_truncated",                                                                  \
+    "the IP header or the length it states does not fit in the frame (offloads on the sender?)")   \
+  X(kIpVersion, "ip_version", "the version field does not fit the EtherType")                      \
+  X(kIpHeader, "ip_header", "IPv4 header length below 20 bytes or beyond the packet, bad option")  \
+  X(kIpChecksum, "ip_checksum", "the IPv4 header checksum is wrong")                               \
+  X(kIpExtension, "ip_extension", "IPv6 extension headers: too many, cut short or not known")      \
+  X(kSourceRoute, "source_route", "IPv4 source route option or IPv6 routing header type 0")        \
+  X(kMartian, "martian", "an address that must not stand on a wire, or source equal destination")  \
+  X(kSpoofed, "spoofed", "a source outside the --port-sources of its port")                        \
+  X(kFragment, "fragment", "a later fragment whose first was not seen or not allowed")             \
+  X(kL4Truncated, "l4_truncated", "the transport header is cut short")                             \
+  X(kL4Header, "l4_header", "a transport header that contradicts itself (data offset, length)")    \
+  X(kTcpFlags, "tcp_flags", "a combination of TCP flags that no stack sends")                      \
+  X(kL4Checksum, "l4_checksum",                                                                    \
+    "the TCP, UDP, SCTP or ICMP checksum is wrong (checksum offload on the sender?)")              \
+  X(kNoPolicyYet, "no_policy_yet", "no snapshot has been accepted yet and --startup is drop")      \
+  X(kDeniedEgress, "denied_egress", "an egress policy isolates the source and none allows it")     \
+  X(kDeniedIngress, "denied_ingress",                                                              \
+    "an ingress policy isolates the destination and none allows it")                               \
+  X(kNoFlow, "no_flow", "belongs to no known flow and cannot open one (mid-stream TCP, SCTP)")     \
+  X(kIcmpUnrelated, "icmp_unrelated", "an ICMP error or echo reply that belongs to no known flow") \
+  X(kTableFull, "table_full", "a new flow found no room in the flow table")                        \
+  X(kTunnel, "tunnel", "encapsulated traffic, and --tunnels is drop")                              \
+  X(kHandoffFull, "handoff_full", "the ring to the worker that owns the flow was full")            \
+  X(kTxFull, "tx_full", "the outgoing port took no more packets")                                  \
+  X(kTxError, "tx_error", "the driver accepted the packet and then reported a send error")         \
+  X(kPortDown, "port_down", "the outgoing port was being reset or was down")                       \
+  X(kRxMissed, "rx_missed", "the receiving port had no free descriptor (driver's count)")          \
+  X(kRxError, "rx_error", "the receiving port or driver rejected the frame (driver's count)")      \
+  X(kRxNoMbuf, "rx_no_mbuf", "no packet buffer was free for the frame (driver's count)")           \
+  X(kStopping, "stopping", "still in a ring when the appliance stopped")                           \
+  X(kInternal, "internal", "reached the end of the pipeline without a verdict (a bug)")
+
+enum class DropReason : uint8_t {
+  kNone = 0,  ///< not dropped
+#define RAMPART_X(id, name, meaning) id,
+  RAMPART_DROP_REASONS(RAMPART_X)
+#undef RAMPART_X
+      kCount
+};
+
+inline constexpr unsigned kDropReasons = static_cast<unsigned>(DropReason::kCount);
+
+struct DropReasonText {
+  std::string_view name;
+  std::string_view meaning;
+};
+
+inline constexpr std::array<DropReasonText, kDropReasons> kDropReasonTexts{{
+    {"none", "not dropped"},
+#define RAMPART_X(id, name, meaning) {name, meaning},
+    RAMPART_DROP_REASONS(RAMPART_X)
+#undef RAMPART_X
+}};
+
+constexpr std::string_view to_string(DropReason reason) {
+  return kDropReasonTexts[static_cast<unsigned>(reason)].name;
+}
+
+}  // namespace rampart

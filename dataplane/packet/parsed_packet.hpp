@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "dataplane/base/byte_order.hpp"
+#include "dataplane/base/ids.hpp"
+#include "dataplane/base/ip_address.hpp"
+#include "dataplane/packet/drop_reason.hpp"
+
+namespace rampart {
+
+/// What the pipeline does with a packet after parsing.
+enum class PacketKind : uint8_t {
+  kDropped,     ///< `reason` says why
+  kPassAlways,  ///< ARP, neighbour and router discovery, MLD, IGMP, DHCP: no state, no policy
+  kNonIp,       ///< not IP: --non-ip decides
+  kFlow,        ///< belongs to a flow: the tuple is its own
+  kIcmpError,   ///< an ICMP error: the tuple is that of the packet it quotes, as it was sent
+};
+
+/// TCP flag bits as they lie in byte 13 of the header (RFC 9293 §3.1).
+namespace tcp_flag {
+inline constexpr uint8_t kFin = 0x01, kSyn = 0x02, kRst = 0x04, kPsh = 0x08, kAck = 0x10,
+                         kUrg = 0x20, kEce = 0x40, kCwr = 0x80;
+}
+
+/// All that later stages may know of a packet's bytes; they are read once, by parse_frame.
+/// Addresses and ports are oriented: source and destination as in the packet (for kIcmpError: as
+/// in the quoted packet, which travelled the other way).
+struct ParsedPacket {
+  PacketKind kind = PacketKind::kDropped;
+  DropReason reason = DropReason::kRunt;
+  Family family = Family::kV4;
+  uint8_t protocol = 0;       ///< IANA number; for kIcmpError that of the quoted packet
+  uint8_t tcp_flags = 0;      ///< 0 unless TCP
+  bool later_fragment = false;  ///< has no transport header: `fragment_id` says whose it is
+  bool more_fragments = false;  ///< a first fragment: has ports, its checksum cannot be verified
+  bool opens_flow = false;    ///< may open a flow: UDP, echo request, clean SYN, SCTP INIT, other
+  bool changes_state = false;  ///< may change state of a flow it belongs to: SYN, FIN, RST, INIT …
+  bool tunnel = false;        ///< IPIP, GRE, VXLAN, Geneve: the pods' addresses are inside
+  uint16_t l3_offset = 0;     ///< of the IP header, from the start of the frame, bytes
+  uint16_t l4_offset = 0;     ///< of the transport header, from the start of the frame, bytes
+  uint32_t l4_bytes = 0;      ///< transport header and payload as the IP header states, bytes
+  uint32_t fragment_id = 0;   ///< IPv4 identification or IPv6 fragment identification, host order
+  uint32_t vlans = 0;         ///< outer VID << 12 | inner VID; an absent tag and VID 0 are 0
+  /// Ports as in the packet. ICMP and ICMPv6 echo: the identifier stands in both. Otherwise 0.
+  be16 source_port;
+  be16 destination_port;
+  /// 4 or 16 bytes, network order.
+  alignas(16) uint8_t source[16] = {};
+  alignas(16) uint8_t destination[16] = {};
+
+  IpAddress source_address() const { return IpAddress::from_bytes(family, source); }
+  IpAddress destination_address() const { return IpAddress::from_bytes(family, destination); }
+  /// The destination port as policies see it: 0 for protocols without ports.
+  L4Port policy_port() const {
+    switch (static_cast<IpProtocol>(protocol)) {
+      case IpProtocol::kTcp:
+      case IpProtocol::kUdp:
+      case IpProtocol::kSctp: return destination_port.host();
+      default: return 0;
+    }
+  }
+};
+
+}  // namespace rampart

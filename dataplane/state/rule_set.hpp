@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "dataplane/acl/acl_table.hpp"
+#include "dataplane/addr/address_map.hpp"
+#include "dataplane/base/ids.hpp"
+#include "dataplane/state/verdict.hpp"
+
+namespace rampart {
+
+/// The compiled form of one revision: immutable once published, shared by all workers. The parts
+/// that did not change are shared with the rule set before.
+struct RuleSet {
+  Revision revision = 0;
+  /// Before the first snapshot there are no tables, and this is the verdict on everything;
+  /// otherwise kByTables.
+  enum class Mode : uint8_t { kDropAll, kPassAll, kByTables } mode = Mode::kDropAll;
+  /// The latest revision in which anything but the exact address entries changed. A flow judged
+  /// since then needs to be judged again only if one of its addresses changed (see AddressMap).
+  Revision policy_changed_in = 0;
+  std::shared_ptr<const AddressMap> addresses;
+  std::shared_ptr<const AclTable> acl;
+  /// All identities of the addresses that several live pods claim (Identity::kShared).
+  std::vector<std::vector<Identity>> shared_addresses;
+};
+
+/// Judges `count` connections (any number; best up to 64 at a time). Writes a verdict for each.
+/// `rules.mode` must be kByTables. Worker threads and control threads; no allocation.
+void judge(const RuleSet& rules, const Question* questions, unsigned count,
+           Verdict* verdicts) noexcept;
+
+}  // namespace rampart

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataplane/base/ids.hpp"
+#include "dataplane/base/ip_address.hpp"
+#include "dataplane/base/result.hpp"
+#include "dataplane/packet/drop_reason.hpp"
+#include "dataplane/state/rule_set.hpp"
+
+namespace rampart {
+
+enum class StartupMode : uint8_t { kDrop, kPass };
+enum class ChecksumMode : uint8_t { kOff, kState, kAll };
+
+/// What the data path is made of. Filled from the settings by rampartd.
+struct DataplaneParams {
+  struct Port {
+    std::string name;
+    std::string device;             ///< as in the design: PCI address, iface:, tap:, vdev string
+    std::vector<IpPrefix> sources;  ///< --port-sources; empty: any source
+  };
+  struct Wire {
+    std::string a, b;  ///< port names
+  };
+  struct Timeouts {  ///< idle seconds after which a flow ends
+    uint32_t tcp_opening_s = 30, tcp_established_s = 8000, tcp_half_closed_s = 120,
+             tcp_closing_s = 30, tcp_reset_s = 10, udp_s = 30, udp_replied_s = 120,
+             sctp_opening_s = 30, sctp_established_s = 8000, icmp_s = 10, other_s = 60;
+  };
+  std::vector<Port> ports;
+  std::vector<Wire> wires;
+  unsigned workers = 1;
+  std::vector<unsigned> cores;  ///< CPUs of the workers; empty: chosen from the affinity mask
+  uint64_t max_flows = 1U << 19;  ///< of both families, of all workers
+  unsigned memory_mib = 0;      ///< DPDK's heap; 0: computed
+  unsigned mbufs = 0;           ///< packet buffers; 0: computed
+  StartupMode startup = StartupMode::kDrop;
+  ChecksumMode checksum = ChecksumMode::kState;
+  bool pass_non_ip = false;
+  bool pass_tunnels = true;
+  unsigned idle_us = 0;         ///< sleep this long after many empty polls; 0: never sleep
+  std::string eal;              ///< extra EAL arguments, space separated
+  Timeouts timeouts;
+};
+
+/// Counters of one port; for ports the law of decision 9 reads
+/// received + originated = sent + Σ drops + held, by the port on which packets came in.
+struct PortCounters {
+  uint64_t received = 0, received_bytes = 0;  ///< frames the port took from the wire
+  uint64_t originated = 0;                    ///< frames made here (none in this version)
+  uint64_t sent = 0, sent_bytes = 0;          ///< frames that left through this port
+  uint64_t forwarded = 0;  ///< of the frames received here, those that left (through the other port)
+  uint64_t held = 0;       ///< received here, in a ring between workers just now
+  std::array<uint64_t, kDropReasons> drops{};  ///< of the frames received here
+};
+
+struct PortStatus {
+  std::string name, device, driver;
+  bool up = false;           ///< link, as the driver reports it
+  bool running = false;      ///< false while it is being reset
+  uint32_t speed_mbps = 0;   ///< 0: unknown
+  bool promiscuous = false;  ///< as the driver reports it
+  uint16_t mtu = 0;
+  std::string mac;
+  unsigned rx_queues = 0, tx_queues = 0;
+  std::string peer;          ///< the other end of its wire; empty: no wire
+  uint64_t resets = 0;       ///< times the port was recovered
+  std::vector<IpPrefix> sources;
+  PortCounters counters;
+};
+
+struct WorkerStatus {
+  unsigned cpu = 0;
+  uint64_t received = 0, forwarded = 0, dropped = 0;
+  uint64_t handed_over = 0;  ///< packets passed to the worker that owns their flow
+  uint64_t flow_hits = 0, flow_misses = 0, flows_created = 0, flows_expired = 0, flows_cut = 0,
+           flows_rejudged = 0;
+  uint64_t flows = 0;        ///< live now
+  uint64_t loops = 0, idle_loops = 0;
+  uint64_t busy_cycles = 0;  ///< TSC cycles of loops that moved packets
+  uint64_t heap_bytes = 0;   ///< bytes this worker's thread took from the heap since it started: 0
+  Revision revision = 0;     ///< the one it last used
+};
+
+struct DataplaneStatus {
+  std::vector<PortStatus> ports;
+  std::vector<WorkerStatus> workers;
+  bool huge_pages = false;
+  unsigned memory_mib = 0, mbufs = 0, mbufs_free = 0;
+  uint64_t max_flows = 0;
+  uint64_t passed_always = 0;  ///< ARP, neighbour discovery, MLD, IGMP, DHCP
+  uint64_t tunnelled = 0;      ///< encapsulated packets judged by their outer addresses
+};
+
+/// One live flow, oriented as it was opened.
+struct FlowRecord {
+  IpAddress source, destination;
+  L4Port source_port = 0, destination_port = 0;  ///< ICMP echo: the identifier in both
+  uint8_t protocol = 0;
+  uint8_t wire = 0;
+  uint16_t outer_vlan = 0, inner_vlan = 0;
+  const char* state = "";  ///< e.g. "established"
+  WorkerId worker = 0;
+  Revision revision = 0;   ///< under which it was last judged
+  uint32_t egress_rule = 0, ingress_rule = 0;
+  uint64_t packets[2] = {0, 0};  ///< from the opener, from the other end
+  uint64_t bytes[2] = {0, 0};
+  uint32_t idle_ms = 0, expires_in_ms = 0;
+};
+
+struct FlowFilter {
+  std::optional<IpAddress> address;  ///< of either end
+  std::optional<L4Port> port;        ///< of either end
+  std::optional<uint8_t> protocol;
+  std::string state;                 ///< empty: any
+  size_t limit = 1000;
+};
+
+/// The packet-moving half of the appliance: EAL, ports, buffers, flow tables, workers.
+/// All methods are for control threads; publish, flows and reset_port serialise themselves.
+class Dataplane {
+ public:
+  static Result<std::unique_ptr<Dataplane>> create(const DataplaneParams& params);
+  virtual ~Dataplane() = default;
+
+  /// Starts ports and workers. Call publish first if a rule set is to be in force before the
+  /// first packet.
+  virtual Result<void> start() = 0;
+  /// Stops forwarding at once; returns when the workers have ended. Idempotent.
+  virtual void stop() = 0;
+
+  /// Puts a rule set in force and returns when every worker uses it; the one before is then no
+  /// longer looked at. Sleeps while it waits. Before start: stores it only.
+  virtual Result<void> publish(std::shared_ptr<const RuleSet> rules) = 0;
+  /// What is in force. Never null: before the first publication it is revision 0.
+  virtual std::shared_ptr<const RuleSet> rules() const = 0;
+
+  virtual DataplaneStatus status() const = 0;
+  /// Live flows that match, at most filter.limit; `truncated` says that there are more. Workers
+  /// copy them out in bounded slices; fails with kIo if they do not answer within a few seconds.
+  virtual Result<std::vector<FlowRecord>> flows(const FlowFilter& filter, bool& truncated) = 0;
+  /// Recovers a port as after a VF or PF reset: workers leave it, it is reset, set up, started.
+  virtual Result<void> reset_port(const std::string& name) = 0;
+};
+
+}  // namespace rampart
