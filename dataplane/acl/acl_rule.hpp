@@ -8,9 +8,10 @@
 namespace rampart {
 
 /// One allow rule in class space, all bounds inclusive and in host order. It matches a connection
-/// in one direction of judgement: `subject` is the subject class of the end that is isolated (egress
-/// and ingress subject classes are numbered in one space, so the direction is part of the number),
-/// `peer` the peer class of the other end, `port` the destination port (0 for protocols without).
+/// in one direction of judgement: `subject` is the subject class of the end that is isolated
+/// (egress and ingress subject classes are numbered in one space, so the direction is part of the
+/// number), `peer` the peer class of the other end, `port` the destination port (0 for protocols
+/// without).
 struct AclRule {
   uint8_t protocol = 0;  ///< IANA number; ignored if any_protocol
   bool any_protocol = false;
@@ -23,6 +24,8 @@ struct AclRule {
   /// What a match reports: 1 + index into the rule set's origins. Of several rules that match, the
   /// one with the lowest `rule` is reported.
   uint32_t rule = 0;
+
+  bool operator==(const AclRule&) const = default;
 };
 
 /// What is asked of the ACL, one direction of judgement of one packet.

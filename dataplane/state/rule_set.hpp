@@ -28,8 +28,14 @@ struct RuleSet {
   std::vector<std::vector<Identity>> shared_addresses;
 };
 
+/// More claimants of one address than this, and it is denied everything (fail closed): judging it
+/// would cost a question for every pair of identities.
+inline constexpr unsigned kMaxClaimants = 8;
+
 /// Judges `count` connections (any number; best up to 64 at a time). Writes a verdict for each.
 /// `rules.mode` must be kByTables. Worker threads and control threads; no allocation.
+/// The questions hold pointers from `rules.addresses`: where source and destination are the same
+/// pointer, an address talks to itself, which is never denied (a pod that is its own client).
 void judge(const RuleSet& rules, const Question* questions, unsigned count,
            Verdict* verdicts) noexcept;
 

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "dataplane/addr/identity.hpp"
+#include "dataplane/base/ids.hpp"
+
+namespace rampart {
+
+/// Shards of exact entries in each family. With 100,000 pods a shard has a hundred entries, which
+/// is what one pod's coming or going costs to rebuild.
+inline constexpr unsigned kExactShards = 1024;
+
+struct ExactKeyV6 {
+  uint8_t bytes[16];
+  bool operator==(const ExactKeyV6& other) const noexcept {
+    return std::memcmp(bytes, other.bytes, sizeof bytes) == 0;
+  }
+};
+
+inline uint64_t exact_mix(uint64_t v) noexcept {
+  v = (v ^ v >> 32) * 0xD6E8FEB86659FD93;
+  v = (v ^ v >> 32) * 0xD6E8FEB86659FD93;
+  return v ^ v >> 32;
+}
+/// The top bits choose the shard, the low bits the slot.
+inline uint64_t exact_hash(uint32_t raw) noexcept {
+  return exact_mix(raw + 0x9E3779B97F4A7C15);
+}
+inline uint64_t exact_hash(const ExactKeyV6& key) noexcept {
+  uint64_t half[2];
+  std::memcpy(half, key.bytes, sizeof half);
+  return exact_mix(exact_mix(half[0]) + half[1]);
+}
+inline unsigned exact_shard(uint64_t hash) noexcept {
+  return static_cast<unsigned>(hash >> 54);
+}
+static_assert(kExactShards == 1U << (64 - 54));
+
+/// Exact addresses of one family, Key being the address as it lies in a packet. Immutable after
+/// build; see AddressMap for threads and lifetimes.
+template <typename Key>
+class ExactTable {
+ public:
+  using Pair = std::pair<Key, Identity>;
+
+  /// What a lookup touches first: where the slots of a shard are.
+  struct Slot {
+    Key key;
+    uint32_t used;
+    Identity identity;
+  };
+
+  ExactTable() {
+    views_.fill(View{&kNoSlot, 0});
+    changed_in_.fill(0);
+  }
+
+  /// Takes entries over (each key once; in any order) and shares every shard that is as in
+  /// `previous`. Returns false if a key comes twice; it is then written to `*twice`.
+  [[nodiscard]] bool build(const std::vector<Pair>& entries, Revision revision,
+                           const ExactTable* previous, Key* twice) {
+    std::array<uint32_t, kExactShards + 1> start{};
+    for (const Pair& e : entries) ++start[exact_shard(exact_hash(e.first)) + 1];
+    for (unsigned s = 0; s < kExactShards; ++s) start[s + 1] += start[s];
+    std::vector<const Pair*> sorted(entries.size());
+    auto next = start;
+    for (const Pair& e : entries) sorted[next[exact_shard(exact_hash(e.first))]++] = &e;
+
+    size_ = entries.size();
+    for (unsigned s = 0; s < kExactShards; ++s) {
+      const Pair* const* first = sorted.data() + start[s];
+      const uint32_t count = start[s + 1] - start[s];
+      if (previous != nullptr && previous->holds_exactly(s, first, count)) {
+        shards_[s] = previous->shards_[s];
+        changed_in_[s] = previous->changed_in_[s];
+      } else {
+        if (!fill(s, first, count, twice)) return false;
+        changed_in_[s] = revision;
+      }
+      if (shards_[s]) views_[s] = View{shards_[s]->slots.data(), shards_[s]->mask};
+    }
+    return true;
+  }
+
+  void prefetch(uint64_t hash) const noexcept {
+    const View& view = views_[exact_shard(hash)];
+    __builtin_prefetch(&view.slots[hash & view.mask]);
+  }
+  /// Null if there is no entry.
+  const Identity* find(const Key& key, uint64_t hash) const noexcept {
+    const View& view = views_[exact_shard(hash)];
+    for (uint64_t i = hash & view.mask; view.slots[i].used != 0; i = (i + 1) & view.mask) {
+      if (view.slots[i].key == key) return &view.slots[i].identity;
+    }
+    return nullptr;
+  }
+  Revision changed_in(uint64_t hash) const noexcept { return changed_in_[exact_shard(hash)]; }
+  size_t size() const noexcept { return size_; }
+  size_t shards_shared_with(const ExactTable& other) const noexcept {
+    size_t shared = 0;
+    for (unsigned s = 0; s < kExactShards; ++s) shared += shards_[s] == other.shards_[s];
+    return shared;
+  }
+
+ private:
+  /// At most half full, so that a search always ends at an empty slot.
+  struct Shard {
+    std::vector<Slot> slots;
+    uint32_t mask = 0;
+    uint32_t count = 0;
+  };
+  struct View {
+    const Slot* slots;
+    uint32_t mask;
+  };
+  static constexpr Slot kNoSlot{};
+
+  bool holds_exactly(unsigned shard, const Pair* const* entries, uint32_t count) const {
+    if (count != (shards_[shard] ? shards_[shard]->count : 0)) return false;
+    for (uint32_t i = 0; i < count; ++i) {
+      const Identity* mine = find(entries[i]->first, exact_hash(entries[i]->first));
+      if (mine == nullptr || !(*mine == entries[i]->second)) return false;
+      // With a key that comes twice the counts could agree by accident; leave it to fill().
+      for (uint32_t k = 0; k < i; ++k) {
+        if (entries[k]->first == entries[i]->first) return false;
+      }
+    }
+    return true;
+  }
+
+  bool fill(unsigned s, const Pair* const* entries, uint32_t count, Key* twice) {
+    if (count == 0) return true;
+    auto shard = std::make_shared<Shard>();
+    const uint32_t capacity = std::bit_ceil(count * 2);
+    shard->slots.resize(capacity);
+    shard->mask = capacity - 1;
+    shard->count = count;
+    for (uint32_t e = 0; e < count; ++e) {
+      const Key& key = entries[e]->first;
+      uint64_t i = exact_hash(key) & shard->mask;
+      for (; shard->slots[i].used != 0; i = (i + 1) & shard->mask) {
+        if (shard->slots[i].key == key) {
+          *twice = key;
+          return false;
+        }
+      }
+      shard->slots[i] = Slot{key, 1, entries[e]->second};
+    }
+    shards_[s] = std::move(shard);
+    return true;
+  }
+
+  std::array<View, kExactShards> views_;
+  std::array<Revision, kExactShards> changed_in_;
+  std::array<std::shared_ptr<const Shard>, kExactShards> shards_;
+  size_t size_ = 0;
+};
+
+}  // namespace rampart

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/acl/acl_table.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <string>
+
+namespace rampart {
+namespace {
+
+std::shared_ptr<const AclTable> build(std::vector<AclRule> rules) {
+  auto table = AclTable::build(std::move(rules));
+  EXPECT_TRUE(table) << table.error().text();
+  return table ? *table : nullptr;
+}
+
+uint32_t ask(const AclTable& table, const AclQuery& query) {
+  uint32_t rule = 99;
+  table.classify(&query, 1, &rule);
+  return rule;
+}
+
+bool matches(const AclRule& r, const AclQuery& q) {
+  return (r.any_protocol || r.protocol == q.protocol) && r.subject_first <= q.subject &&
+         q.subject <= r.subject_last && r.peer_first <= q.peer && q.peer <= r.peer_last &&
+         r.port_first <= q.port && q.port <= r.port_last;
+}
+
+uint32_t linear_scan(const std::vector<AclRule>& rules, const AclQuery& q) {
+  uint32_t best = 0;
+  for (const AclRule& r : rules) {
+    if (matches(r, q) && (best == 0 || r.rule < best)) best = r.rule;
+  }
+  return best;
+}
+
+TEST(AclTable, WithoutRulesNothingMatches) {
+  const auto table = build({});
+  EXPECT_EQ(ask(*table, {6, 1, 1, 80}), 0U);
+}
+
+TEST(AclTable, EveryFieldHasBothBoundsInclusive) {
+  const auto table = build({{.protocol = 6,
+                             .subject_first = 256,
+                             .subject_last = 511,
+                             .peer_first = 0x10000,
+                             .peer_last = 0x200FF,
+                             .port_first = 80,
+                             .port_last = 90,
+                             .rule = 5}});
+  const AclQuery inside{6, 300, 0x18000, 85};
+  EXPECT_EQ(ask(*table, inside), 5U);
+  for (const auto& [low, high] : std::vector<std::pair<AclQuery, AclQuery>>{
+           {{6, 256, 0x18000, 85}, {6, 255, 0x18000, 85}},
+           {{6, 511, 0x18000, 85}, {6, 512, 0x18000, 85}},
+           {{6, 300, 0x10000, 85}, {6, 300, 0xFFFF, 85}},
+           {{6, 300, 0x200FF, 85}, {6, 300, 0x20100, 85}},
+           {{6, 300, 0x18000, 80}, {6, 300, 0x18000, 79}},
+           {{6, 300, 0x18000, 90}, {6, 300, 0x18000, 91}},
+           {{6, 300, 0x18000, 85}, {17, 300, 0x18000, 85}}}) {
+    EXPECT_EQ(ask(*table, low), 5U);
+    EXPECT_EQ(ask(*table, high), 0U);
+  }
+}
+
+TEST(AclTable, AnyProtocolMeansUnknownOnesToo) {
+  const auto table = build({{.any_protocol = true,
+                             .subject_first = 1,
+                             .subject_last = 1,
+                             .peer_first = 0,
+                             .peer_last = 0xFFFFFFFF,
+                             .rule = 1}});
+  for (const unsigned protocol : {0U, 1U, 6U, 17U, 58U, 132U, 255U}) {
+    EXPECT_EQ(ask(*table, {static_cast<uint8_t>(protocol), 1, 0xFFFFFFFF, 65535}), 1U) << protocol;
+    EXPECT_EQ(ask(*table, {static_cast<uint8_t>(protocol), 2, 0, 0}), 0U) << protocol;
+  }
+}
+
+TEST(AclTable, TheLowestRuleNumberIsReported) {
+  AclRule wide{.any_protocol = true, .subject_first = 1, .subject_last = 9, .peer_last = 99};
+  std::vector<AclRule> rules;
+  for (const uint32_t number : {7U, 3U, 5U}) {
+    rules.push_back(wide);
+    rules.back().rule = number;
+  }
+  EXPECT_EQ(ask(*build(rules), {6, 4, 4, 4}), 3U);
+}
+
+TEST(AclTable, EqualsALinearScan) {
+  std::mt19937 random(4711);
+  const auto number = [&](uint32_t below) { return static_cast<uint32_t>(random() % below); };
+  for (int round = 0; round < 12; ++round) {
+    const uint32_t subjects = round % 2 == 0 ? 12 : 3000, peers = round % 3 == 0 ? 20 : 70000;
+    std::vector<AclRule> rules;
+    for (uint32_t i = 0; i < 10 + 40U * static_cast<uint32_t>(round); ++i) {
+      AclRule r;
+      r.any_protocol = number(4) == 0;
+      r.protocol = number(2) == 0 ? 6 : 17;
+      r.subject_first = static_cast<uint16_t>(1 + number(subjects));
+      r.subject_last = static_cast<uint16_t>(r.subject_first + number(3));
+      r.peer_first = number(peers);
+      r.peer_last = number(5) == 0 ? 0xFFFFFFFF : r.peer_first + number(peers / 4);
+      r.port_first = static_cast<L4Port>(number(65536));
+      r.port_last = static_cast<L4Port>(r.port_first + number(65536U - r.port_first));
+      if (number(3) == 0) r.port_first = 0, r.port_last = 65535;
+      r.rule = i + 1;
+      rules.push_back(r);
+    }
+    std::shuffle(rules.begin(), rules.end(), random);
+    const auto table = build(rules);
+    std::vector<AclQuery> queries;
+    for (int i = 0; i < 2000; ++i) {
+      AclQuery q{static_cast<uint8_t>(number(3) == 0   ? number(256)
+                                      : number(2) == 0 ? 6
+                                                       : 17),
+                 static_cast<uint16_t>(1 + number(subjects + 3)), number(peers + peers / 4),
+                 static_cast<L4Port>(number(65536))};
+      if (i % 2 == 0) {  // on or beside a bound of some rule
+        const AclRule& r = rules[number(static_cast<uint32_t>(rules.size()))];
+        q.subject = static_cast<uint16_t>(r.subject_last + number(2));
+        q.peer = r.peer_first - number(2);
+        q.port = static_cast<L4Port>(number(2) == 0 ? r.port_last + number(2)
+                                                    : r.port_first - number(2));
+        q.protocol = r.protocol;
+      }
+      queries.push_back(q);
+    }
+    std::vector<uint32_t> found(queries.size());
+    table->classify(queries.data(), static_cast<unsigned>(queries.size()), found.data());
+    size_t hits = 0;
+    for (size_t i = 0; i < queries.size(); ++i) {
+      ASSERT_EQ(found[i], linear_scan(rules, queries[i])) << "round " << round << " query " << i;
+      hits += found[i] != 0;
+    }
+    EXPECT_GT(hits, 20U);
+  }
+}
+
+TEST(AclTable, TablesLiveSideBySide) {
+  const AclRule r{.any_protocol = true, .subject_first = 1, .subject_last = 1, .rule = 1};
+  auto other = r;
+  other.subject_first = other.subject_last = 2;
+  const auto a = build({r}), b = build({other});
+  EXPECT_EQ(ask(*a, {6, 1, 0, 0}), 1U);
+  EXPECT_EQ(ask(*a, {6, 2, 0, 0}), 0U);
+  EXPECT_EQ(ask(*b, {6, 2, 0, 0}), 1U);
+}
+
+TEST(AclTable, RefusesRulesThatMeanNothing) {
+  const AclRule good{.any_protocol = true, .subject_first = 1, .subject_last = 1, .rule = 1};
+  const auto refused = [&](auto&& spoil) -> std::string {
+    AclRule bad = good;
+    spoil(bad);
+    auto table = AclTable::build({good, bad});
+    return table ? "accepted" : table.error().text();
+  };
+  EXPECT_EQ(refused([](AclRule& r) { r.rule = 0; }), "ACL rule 1: its number is 0");
+  EXPECT_EQ(refused([](AclRule& r) { r.subject_first = 2; }),
+            "ACL rule 1: its subjects are crossed");
+  EXPECT_EQ(refused([](AclRule& r) { r.peer_first = 1; }), "ACL rule 1: its peers are crossed");
+  EXPECT_EQ(refused([](AclRule& r) { r.port_first = 9, r.port_last = 8; }),
+            "ACL rule 1: its ports are crossed");
+}
+
+TEST(AclTable, ShortMemoryIsAnErrorAndNothingElse) {
+  // Rules alone of this number are larger than the 512 MiB that the tests' EAL has.
+  std::vector<AclRule> many(8U << 20, AclRule{.any_protocol = true, .rule = 1});
+  auto table = AclTable::build(std::move(many));
+  ASSERT_FALSE(table);
+  EXPECT_EQ(table.error().code, ErrorCode::kNoMemory);
+  EXPECT_NE(build({{.any_protocol = true, .rule = 1}}), nullptr);
+}
+
+TEST(AclContext, RefusesANameInUse) {
+  auto first = AclContext::create("twice", 64, 1);
+  ASSERT_TRUE(first);
+  auto second = AclContext::create("twice", 64, 1);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::kConflict);
+  auto longer = AclContext::create(std::string(32, 'x'), 64, 1);
+  ASSERT_FALSE(longer);
+  EXPECT_EQ(longer.error().code, ErrorCode::kTooLarge);
+}
+
+}  // namespace
+}  // namespace rampart

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/addr/address_map.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+#include <string>
+
+namespace rampart {
+namespace {
+
+IpAddress ip(std::string_view text) {
+  return *IpAddress::parse(text);
+}
+Identity named(uint32_t peer_class) {
+  Identity i;
+  i.peer_class = peer_class;
+  return i;
+}
+
+std::shared_ptr<const AddressMap> build(const std::vector<AddressMap::Entry>& entries,
+                                        const std::vector<AddressMap::Interval>& v4 = {},
+                                        const std::vector<AddressMap::Interval>& v6 = {},
+                                        Revision revision = 1,
+                                        const AddressMap* previous = nullptr) {
+  auto map = AddressMap::build(entries, v4, v6, revision, previous);
+  EXPECT_TRUE(map) << map.error().text();
+  return map ? *map : nullptr;
+}
+
+TEST(AddressMap, EmptyMapKnowsEveryAddressAsAStranger) {
+  const auto map = build({});
+  for (const char* text : {"0.0.0.0", "255.255.255.255", "10.1.2.3", "::", "2001:db8::1",
+                           "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"}) {
+    ASSERT_NE(map->find(ip(text)), nullptr) << text;
+    EXPECT_EQ(*map->find(ip(text)), Identity{}) << text;
+  }
+  EXPECT_EQ(map->intervals(), 2U);
+}
+
+TEST(AddressMap, ExactEntriesAtBothEndsOfBothFamilies) {
+  const std::vector<const char*> texts{
+      "0.0.0.0", "255.255.255.255", "::",      "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "0.0.0.1",
+      "::1",     "::ffff:10.0.0.1", "10.0.0.1"};
+  std::vector<AddressMap::Entry> entries;
+  for (uint32_t i = 0; i < texts.size(); ++i) entries.push_back({ip(texts[i]), named(i + 1)});
+  const auto map = build(entries);
+  for (uint32_t i = 0; i < texts.size(); ++i) {
+    EXPECT_EQ(map->find(ip(texts[i]))->peer_class, i + 1) << texts[i];
+  }
+  for (const char* other : {"0.0.0.2", "255.255.255.254", "::2", "a00:1::"}) {
+    EXPECT_EQ(map->find(ip(other))->peer_class, 0U) << other;
+  }
+  EXPECT_EQ(map->exact_entries(), texts.size());
+}
+
+TEST(AddressMap, IntervalsBeginAndEndExactly) {
+  const auto map = build({},
+                         {{ip("0.0.0.0"), named(1)},
+                          {ip("10.0.0.0"), named(2)},
+                          {ip("10.0.0.128"), named(3)},
+                          {ip("10.0.1.0"), named(4)},
+                          {ip("10.1.0.0"), named(5)},
+                          {ip("255.255.255.255"), named(6)}},
+                         {{ip("::"), named(11)},
+                          {ip("2001:db8::"), named(12)},
+                          {ip("2001:db8::8000:0:0:0"), named(13)},
+                          {ip("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), named(14)}});
+  const std::vector<std::pair<const char*, uint32_t>> expected{
+      {"0.0.0.0", 1},
+      {"9.255.255.255", 1},
+      {"10.0.0.0", 2},
+      {"10.0.0.127", 2},
+      {"10.0.0.128", 3},
+      {"10.0.0.255", 3},
+      {"10.0.1.0", 4},
+      {"10.0.255.255", 4},
+      {"10.1.0.0", 5},
+      {"10.2.0.0", 5},
+      {"255.255.255.254", 5},
+      {"255.255.255.255", 6},
+      {"::", 11},
+      {"2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", 11},
+      {"2001:db8::", 12},
+      {"2001:db8::7fff:ffff:ffff:ffff", 12},
+      {"2001:db8::8000:0:0:0", 13},
+      {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", 13},
+      {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 14}};
+  for (const auto& [text, peer_class] : expected) {
+    EXPECT_EQ(map->find(ip(text))->peer_class, peer_class) << text;
+  }
+}
+
+TEST(AddressMap, AnExactEntryBeatsItsInterval) {
+  const auto map = build({{ip("10.0.0.5"), named(7)}}, {{ip("0.0.0.0"), named(1)}});
+  EXPECT_EQ(map->find(ip("10.0.0.5"))->peer_class, 7U);
+  EXPECT_EQ(map->find(ip("10.0.0.6"))->peer_class, 1U);
+}
+
+TEST(AddressMap, AgreesWithOrderedMapsOnRandomContent) {
+  std::mt19937_64 random(20240601);
+  for (int round = 0; round < 20; ++round) {
+    std::map<IpAddress, Identity> exact, intervals{{IpAddress::v4(0), named(1)}};
+    uint32_t next = 2;
+    for (int i = 0; i < 3000; ++i) {
+      // Few distinct upper bits, so that shards and /16 index cells are crowded.
+      exact[IpAddress::v4(0x0A000000U | (random() & 0x3FFF))] = named(next++);
+      if (i % 10 == 0) {
+        intervals[IpAddress::v4(static_cast<uint32_t>(0x0A000000U | (random() & 0x3FFFF)))] =
+            named(next++);
+      }
+    }
+    std::vector<AddressMap::Entry> entries;
+    for (const auto& [a, i] : exact) entries.push_back({a, i});
+    std::vector<AddressMap::Interval> v4;
+    for (const auto& [a, i] : intervals) v4.push_back({a, i});
+    const auto map = build(entries, v4);
+
+    std::vector<be32> probes;
+    for (int i = 0; i < 1000; ++i) {
+      probes.push_back(be32{static_cast<uint32_t>(0x0A000000U | (random() & 0x7FFFF))});
+    }
+    std::vector<const Identity*> found(probes.size());
+    map->find_v4(probes.data(), static_cast<unsigned>(probes.size()), found.data());
+    for (size_t i = 0; i < probes.size(); ++i) {
+      const IpAddress a = IpAddress::v4(probes[i].host());
+      const auto hit = exact.find(a);
+      const Identity want =
+          hit != exact.end() ? hit->second : std::prev(intervals.upper_bound(a))->second;
+      ASSERT_EQ(*found[i], want) << a.text();
+      ASSERT_EQ(map->find(a), found[i]) << a.text();
+    }
+  }
+}
+
+TEST(AddressMap, BulkLookupOfIpv6EqualsSingleLookups) {
+  std::mt19937_64 random(6);
+  std::vector<AddressMap::Entry> entries;
+  for (uint32_t i = 0; i < 2000; ++i) {
+    std::array<uint8_t, 16> bytes{0x20, 0x01, 0x0d, 0xb8};
+    bytes[14] = static_cast<uint8_t>(i >> 8);
+    bytes[15] = static_cast<uint8_t>(i);
+    entries.push_back({IpAddress::v6(bytes), named(i + 1)});
+  }
+  const auto map = build(entries);
+  uint8_t probes[101][16];
+  const Identity* found[101];
+  for (auto& probe : probes) {
+    const uint32_t i = random() % 2500;
+    const std::array<uint8_t, 16> bytes{0x20, 0x01, 0x0d, 0xb8};
+    std::memcpy(probe, bytes.data(), 16);
+    probe[14] = static_cast<uint8_t>(i >> 8);
+    probe[15] = static_cast<uint8_t>(i);
+  }
+  map->find_v6(probes, 101, found);
+  for (unsigned k = 0; k < 101; ++k) {
+    const uint32_t i = uint32_t{probes[k][14]} << 8 | probes[k][15];
+    EXPECT_EQ(found[k]->peer_class, i < 2000 ? i + 1 : 0) << i;
+  }
+}
+
+TEST(AddressMap, OneChangedAddressRebuildsOneShardAndMarksIt) {
+  std::vector<AddressMap::Entry> entries;
+  for (uint32_t i = 0; i < 5000; ++i) entries.push_back({IpAddress::v4(0x0A000000U + i), named(i)});
+  const auto first = build(entries, {}, {}, 1);
+  const auto same = build(entries, {}, {}, 2, first.get());
+  EXPECT_EQ(same->shards_shared_with(*first), 2 * AddressMap::kShardsPerFamily);
+  EXPECT_EQ(same->changed_in(ip("10.0.0.77")), 1U);
+  EXPECT_EQ(same->changed_in(ip("10.200.0.77")), first->changed_in(ip("10.200.0.77")));
+
+  auto changed = entries;
+  changed[77].identity.node = 9;
+  const auto second = build(changed, {}, {}, 3, same.get());
+  EXPECT_EQ(second->shards_shared_with(*same), 2 * AddressMap::kShardsPerFamily - 1);
+  EXPECT_EQ(second->changed_in(ip("10.0.0.77")), 3U);
+  EXPECT_EQ(second->find(ip("10.0.0.77"))->node, 9U);
+  EXPECT_EQ(first->find(ip("10.0.0.77"))->node, 0U);
+  size_t touched = 0;
+  for (const auto& e : entries) touched += second->changed_in(e.address) == 3;
+  EXPECT_GE(touched, 1U);
+  EXPECT_LT(touched, 40U);
+
+  auto fewer = changed;
+  fewer.erase(fewer.begin() + 100);
+  const auto third = build(fewer, {}, {}, 4, second.get());
+  EXPECT_EQ(third->changed_in(ip("10.0.0.100")), 4U);
+  EXPECT_EQ(third->find(ip("10.0.0.100"))->peer_class, 0U);
+  EXPECT_EQ(third->exact_entries(), entries.size() - 1);
+}
+
+TEST(AddressMap, KnowsWhetherIntervalsAreTheSame) {
+  const std::vector<AddressMap::Interval> v4{{ip("0.0.0.0"), named(1)}, {ip("10.0.0.0"), named(2)}};
+  auto other = v4;
+  other[1].identity.peer_class = 3;
+  const auto a = build({}, v4), b = build({{ip("1.1.1.1"), named(4)}}, v4), c = build({}, other);
+  EXPECT_TRUE(a->same_intervals(*b));
+  EXPECT_FALSE(a->same_intervals(*c));
+}
+
+TEST(AddressMap, RefusesWhatItCannotMean) {
+  const auto refused = [](const std::vector<AddressMap::Entry>& entries,
+                          const std::vector<AddressMap::Interval>& v4,
+                          const std::vector<AddressMap::Interval>& v6) -> std::string {
+    auto map = AddressMap::build(entries, v4, v6, 1, nullptr);
+    return map ? "accepted" : map.error().text();
+  };
+  EXPECT_EQ(refused({{ip("10.0.0.1"), named(1)}, {ip("10.0.0.1"), named(1)}}, {}, {}),
+            "10.0.0.1: there are two entries for it");
+  EXPECT_EQ(refused({{ip("fd00::1"), named(1)}, {ip("fd00::1"), named(2)}}, {}, {}),
+            "fd00::1: there are two entries for it");
+  EXPECT_EQ(refused({}, {{ip("0.0.0.1"), named(1)}}, {}),
+            "interval at 0.0.0.1: the first interval does not begin at 0");
+  EXPECT_EQ(refused({}, {{ip("0.0.0.0"), named(1)}, {ip("0.0.0.0"), named(1)}}, {}),
+            "interval at 0.0.0.0: out of order");
+  EXPECT_EQ(refused({}, {}, {{ip("0.0.0.0"), named(1)}}),
+            "interval at 0.0.0.0: wrong address family");
+}
+
+}  // namespace
+}  // namespace rampart
