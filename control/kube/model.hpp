@@ -48,6 +48,9 @@ struct LabelSelector {
 struct Namespace {
   std::string name;
   Labels labels;
+  /// No Namespace object was given, only content of it: it is there with the one label that is
+  /// certain, is not written out, and goes with the last of its content.
+  bool implied = false;
   bool operator==(const Namespace&) const = default;
 };
 
@@ -132,6 +135,9 @@ struct NetworkPolicy {
   /// Not empty: this policy holds something that we do not know (a field of a later API version).
   /// It then isolates its pods in its directions, allows nothing, and this says why.
   std::string fails_closed;
+  /// With fails_closed: `spec` as it came, minified, so that it survives being written out and a
+  /// later version can read it. Otherwise empty.
+  std::string raw_spec;
   bool operator==(const NetworkPolicy&) const = default;
 };
 
@@ -166,5 +172,8 @@ struct ClusterState {
   /// Keyed by {kind + "." + api group, ns/name}.
   Objects<UnsupportedPolicy> unsupported;
 };
+
+/// Whether two states hold equal objects (shared or not).
+bool same(const ClusterState& a, const ClusterState& b);
 
 }  // namespace rampart::kube

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/kube/object_sink.hpp"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <utility>
+
+#include "control/kube/decode_objects.hpp"
+#include "control/kube/syntax.hpp"
+
+namespace rampart::kube {
+namespace {
+
+using Step = JsonReader::Step;
+
+/// Kinds of Calico that restrict traffic or that its policies refer to.
+bool is_calico_policy(std::string_view kind) {
+  static constexpr std::array<std::string_view, 3> kKinds{"NetworkSet", "GlobalNetworkSet", "Tier"};
+  return kind.starts_with("Staged") ||
+         std::find(kKinds.begin(), kKinds.end(), kind) != kKinds.end();
+}
+
+/// {kind + "." + group, ns/name}: the key of the map of unsupported policies.
+ObjectKey unsupported_key(const Header& header) {
+  return {std::string(header.kind) + "." + std::string(header.group()), header.key().text()};
+}
+
+/// Whether a map of namespaced objects holds any of that namespace.
+template <typename T>
+bool any_in(const ClusterState::Objects<T>& map, const std::string& ns) {
+  const auto first = map.lower_bound(ObjectKey{ns, {}});
+  return first != map.end() && first->first.ns == ns;
+}
+
+template <typename T>
+void erase_all_in(ClusterState::Objects<T>& map, const std::string& ns) {
+  const auto first = map.lower_bound(ObjectKey{ns, {}});
+  auto last = first;
+  while (last != map.end() && last->first.ns == ns) ++last;
+  map.erase(first, last);
+}
+
+std::shared_ptr<const Namespace> implied_namespace(const std::string& name) {
+  Namespace made{name, {}, true};
+  set_label(made.labels, kNamespaceNameLabel, name);
+  return std::make_shared<const Namespace>(std::move(made));
+}
+
+}  // namespace
+
+ObjectClass classify(const Header& header) {
+  const std::string_view group = header.group(), kind = header.kind;
+  if (header.api_version == "v1") {
+    if (kind == "Namespace") return ObjectClass::kNamespace;
+    if (kind == "Pod") return ObjectClass::kPod;
+    if (kind == "Node") return ObjectClass::kNode;
+  }
+  if (kind == "NetworkPolicy" && header.api_version == "networking.k8s.io/v1") {
+    return ObjectClass::kPolicy;
+  }
+  const bool calico = group == "projectcalico.org" || group == "crd.projectcalico.org";
+  if (kind.find("NetworkPolicy") != std::string_view::npos || (calico && is_calico_policy(kind))) {
+    return ObjectClass::kUnsupportedPolicy;
+  }
+  return ObjectClass::kSkipped;
+}
+
+bool check_names(JsonReader& reader, ObjectClass object_class, Header& header) {
+  if (object_class == ObjectClass::kSkipped) {
+    // Another version of the core group would hold pods that we cannot read: no ground to skip it.
+    if (!header.group().empty() || header.api_version == "v1") return true;
+    const Step step(reader, "apiVersion");
+    return reader.fail("is not known; the core group's is v1");
+  }
+  const bool namespaced = object_class == ObjectClass::kPod || object_class == ObjectClass::kPolicy;
+  const Step step(reader, "metadata");
+  {
+    const Step inner(reader, "name");
+    if (header.name.empty()) return reader.fail("is required");
+    if (!reader.check(object_class == ObjectClass::kNamespace ? check_dns_label(header.name)
+                                                              : check_dns_subdomain(header.name))) {
+      return false;
+    }
+  }
+  if (object_class == ObjectClass::kNamespace || object_class == ObjectClass::kNode) {
+    header.ns.clear();
+  }
+  if (namespaced && header.ns.empty()) header.ns = "default";
+  if (header.ns.empty()) return true;
+  const Step inner(reader, "namespace");
+  return reader.check(check_dns_label(header.ns));
+}
+
+template <typename T, typename Map>
+bool ObjectSink::store(JsonReader& reader, Map& map, ObjectKey key, T object) {
+  const auto [place, fresh] = map.try_emplace(std::move(key));
+  if (!fresh && existing_ == Existing::kRefuse) return reader.fail("stands in the list twice");
+  place->second = std::make_shared<const T>(std::move(object));
+  return true;
+}
+
+bool ObjectSink::put(JsonReader& reader, JsonReader::Element element, Header& header) {
+  const ObjectClass object_class = classify(header);
+  if (!check_names(reader, object_class, header)) return false;
+  switch (object_class) {
+    case ObjectClass::kNamespace: {
+      Namespace made{header.name, {}, false};
+      return read_namespace(reader, header, made) &&
+             store(reader, state_.namespaces, header.key(), std::move(made));
+    }
+    case ObjectClass::kPod: {
+      Pod made;
+      made.ns = header.ns;
+      made.name = header.name;
+      touched_.insert(header.ns);
+      return read_pod(reader, header, made) &&
+             store(reader, state_.pods, header.key(), std::move(made));
+    }
+    case ObjectClass::kNode: {
+      Node made;
+      made.name = header.name;
+      return read_node(reader, header, made) &&
+             store(reader, state_.nodes, header.key(), std::move(made));
+    }
+    case ObjectClass::kPolicy: {
+      NetworkPolicy made;
+      made.ns = header.ns;
+      made.name = header.name;
+      touched_.insert(header.ns);
+      return read_policy(reader, header, made) &&
+             store(reader, state_.policies, header.key(), std::move(made));
+    }
+    case ObjectClass::kUnsupportedPolicy:
+      return store(reader, state_.unsupported, unsupported_key(header),
+                   UnsupportedPolicy{std::string(header.api_version), std::string(header.kind),
+                                     header.ns, header.name, simdjson::minify(element)});
+    case ObjectClass::kSkipped:
+      ++skipped_[std::string(header.kind)];
+      return true;
+  }
+  return true;
+}
+
+bool ObjectSink::remove(JsonReader& reader, Header& header) {
+  const ObjectClass object_class = classify(header);
+  if (!check_names(reader, object_class, header)) return false;
+  switch (object_class) {
+    case ObjectClass::kNamespace:
+      remove_namespace(header.name);
+      break;
+    case ObjectClass::kPod:
+      state_.pods.erase(header.key());
+      touched_.insert(header.ns);
+      break;
+    case ObjectClass::kNode:
+      state_.nodes.erase(header.key());
+      break;
+    case ObjectClass::kPolicy:
+      state_.policies.erase(header.key());
+      touched_.insert(header.ns);
+      break;
+    case ObjectClass::kUnsupportedPolicy:
+      state_.unsupported.erase(unsupported_key(header));
+      break;
+    case ObjectClass::kSkipped:
+      ++skipped_[std::string(header.kind)];
+      break;
+  }
+  return true;
+}
+
+void ObjectSink::remove_namespace(const std::string& name) {
+  state_.namespaces.erase(ObjectKey{{}, name});
+  erase_all_in(state_.pods, name);
+  erase_all_in(state_.policies, name);
+  std::erase_if(state_.unsupported, [&](const auto& entry) { return entry.second->ns == name; });
+}
+
+void ObjectSink::settle_namespaces() {
+  for (const std::string& name : touched_) {
+    const bool has_content = any_in(state_.pods, name) || any_in(state_.policies, name);
+    const ObjectKey key{{}, name};
+    const auto found = state_.namespaces.find(key);
+    if (found == state_.namespaces.end()) {
+      if (has_content) state_.namespaces.emplace(key, implied_namespace(name));
+    } else if (found->second->implied && !has_content) {
+      state_.namespaces.erase(found);
+    }
+  }
+}
+
+std::vector<SkippedKind> ObjectSink::skipped() const {
+  std::vector<SkippedKind> list;
+  for (const auto& [kind, count] : skipped_) list.push_back({kind, count});
+  return list;
+}
+
+}  // namespace rampart::kube
