@@ -9,7 +9,9 @@
 namespace rampart {
 namespace {
 
-Error invalid(std::string what) { return Error{ErrorCode::kInvalid, std::move(what), {}}; }
+Error invalid(std::string what) {
+  return Error{ErrorCode::kInvalid, std::move(what), {}};
+}
 
 /// A dotted quad read as decimal, leading zeros and all (the API server's "sloppy" reading).
 bool parse_sloppy_quad(std::string_view text, uint32_t& out) {
@@ -104,9 +106,13 @@ bool IpPrefix::contains(const IpPrefix& p) const {
   return p.length_ >= length_ && contains(p.address_);
 }
 
-IpAddress IpPrefix::last() const { return with_bits(address_, length_, true); }
+IpAddress IpPrefix::last() const {
+  return with_bits(address_, length_, true);
+}
 
-std::string IpPrefix::text() const { return address_.text() + "/" + std::to_string(length_); }
+std::string IpPrefix::text() const {
+  return address_.text() + "/" + std::to_string(length_);
+}
 
 IpAddress successor(const IpAddress& a) {
   std::array<uint8_t, 16> bytes = a.bytes();

@@ -43,7 +43,8 @@ class IpAddress {
   constexpr const std::array<uint8_t, 16>& bytes() const { return bytes_; }
   /// The IPv4 address in host order; meaningless for IPv6.
   constexpr uint32_t v4_host() const {
-    return uint32_t{bytes_[0]} << 24 | uint32_t{bytes_[1]} << 16 | uint32_t{bytes_[2]} << 8 | bytes_[3];
+    return uint32_t{bytes_[0]} << 24 | uint32_t{bytes_[1]} << 16 | uint32_t{bytes_[2]} << 8 |
+           bytes_[3];
   }
   /// Dotted quad or RFC 5952 text.
   std::string text() const;

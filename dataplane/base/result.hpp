@@ -12,27 +12,35 @@ namespace rampart {
 
 /// What went wrong, as a caller may act on it. One line of meaning each.
 enum class ErrorCode : uint8_t {
-  kInvalid,     ///< the input breaks a rule; the sender must change it
-  kNotFound,    ///< the named thing is not there
-  kConflict,    ///< it does not fit what is in force (revision, order of calls)
-  kTooLarge,    ///< over a limit that is set or built in
-  kNoMemory,    ///< memory or a DPDK heap is exhausted
-  kUnsupported, ///< valid, but this build or driver cannot do it
-  kIo,          ///< a system call, device or file failed
-  kDenied,      ///< the caller may not do this
+  kInvalid,      ///< the input breaks a rule; the sender must change it
+  kNotFound,     ///< the named thing is not there
+  kConflict,     ///< it does not fit what is in force (revision, order of calls)
+  kTooLarge,     ///< over a limit that is set or built in
+  kNoMemory,     ///< memory or a DPDK heap is exhausted
+  kUnsupported,  ///< valid, but this build or driver cannot do it
+  kIo,           ///< a system call, device or file failed
+  kDenied,       ///< the caller may not do this
 };
 
 /// The name of a code as it stands in logs and problem documents, e.g. "invalid".
 constexpr std::string_view to_string(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kInvalid: return "invalid";
-    case ErrorCode::kNotFound: return "not-found";
-    case ErrorCode::kConflict: return "conflict";
-    case ErrorCode::kTooLarge: return "too-large";
-    case ErrorCode::kNoMemory: return "no-memory";
-    case ErrorCode::kUnsupported: return "unsupported";
-    case ErrorCode::kIo: return "io";
-    case ErrorCode::kDenied: return "denied";
+    case ErrorCode::kInvalid:
+      return "invalid";
+    case ErrorCode::kNotFound:
+      return "not-found";
+    case ErrorCode::kConflict:
+      return "conflict";
+    case ErrorCode::kTooLarge:
+      return "too-large";
+    case ErrorCode::kNoMemory:
+      return "no-memory";
+    case ErrorCode::kUnsupported:
+      return "unsupported";
+    case ErrorCode::kIo:
+      return "io";
+    case ErrorCode::kDenied:
+      return "denied";
   }
   return "unknown";
 }

@@ -61,12 +61,12 @@ struct DropReasonText {
   std::string_view meaning;
 };
 
-inline constexpr std::array<DropReasonText, kDropReasons> kDropReasonTexts{{
-    {"none", "not dropped"},
+inline constexpr std::array<DropReasonText, kDropReasons> kDropReasonTexts{
+    {{"none", "not dropped"},
 #define RAMPART_X(id, name, meaning) {name, meaning},
-    RAMPART_DROP_REASONS(RAMPART_X)
+     RAMPART_DROP_REASONS(RAMPART_X)
 #undef RAMPART_X
-}};
+    }};
 
 constexpr std::string_view to_string(DropReason reason) {
   return kDropReasonTexts[static_cast<unsigned>(reason)].name;

@@ -14,7 +14,9 @@ namespace rampart {
 /// wire << 24 | outer VID << 12 | inner VID.
 using Zone = uint32_t;
 
-constexpr Zone make_zone(uint8_t wire, uint32_t vlans) { return Zone{wire} << 24 | vlans; }
+constexpr Zone make_zone(uint8_t wire, uint32_t vlans) {
+  return Zone{wire} << 24 | vlans;
+}
 
 /// The normalised 5-tuple plus zone: end 0 is the lower (address, port), so both directions have
 /// the same key. Compared and hashed by bytes, hence without holes.

@@ -33,18 +33,18 @@ struct ParsedPacket {
   PacketKind kind = PacketKind::kDropped;
   DropReason reason = DropReason::kRunt;
   Family family = Family::kV4;
-  uint8_t protocol = 0;       ///< IANA number; for kIcmpError that of the quoted packet
-  uint8_t tcp_flags = 0;      ///< 0 unless TCP
+  uint8_t protocol = 0;         ///< IANA number; for kIcmpError that of the quoted packet
+  uint8_t tcp_flags = 0;        ///< 0 unless TCP
   bool later_fragment = false;  ///< has no transport header: `fragment_id` says whose it is
   bool more_fragments = false;  ///< a first fragment: has ports, its checksum cannot be verified
-  bool opens_flow = false;    ///< may open a flow: UDP, echo request, clean SYN, SCTP INIT, other
+  bool opens_flow = false;      ///< may open a flow: UDP, echo request, clean SYN, SCTP INIT, other
   bool changes_state = false;  ///< may change state of a flow it belongs to: SYN, FIN, RST, INIT …
-  bool tunnel = false;        ///< IPIP, GRE, VXLAN, Geneve: the pods' addresses are inside
-  uint16_t l3_offset = 0;     ///< of the IP header, from the start of the frame, bytes
-  uint16_t l4_offset = 0;     ///< of the transport header, from the start of the frame, bytes
-  uint32_t l4_bytes = 0;      ///< transport header and payload as the IP header states, bytes
-  uint32_t fragment_id = 0;   ///< IPv4 identification or IPv6 fragment identification, host order
-  uint32_t vlans = 0;         ///< outer VID << 12 | inner VID; an absent tag and VID 0 are 0
+  bool tunnel = false;         ///< IPIP, GRE, VXLAN, Geneve: the pods' addresses are inside
+  uint16_t l3_offset = 0;      ///< of the IP header, from the start of the frame, bytes
+  uint16_t l4_offset = 0;      ///< of the transport header, from the start of the frame, bytes
+  uint32_t l4_bytes = 0;       ///< transport header and payload as the IP header states, bytes
+  uint32_t fragment_id = 0;    ///< IPv4 identification or IPv6 fragment identification, host order
+  uint32_t vlans = 0;          ///< outer VID << 12 | inner VID; an absent tag and VID 0 are 0
   /// Ports as in the packet. ICMP and ICMPv6 echo: the identifier stands in both. Otherwise 0.
   be16 source_port;
   be16 destination_port;
@@ -59,8 +59,10 @@ struct ParsedPacket {
     switch (static_cast<IpProtocol>(protocol)) {
       case IpProtocol::kTcp:
       case IpProtocol::kUdp:
-      case IpProtocol::kSctp: return destination_port.host();
-      default: return 0;
+      case IpProtocol::kSctp:
+        return destination_port.host();
+      default:
+        return 0;
     }
   }
 };

@@ -38,16 +38,16 @@ struct DataplaneParams {
   std::vector<Port> ports;
   std::vector<Wire> wires;
   unsigned workers = 1;
-  std::vector<unsigned> cores;  ///< CPUs of the workers; empty: chosen from the affinity mask
+  std::vector<unsigned> cores;    ///< CPUs of the workers; empty: chosen from the affinity mask
   uint64_t max_flows = 1U << 19;  ///< of both families, of all workers
-  unsigned memory_mib = 0;      ///< DPDK's heap; 0: computed
-  unsigned mbufs = 0;           ///< packet buffers; 0: computed
+  unsigned memory_mib = 0;        ///< DPDK's heap; 0: computed
+  unsigned mbufs = 0;             ///< packet buffers; 0: computed
   StartupMode startup = StartupMode::kDrop;
   ChecksumMode checksum = ChecksumMode::kState;
   bool pass_non_ip = false;
   bool pass_tunnels = true;
-  unsigned idle_us = 0;         ///< sleep this long after many empty polls; 0: never sleep
-  std::string eal;              ///< extra EAL arguments, space separated
+  unsigned idle_us = 0;  ///< sleep this long after many empty polls; 0: never sleep
+  std::string eal;       ///< extra EAL arguments, space separated
   Timeouts timeouts;
 };
 
@@ -57,8 +57,9 @@ struct PortCounters {
   uint64_t received = 0, received_bytes = 0;  ///< frames the port took from the wire
   uint64_t originated = 0;                    ///< frames made here (none in this version)
   uint64_t sent = 0, sent_bytes = 0;          ///< frames that left through this port
-  uint64_t forwarded = 0;  ///< of the frames received here, those that left (through the other port)
-  uint64_t held = 0;       ///< received here, in a ring between workers just now
+  uint64_t forwarded =
+      0;              ///< of the frames received here, those that left (through the other port)
+  uint64_t held = 0;  ///< received here, in a ring between workers just now
   std::array<uint64_t, kDropReasons> drops{};  ///< of the frames received here
 };
 
@@ -71,8 +72,8 @@ struct PortStatus {
   uint16_t mtu = 0;
   std::string mac;
   unsigned rx_queues = 0, tx_queues = 0;
-  std::string peer;          ///< the other end of its wire; empty: no wire
-  uint64_t resets = 0;       ///< times the port was recovered
+  std::string peer;     ///< the other end of its wire; empty: no wire
+  uint64_t resets = 0;  ///< times the port was recovered
   std::vector<IpPrefix> sources;
   PortCounters counters;
 };
@@ -83,7 +84,7 @@ struct WorkerStatus {
   uint64_t handed_over = 0;  ///< packets passed to the worker that owns their flow
   uint64_t flow_hits = 0, flow_misses = 0, flows_created = 0, flows_expired = 0, flows_cut = 0,
            flows_rejudged = 0;
-  uint64_t flows = 0;        ///< live now
+  uint64_t flows = 0;  ///< live now
   uint64_t loops = 0, idle_loops = 0;
   uint64_t busy_cycles = 0;  ///< TSC cycles of loops that moved packets
   uint64_t heap_bytes = 0;   ///< bytes this worker's thread took from the heap since it started: 0
@@ -109,7 +110,7 @@ struct FlowRecord {
   uint16_t outer_vlan = 0, inner_vlan = 0;
   const char* state = "";  ///< e.g. "established"
   WorkerId worker = 0;
-  Revision revision = 0;   ///< under which it was last judged
+  Revision revision = 0;  ///< under which it was last judged
   uint32_t egress_rule = 0, ingress_rule = 0;
   uint64_t packets[2] = {0, 0};  ///< from the opener, from the other end
   uint64_t bytes[2] = {0, 0};
@@ -120,7 +121,7 @@ struct FlowFilter {
   std::optional<IpAddress> address;  ///< of either end
   std::optional<L4Port> port;        ///< of either end
   std::optional<uint8_t> protocol;
-  std::string state;                 ///< empty: any
+  std::string state;  ///< empty: any
   size_t limit = 1000;
 };
 
