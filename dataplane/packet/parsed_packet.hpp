@@ -35,6 +35,8 @@ struct ParsedPacket {
   Family family = Family::kV4;
   uint8_t protocol = 0;         ///< IANA number; for kIcmpError that of the quoted packet
   uint8_t tcp_flags = 0;        ///< 0 unless TCP
+  uint8_t sctp_chunk = 0;       ///< type of the first chunk (RFC 9260 §3.2); 0 unless SCTP
+  uint8_t icmp_type = 0;        ///< ICMP or ICMPv6 type; for kIcmpError that of the error itself
   bool later_fragment = false;  ///< has no transport header: `fragment_id` says whose it is
   bool more_fragments = false;  ///< a first fragment: has ports, its checksum cannot be verified
   bool opens_flow = false;      ///< may open a flow: UDP, echo request, clean SYN, SCTP INIT, other
@@ -45,7 +47,9 @@ struct ParsedPacket {
   uint32_t l4_bytes = 0;       ///< transport header and payload as the IP header states, bytes
   uint32_t fragment_id = 0;    ///< IPv4 identification or IPv6 fragment identification, host order
   uint32_t vlans = 0;          ///< outer VID << 12 | inner VID; an absent tag and VID 0 are 0
-  /// Ports as in the packet. ICMP and ICMPv6 echo: the identifier stands in both. Otherwise 0.
+  /// Ports as in the packet. An ICMP or ICMPv6 query has its identifier as source port and 0 as
+  /// destination port, its reply the reverse, so that a query from the other end with the same
+  /// identifier is another flow and needs a permission of its own. Otherwise 0.
   be16 source_port;
   be16 destination_port;
   /// 4 or 16 bytes, network order.

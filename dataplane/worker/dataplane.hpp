@@ -104,7 +104,7 @@ struct DataplaneStatus {
 /// One live flow, oriented as it was opened.
 struct FlowRecord {
   IpAddress source, destination;
-  L4Port source_port = 0, destination_port = 0;  ///< ICMP echo: the identifier in both
+  L4Port source_port = 0, destination_port = 0;  ///< ICMP echo: identifier and 0
   uint8_t protocol = 0;
   uint8_t wire = 0;
   uint16_t outer_vlan = 0, inner_vlan = 0;

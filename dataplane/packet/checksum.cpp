@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/packet/checksum.hpp"
+
+#include <nmmintrin.h>
+
+#include <algorithm>
+
+namespace rampart {
+namespace {
+
+/// Adds up pieces whose borders need not fall on even offsets.
+class OnesSum {
+ public:
+  void add(const uint8_t* bytes, uint32_t length) {
+    const uint16_t folded = fold_sum(ones_sum(bytes, length));
+    sum_ += odd_ ? __builtin_bswap16(folded) : folded;
+    odd_ ^= (length & 1) != 0;
+  }
+  uint64_t sum() const { return sum_; }
+
+ private:
+  uint64_t sum_ = 0;
+  bool odd_ = false;
+};
+
+/// CRC32c with the bytes of the checksum field itself taken as zero.
+class SctpCrc {
+ public:
+  void add(const uint8_t* bytes, uint32_t length) {
+    while (length > 0 && offset_ < kFieldEnd) {
+      const bool in_field = offset_ >= kField;
+      if (in_field) found_ |= uint32_t{*bytes} << (8 * (offset_ - kField));
+      crc_ = _mm_crc32_u8(crc_, in_field ? uint8_t{0} : *bytes);
+      ++bytes, --length, ++offset_;
+    }
+    uint64_t wide = crc_;
+    for (; length >= 8; bytes += 8, length -= 8) {
+      uint64_t word;
+      std::memcpy(&word, bytes, 8);
+      wide = _mm_crc32_u64(wide, word);
+    }
+    crc_ = static_cast<uint32_t>(wide);
+    for (; length > 0; ++bytes, --length) crc_ = _mm_crc32_u8(crc_, *bytes);
+  }
+  /// RFC 9260 appendix A: the CRC stands in the packet with its low byte first.
+  bool ok() const { return offset_ == kFieldEnd && ~crc_ == found_; }
+
+ private:
+  static constexpr uint32_t kField = 8, kFieldEnd = 12;
+  uint32_t crc_ = ~uint32_t{0};
+  uint32_t offset_ = 0;
+  uint32_t found_ = 0;
+};
+
+/// Feeds `length` bytes from `offset` on to `sink`, piece by piece. False if they are not there.
+template <typename Sink>
+bool feed(std::span<const FrameSegment> segments, uint32_t offset, uint32_t length, Sink& sink) {
+  for (const FrameSegment& s : segments) {
+    if (length == 0) break;
+    if (offset >= s.length) {
+      offset -= s.length;
+      continue;
+    }
+    const uint32_t n = std::min(s.length - offset, length);
+    sink.add(s.bytes + offset, n);
+    length -= n;
+    offset = 0;
+  }
+  return length == 0;
+}
+
+/// Copies bytes out of the pieces. False if they are not there.
+struct Copy {
+  uint8_t* to;
+  void add(const uint8_t* bytes, uint32_t length) {
+    std::memcpy(to, bytes, length);
+    to += length;
+  }
+};
+
+/// The pseudo header of RFC 9293 §3.1 (v4) and RFC 8200 §8.1 (v6), from the packet's own addresses.
+uint64_t pseudo_header(const uint8_t* addresses, Family family, uint8_t protocol, uint32_t length) {
+  return ones_sum(addresses, family == Family::kV4 ? 8 : 32) + __builtin_bswap32(length) +
+         __builtin_bswap16(protocol);
+}
+
+}  // namespace
+
+bool l4_checksum_ok(std::span<const FrameSegment> segments, const ParsedPacket& p) noexcept {
+  if (p.kind == PacketKind::kDropped || p.kind == PacketKind::kNonIp || p.l4_bytes == 0 ||
+      p.later_fragment || p.more_fragments) {
+    return true;
+  }
+  const bool v4 = p.family == Family::kV4;
+  // An error's `protocol` is that of the packet it quotes.
+  const auto icmp = v4 ? IpProtocol::kIcmp : IpProtocol::kIcmpV6;
+  const auto protocol =
+      p.kind == PacketKind::kIcmpError ? icmp : static_cast<IpProtocol>(p.protocol);
+
+  uint32_t length = p.l4_bytes;
+  bool has_pseudo_header = true;
+  switch (protocol) {
+    case IpProtocol::kTcp:
+      break;
+    case IpProtocol::kUdp: {
+      uint8_t header[8];
+      Copy copy{header};
+      if (!feed(segments, p.l4_offset, sizeof header, copy)) return false;
+      if (header[6] == 0 && header[7] == 0) return v4 || p.tunnel;
+      // The UDP length, not what the IP header leaves room for, is what is summed (RFC 768).
+      length = uint32_t{header[4]} << 8 | header[5];
+      break;
+    }
+    case IpProtocol::kSctp: {
+      SctpCrc crc;
+      return feed(segments, p.l4_offset, length, crc) && crc.ok();
+    }
+    case IpProtocol::kIcmp:
+      if (!v4) return true;
+      has_pseudo_header = false;
+      break;
+    case IpProtocol::kIcmpV6:
+      if (v4) return true;
+      break;
+    default:
+      return true;
+  }
+
+  OnesSum sum;
+  if (!feed(segments, p.l4_offset, length, sum)) return false;
+  uint64_t total = sum.sum();
+  if (has_pseudo_header) {
+    uint8_t addresses[32];
+    Copy copy{addresses};
+    if (!feed(segments, p.l3_offset + (v4 ? 12U : 8U), v4 ? 8 : 32, copy)) return false;
+    total += pseudo_header(addresses, p.family, static_cast<uint8_t>(protocol), length);
+  }
+  return fold_sum(total) == 0xffff;
+}
+
+bool l4_checksum_ok(const uint8_t* frame, const ParsedPacket& p) noexcept {
+  const FrameSegment whole{frame, p.l4_offset + p.l4_bytes};
+  return l4_checksum_ok(std::span{&whole, 1}, p);
+}
+
+}  // namespace rampart
