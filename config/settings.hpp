@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "dataplane/base/ip_address.hpp"
+
+namespace rampart::config {
+
+/// Everything an operator can choose, with its defaults. Plain data without meaning of its own:
+/// rampartd.cpp translates it into what each room wants. Numbers are within the ranges that the
+/// table in options.cpp states.
+struct Settings {
+  enum class Startup : uint8_t { kDrop, kPass };
+  enum class Checksum : uint8_t { kOff, kState, kAll };
+  enum class Handling : uint8_t { kDrop, kPass };
+  struct Port {
+    std::string name;
+    std::string device;
+    bool operator==(const Port&) const = default;
+  };
+  struct Wire {
+    std::string a, b;  ///< port names
+    bool operator==(const Wire&) const = default;
+  };
+  struct PortSources {
+    std::string port;
+    std::vector<IpPrefix> prefixes;
+    bool operator==(const PortSources&) const = default;
+  };
+
+  std::vector<Port> ports;
+  std::vector<Wire> wires;
+  std::vector<PortSources> port_sources;
+
+  std::string socket = "/run/rampart/rampart.sock";
+  std::string socket_group;  ///< empty: the daemon's own group
+  std::string state_dir = "/var/lib/rampart";
+  uint64_t max_body_mib = 512;
+
+  uint64_t workers = 1;
+  std::vector<unsigned> cores;  ///< empty: chosen from the affinity mask
+  uint64_t idle_us = 0;         ///< 0: never sleep
+  uint64_t max_flows = 1U << 19;
+  uint64_t memory_mib = 0;  ///< 0: computed
+  uint64_t mbufs = 0;       ///< 0: computed
+  std::string eal;
+
+  Startup startup = Startup::kDrop;
+  Checksum checksum = Checksum::kState;
+  Handling non_ip = Handling::kDrop;
+  Handling tunnels = Handling::kPass;
+
+  uint64_t tcp_opening_s = 30;
+  uint64_t tcp_established_s = 8000;
+  uint64_t tcp_half_closed_s = 120;
+  uint64_t tcp_closing_s = 30;
+  uint64_t tcp_reset_s = 10;
+  uint64_t udp_s = 30;
+  uint64_t udp_replied_s = 120;
+  uint64_t sctp_opening_s = 30;
+  uint64_t sctp_established_s = 8000;
+  uint64_t icmp_s = 10;
+  uint64_t other_s = 60;
+
+  bool operator==(const Settings&) const = default;
+};
+
+}  // namespace rampart::config
