@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a test is given: a namespace for the appliance, ends of wires, pods, and the appliance."""
+
+import itertools
+import os
+import subprocess
+
+from lib.daemon import Daemon
+from lib.net import Namespace, RawPort, veth
+from lib.pods import Pod, Side
+from lib.wire import Wire
+
+
+class Lab:
+    def __init__(self, build, workers, folder):
+        self.build, self.workers, self.folder = build, workers, folder
+        self.gateway = Namespace("gw")
+        self.daemon = None
+        self.daemons = []
+        self.ports = {}  # name to DEVICE, in the order in which they were made
+        self.wires = []
+        self._numbers = itertools.count(20000)
+
+    @property
+    def rampartd(self):
+        return os.path.join(self.build, "control", "rampartd")
+
+    @property
+    def rampartctl(self):
+        return os.path.join(self.build, "tools", "rampartctl")
+
+    def number(self):
+        """A port or identifier that no other frame of this test has."""
+        return next(self._numbers)
+
+    # ---- topologies ----
+
+    def wire(self, a="a", b="b", mtu=1500, mtu_b=None):
+        """Two ports of the appliance, a wire between them, and raw sockets at the far ends."""
+        ends = []
+        for name, size in ((a, mtu), (b, mtu if mtu_b is None else mtu_b)):
+            ns = Namespace(f"far-{name}")
+            veth(self.gateway, name, ns, "end", size)
+            ends.append(RawPort(ns, "end"))
+            self.ports[name] = f"iface:{name}"
+        self.wires.append((a, b))
+        return Wire(self, a, b, *ends)
+
+    def sides(self):
+        """Two ports, a wire between them, and a bridge behind each for pods to be plugged into."""
+        sides = []
+        for name in ("a", "b"):
+            sides.append(Side(self.gateway, name))
+            self.ports[name] = f"iface:{name}"
+        self.wires.append(("a", "b"))
+        return sides
+
+    def pod(self, side, name, *addresses):
+        return Pod(self, side, name, addresses)
+
+    # ---- the appliance ----
+
+    def make(self, *options, devices=None, wires=None, folder="d", workers=None, state=False):
+        """A Daemon that has not been started."""
+        folder = os.path.join(self.folder, folder)
+        os.makedirs(folder, exist_ok=True)
+        options = ["--workers", workers or self.workers, *options]
+        given = set(options)
+        for name, value in (("--state-dir", os.path.join(folder, "state")), ("--idle-us", 50),
+                            ("--max-flows", 65536)):
+            if name not in given:
+                options += [name, value]
+        if not state:
+            os.makedirs(os.path.join(folder, "state"), exist_ok=True)
+        daemon = Daemon(self.rampartd, self.gateway, folder,
+                        self.ports if devices is None else devices,
+                        self.wires if wires is None else wires, options)
+        self.daemons.append(daemon)
+        return daemon
+
+    def start(self, *options, objects=None, **how):
+        """Starts the appliance on all ports made so far, with a snapshot if objects are given."""
+        self.daemon = self.make(*options, **how)
+        self.daemon.start()
+        if objects is not None:
+            self.daemon.put(*objects)
+        return self.daemon
+
+    def refused_start(self, *options, **how):
+        """Starts an appliance that must not start; returns (exit status, what it said)."""
+        daemon = self.make(*options, **how).launch()
+        try:
+            status = daemon.process.wait(60)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            raise AssertionError(f"started all the same: {' '.join(daemon.command())}") from None
+        return status, "\n".join(daemon.log())
+
+    def ctl(self, *arguments, text=None, status=0):
+        """Runs rampartctl against the appliance; returns what it printed."""
+        done = subprocess.run(
+            [self.rampartctl, "--socket", self.daemon.socket_path, *map(str, arguments)],
+            input=text, capture_output=True, text=True, timeout=60)
+        assert done.returncode == status, \
+            f"rampartctl {arguments}: status {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout if status == 0 else done.stderr
+
+    # ---- the end ----
+
+    def finish(self):
+        for daemon in self.daemons:
+            if daemon.alive():
+                daemon.finish()
+
+    def explain_failure(self):
+        """Logs, counters and state of every appliance, for the reader of a failure."""
+        for daemon in self.daemons:
+            print(f"    $ {' '.join(daemon.command())}")
+            for line in daemon.log():
+                print(f"    | {line}")
+            if not daemon.alive():
+                print(f"    (not running, status {daemon.process and daemon.process.returncode})")
+                continue
+            for path in ("/v1/stats", "/v1/status", "/v1/flows?limit=20"):
+                try:
+                    print(f"    {path}: {daemon.call('GET', path, timeout=5).body.decode()}")
+                except OSError as e:
+                    print(f"    {path}: {e}")
