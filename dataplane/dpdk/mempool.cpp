@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/dpdk/mempool.hpp"
+
+#include <rte_errno.h>
+#include <rte_ether.h>
+
+#include <algorithm>
+
+namespace rampart {
+
+uint16_t Mempool::data_room_for(uint32_t mtu) {
+  constexpr uint32_t kAround = RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN;
+  const uint32_t frame = std::max<uint32_t>(std::min(mtu, kMaxMtu) + kAround, 2048);
+  return static_cast<uint16_t>(RTE_PKTMBUF_HEADROOM + RTE_ALIGN_CEIL(frame, RTE_CACHE_LINE_SIZE));
+}
+
+uint64_t Mempool::memory_for(uint32_t count, uint16_t data_room) {
+  const uint32_t element = sizeof(rte_mbuf) + data_room;
+  const uint64_t object = rte_mempool_calc_obj_size(element, 0, nullptr);
+  // On top: the ring of pointers, at the next power of two, and the pool's own head with its
+  // caches.
+  const uint64_t ring = rte_align64pow2(uint64_t{count} + 1) * sizeof(void*);
+  return count * object + ring + (uint64_t{1} << 20);
+}
+
+Result<Mempool> Mempool::create(const Params& params) {
+  if (params.name.size() >= RTE_MEMPOOL_NAMESIZE) {
+    return Error{ErrorCode::kTooLarge, "the name is longer than 25 characters", params.name};
+  }
+  if (params.count == 0) {
+    return Error{ErrorCode::kInvalid, "a pool needs at least one buffer", params.name};
+  }
+  // rte_mempool refuses caches that one lcore could empty the pool with: 1.5 times must fit.
+  const uint32_t cache = std::min({params.cache, uint32_t{RTE_MEMPOOL_CACHE_MAX_SIZE},
+                                   static_cast<uint32_t>(uint64_t{params.count} * 2 / 3)});
+  rte_errno = 0;
+  rte_mempool* pool = rte_pktmbuf_pool_create(params.name.c_str(), params.count, cache, 0,
+                                              params.data_room, params.socket);
+  if (pool != nullptr) return Mempool(pool);
+  switch (rte_errno) {
+    case EEXIST:
+      return Error{ErrorCode::kConflict, "a pool of this name exists", params.name};
+    case EINVAL:
+      return Error{ErrorCode::kInvalid, "rte_mempool refuses these sizes", params.name};
+    default:
+      return Error{ErrorCode::kNoMemory,
+                   "no room for " + std::to_string(params.count) + " packet buffers (" +
+                       std::to_string(memory_for(params.count, params.data_room) >> 20) +
+                       " MiB) in DPDK's heap",
+                   params.name};
+  }
+}
+
+}  // namespace rampart
