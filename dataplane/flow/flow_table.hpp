@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <emmintrin.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <new>
+
+#include "dataplane/base/cacheline.hpp"
+#include "dataplane/flow/flow_entry.hpp"
+
+namespace rampart {
+
+/// The flows of one family of one worker: a hash table of fixed size over memory of the caller's.
+///
+/// Slots come in chunks of fourteen. A chunk has a 16-byte head (a tag of seven hash bits a slot,
+/// and how many flows wanted to be here but had to go on), the entries lie in an array of their
+/// own. The heads are a seventieth of the table and stay in the cache, so a hit costs one miss: the
+/// entry's line. A flow that finds its chunk full goes on by a stride of its own; a search goes on
+/// only from chunks that somebody left (after F14, "Open-sourcing F14 for faster, more memory-
+/// efficient hash tables", 2019). Entries never move, so a slot number is good until erase.
+///
+/// With ten flows for fourteen slots at full capacity one flow in fifty is not in its first chunk.
+///
+/// One thread. No allocation, no failure but a full table.
+template <typename Key>
+class FlowTable {
+ public:
+  using Entry = FlowEntry<Key>;
+  using Slot = uint32_t;
+  static constexpr Slot kNone = ~Slot{0};
+  static constexpr unsigned kSlotsPerChunk = 14;
+  static constexpr unsigned kFlowsPerChunk = 10;
+
+  /// Bytes that a table for `capacity` flows needs.
+  static constexpr size_t bytes_for(uint32_t capacity) {
+    const size_t n = chunks_for(capacity);
+    return heads_bytes(n) + n * kSlotsPerChunk * sizeof(Entry);
+  }
+
+  FlowTable() = default;
+  /// `memory`: bytes_for(capacity) bytes, zeroed, aligned to a cache line; outlives the table.
+  FlowTable(void* memory, uint32_t capacity)
+      : capacity_(capacity), chunks_(static_cast<uint32_t>(chunks_for(capacity))) {
+    auto* bytes = static_cast<std::byte*>(memory);
+    heads_ = reinterpret_cast<Head*>(bytes);
+    entries_ = reinterpret_cast<Entry*>(bytes + heads_bytes(chunks_));
+  }
+
+  uint32_t size() const { return size_; }
+  uint32_t capacity() const { return capacity_; }
+  uint32_t chunks() const { return chunks_; }
+
+  Entry& operator[](Slot slot) { return entries_[slot]; }
+  const Entry& operator[](Slot slot) const { return entries_[slot]; }
+  bool is_used(Slot slot) const {
+    return heads_[slot / kSlotsPerChunk].tag[slot % kSlotsPerChunk] != 0;
+  }
+
+  /// Looks up `count` keys (any number, best a burst): `slots[i]` becomes kNone where there is no
+  /// such flow. Three passes, so that the misses of a burst overlap.
+  void find(const Key* keys, const uint64_t* hashes, unsigned count, Slot* slots) const noexcept {
+    for (unsigned i = 0; i < count; ++i) __builtin_prefetch(&heads_[home(hashes[i])]);
+    for (unsigned i = 0; i < count; ++i) {
+      const uint32_t chunk = home(hashes[i]);
+      const unsigned matches = match(heads_[chunk], tag(hashes[i]));
+      if (matches != 0) __builtin_prefetch(&entries_[slot_of(chunk, matches)]);
+    }
+    for (unsigned i = 0; i < count; ++i) slots[i] = find(keys[i], hashes[i]);
+  }
+
+  Slot find(const Key& key, uint64_t hash) const noexcept {
+    const uint8_t mine = tag(hash);
+    uint32_t chunk = home(hash);
+    for (unsigned probe = 0; probe < kMaxProbes; ++probe) {
+      const Head& head = heads_[chunk];
+      for (unsigned matches = match(head, mine); matches != 0; matches &= matches - 1) {
+        const Slot slot = slot_of(chunk, matches);
+        if (entries_[slot].key == key) return slot;
+      }
+      if (head.passed_on == 0) break;
+      chunk = next(chunk, hash);
+    }
+    return kNone;
+  }
+
+  /// Takes in a flow that is not in the table. Its facts are those of a new FlowFacts. kNone: the
+  /// table is full.
+  Slot insert(const Key& key, uint64_t hash) noexcept {
+    if (size_ >= capacity_) return kNone;
+    uint32_t chunk = home(hash);
+    for (unsigned probe = 0; probe < kMaxProbes; ++probe) {
+      const unsigned empty = match(heads_[chunk], 0);
+      if (empty != 0) {
+        const Slot slot = slot_of(chunk, empty);
+        for (uint32_t c = home(hash); c != chunk; c = next(c, hash)) pass_on(heads_[c]);
+        heads_[chunk].tag[slot % kSlotsPerChunk] = tag(hash);
+        entries_[slot].key = key;
+        entries_[slot].facts = FlowFacts{};
+        ++size_;
+        return slot;
+      }
+      chunk = next(chunk, hash);
+    }
+    return kNone;
+  }
+
+  /// Ends the flow in a used slot; `hash` is that of its key.
+  void erase(Slot slot, uint64_t hash) noexcept {
+    const uint32_t chunk = slot / kSlotsPerChunk;
+    for (uint32_t c = home(hash); c != chunk; c = next(c, hash)) take_back(heads_[c]);
+    heads_[chunk].tag[slot % kSlotsPerChunk] = 0;
+    --size_;
+  }
+
+  /// Calls fn(slot) for every flow of a chunk; fn may erase that very slot.
+  template <typename Fn>
+  void for_each_in_chunk(uint32_t chunk, Fn&& fn) {
+    unsigned used = ~match(heads_[chunk], 0) & kAllSlots;
+    for (; used != 0; used &= used - 1) fn(slot_of(chunk, used));
+  }
+  void prefetch_chunk(uint32_t chunk) const { __builtin_prefetch(&heads_[chunk]); }
+
+ private:
+  struct alignas(16) Head {
+    uint8_t tag[kSlotsPerChunk];  ///< 0: empty
+    uint8_t passed_on;            ///< flows that went on from here; stays at 255 once there
+    uint8_t reserved;
+  };
+  static_assert(sizeof(Head) == 16);
+  static constexpr unsigned kAllSlots = (1U << kSlotsPerChunk) - 1;
+  /// At full capacity a search of this length is less likely than a failing machine.
+  static constexpr unsigned kMaxProbes = 48;
+
+  static constexpr size_t chunks_for(uint32_t capacity) {
+    // A table of a few chunks cannot count on averages: two more.
+    return (size_t{capacity} + kFlowsPerChunk - 1) / kFlowsPerChunk + 2;
+  }
+  static constexpr size_t heads_bytes(size_t chunks) {
+    return (chunks * sizeof(Head) + kCacheLine - 1) / kCacheLine * kCacheLine;
+  }
+  static uint8_t tag(uint64_t hash) { return static_cast<uint8_t>(0x80 | (hash & 0x7f)); }
+  uint32_t home(uint64_t hash) const {
+    return static_cast<uint32_t>((hash >> 32) * chunks_ >> 32);
+  }
+  /// Strides differ from flow to flow, so that those that leave a chunk part ways.
+  uint32_t next(uint32_t chunk, uint64_t hash) const {
+    const auto stride = 1 + static_cast<uint32_t>(hash & 0x7f) % (chunks_ - 1);
+    return chunk + stride < chunks_ ? chunk + stride : chunk + stride - chunks_;
+  }
+  static unsigned match(const Head& head, uint8_t value) {
+    const __m128i all = _mm_load_si128(reinterpret_cast<const __m128i*>(&head));
+    const __m128i equal = _mm_cmpeq_epi8(all, _mm_set1_epi8(static_cast<char>(value)));
+    return static_cast<unsigned>(_mm_movemask_epi8(equal)) & kAllSlots;
+  }
+  static Slot slot_of(uint32_t chunk, unsigned mask) {
+    return chunk * kSlotsPerChunk + static_cast<Slot>(std::countr_zero(mask));
+  }
+  static void pass_on(Head& head) {
+    if (head.passed_on != 255) ++head.passed_on;
+  }
+  static void take_back(Head& head) {
+    if (head.passed_on != 255) --head.passed_on;
+  }
+
+  uint32_t capacity_ = 0;
+  uint32_t chunks_ = 0;
+  uint32_t size_ = 0;
+  Head* heads_ = nullptr;
+  Entry* entries_ = nullptr;
+};
+
+}  // namespace rampart
