@@ -23,9 +23,9 @@ namespace rampart {
 ///     41     1  opener_end    insert
 struct FlowFacts {
   Tick last_seen = 0;
-  uint32_t judged_in = 0;     ///< low half of the revision it was last judged under
-  uint32_t egress_rule = 0;   ///< as in Verdict
-  uint32_t ingress_rule = 0;  ///< as in Verdict
+  uint32_t judged_in = 0;            ///< low half of the revision it was last judged under
+  uint32_t egress_rule = 0;          ///< as in Verdict
+  uint32_t ingress_rule = 0;         ///< as in Verdict
   uint32_t packets_low[2] = {0, 0};  ///< by Side
   uint32_t bytes_low[2] = {0, 0};    ///< of whole frames, by Side
   uint16_t packets_high[2] = {0, 0};

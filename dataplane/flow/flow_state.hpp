@@ -13,20 +13,20 @@ namespace rampart {
 ///
 /// TCP by what both ends said, without sequence numbers (RFC 9293 §3.3.2); SCTP by chunk types
 /// (RFC 9260 §4); UDP by whether there was an answer (RFC 4787 §4.3).
-#define RAMPART_FLOW_STATES(X)                        \
-  X(kTcpOpening, "syn_sent", tcp_opening)             \
-  X(kTcpSynReceived, "syn_received", tcp_opening)     \
-  X(kTcpEstablished, "established", tcp_established)  \
-  X(kTcpFinOpener, "half_closed", tcp_half_closed)    \
-  X(kTcpFinReplier, "half_closed", tcp_half_closed)   \
-  X(kTcpClosing, "closing", tcp_closing)              \
-  X(kTcpReset, "reset", tcp_reset)                    \
-  X(kUdpOpening, "unreplied", udp)                    \
-  X(kUdpReplied, "replied", udp_replied)              \
-  X(kSctpOpening, "init_sent", sctp_opening)          \
+#define RAMPART_FLOW_STATES(X)                         \
+  X(kTcpOpening, "syn_sent", tcp_opening)              \
+  X(kTcpSynReceived, "syn_received", tcp_opening)      \
+  X(kTcpEstablished, "established", tcp_established)   \
+  X(kTcpFinOpener, "half_closed", tcp_half_closed)     \
+  X(kTcpFinReplier, "half_closed", tcp_half_closed)    \
+  X(kTcpClosing, "closing", tcp_closing)               \
+  X(kTcpReset, "reset", tcp_reset)                     \
+  X(kUdpOpening, "unreplied", udp)                     \
+  X(kUdpReplied, "replied", udp_replied)               \
+  X(kSctpOpening, "init_sent", sctp_opening)           \
   X(kSctpEstablished, "established", sctp_established) \
-  X(kSctpClosing, "closing", sctp_opening)            \
-  X(kIcmpEcho, "echo", icmp)                          \
+  X(kSctpClosing, "closing", sctp_opening)             \
+  X(kIcmpEcho, "echo", icmp)                           \
   X(kOther, "other", other)
 
 enum class FlowState : uint8_t {

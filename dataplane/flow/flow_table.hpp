@@ -144,9 +144,7 @@ class FlowTable {
     return (chunks * sizeof(Head) + kCacheLine - 1) / kCacheLine * kCacheLine;
   }
   static uint8_t tag(uint64_t hash) { return static_cast<uint8_t>(0x80 | (hash & 0x7f)); }
-  uint32_t home(uint64_t hash) const {
-    return static_cast<uint32_t>((hash >> 32) * chunks_ >> 32);
-  }
+  uint32_t home(uint64_t hash) const { return static_cast<uint32_t>((hash >> 32) * chunks_ >> 32); }
   /// Strides differ from flow to flow, so that those that leave a chunk part ways.
   uint32_t next(uint32_t chunk, uint64_t hash) const {
     const auto stride = 1 + static_cast<uint32_t>(hash & 0x7f) % (chunks_ - 1);

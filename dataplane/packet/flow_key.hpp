@@ -46,8 +46,10 @@ struct HashSeed {
 };
 
 namespace detail {
+__extension__ typedef unsigned __int128 Uint128;
+
 inline uint64_t mix(uint64_t a, uint64_t b) {
-  const auto product = static_cast<unsigned __int128>(a) * b;
+  const auto product = static_cast<Uint128>(a) * b;
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 inline uint64_t load64(const void* p) {

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "dataplane/base/cacheline.hpp"
+#include "dataplane/base/ids.hpp"
+#include "dataplane/packet/flow_key.hpp"
+#include "dataplane/packet/parsed_packet.hpp"
+
+struct rte_mbuf;
+
+namespace rampart {
+
+/// What becomes of a packet. Every packet starts pending, and one that is still pending at the end
+/// is dropped: passing has to be earned.
+enum class Fate : uint8_t {
+  kPending,
+  kForward,     ///< to the other port of its wire
+  kDrop,        ///< under `reason`
+  kHandedOver,  ///< lies in the ring to another worker, who counts it from there
+};
+
+/// The packets of one family that flows are about, side by side in packet order. `packet[i]` is
+/// the index in the burst.
+template <typename Key>
+struct FlowColumns {
+  unsigned count;
+  unsigned pending_count;
+  uint8_t packet[64];
+  uint8_t end[64];      ///< which end of the key the packet's (or the quote's) source is
+  uint8_t pending[64];  ///< indices into these columns: to be judged
+  uint32_t slot[64];    ///< in the flow table; with `pending`: the flow to be judged again
+  uint64_t hash[64];
+  Key key[64];
+};
+
+/// The packets that go through the pipeline together, in columns.
+struct alignas(kCacheLine) Burst {
+  static constexpr unsigned kSize = 64;
+
+  unsigned count;
+  Tsc now;  ///< one clock read for all of them
+  rte_mbuf* mbuf[kSize];
+  uint8_t in_port[kSize];  ///< index of the port that received it
+  Fate fate[kSize];
+  DropReason reason[kSize];
+  uint32_t frame_bytes[kSize];
+  ParsedPacket packet[kSize];
+  FlowColumns<FlowKeyV4> v4;
+  FlowColumns<FlowKeyV6> v6;
+
+  void drop(unsigned i, DropReason why) {
+    fate[i] = Fate::kDrop;
+    reason[i] = why;
+  }
+};
+static_assert(std::is_trivially_copyable_v<Burst>);
+
+/// Calls fn(i) for 0 … count-1, after ahead(i + kAhead) where there is such a packet.
+template <unsigned kAhead, typename Ahead, typename Fn>
+inline void for_each_ahead(unsigned count, Ahead&& ahead, Fn&& fn) {
+  for (unsigned i = 0; i < count && i < kAhead; ++i) ahead(i);
+  unsigned i = 0;
+  for (; i + kAhead < count; ++i) {
+    ahead(i + kAhead);
+    fn(i);
+  }
+  for (; i < count; ++i) fn(i);
+}
+
+}  // namespace rampart

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/packet/parse.hpp"
+
+#include <rte_mbuf.h>
+#include <rte_prefetch.h>
+
+#include "dataplane/stages/l4_check.hpp"
+#include "dataplane/stages/stages.hpp"
+
+namespace rampart {
+namespace {
+
+/// The source that stands in the packet itself; for an ICMP error that is not the tuple's.
+const uint8_t* outer_source(const rte_mbuf* m, const ParsedPacket& p) {
+  const auto* l3 = rte_pktmbuf_mtod_offset(m, const uint8_t*, p.l3_offset);
+  return l3 + ((l3[0] >> 4) == 4 ? 12 : 8);
+}
+
+bool is_spoofed(const rte_mbuf* m, const ParsedPacket& p, const SourceFilter& allowed) {
+  return !allowed.is_off() && !allowed.allows(p.family, outer_source(m, p));
+}
+
+}  // namespace
+
+void parse(Burst& b, WorkerState& w, const RuleSet& /*r*/) noexcept {
+  for_each_ahead<4>(
+      b.count, [&](unsigned i) { rte_prefetch0(rte_pktmbuf_mtod(b.mbuf[i], const void*)); },
+      [&](unsigned i) {
+        const rte_mbuf* m = b.mbuf[i];
+        ParsedPacket& p = b.packet[i];
+        b.fate[i] = Fate::kPending;
+        b.reason[i] = DropReason::kInternal;
+        b.frame_bytes[i] = m->pkt_len;
+        parse_frame(rte_pktmbuf_mtod(m, const uint8_t*), m->data_len, m->pkt_len, p);
+        switch (p.kind) {
+          case PacketKind::kDropped:
+            b.drop(i, p.reason);
+            return;
+          case PacketKind::kPassAlways:
+            b.fate[i] = Fate::kForward;
+            ++w.counters.passed_always;
+            return;
+          case PacketKind::kNonIp:
+            if (w.pass_non_ip) {
+              b.fate[i] = Fate::kForward;
+            } else {
+              b.drop(i, DropReason::kNonIp);
+            }
+            return;
+          case PacketKind::kFlow:
+          case PacketKind::kIcmpError:
+            break;
+        }
+        if (is_spoofed(m, p, *w.ports[b.in_port[i]].sources)) {
+          b.drop(i, DropReason::kSpoofed);
+        } else if (p.tunnel && !w.pass_tunnels) {
+          b.drop(i, DropReason::kTunnel);
+        } else if (w.checksum == ChecksumMode::kAll && !l4_is_right(b, i)) {
+          b.drop(i, DropReason::kL4Checksum);
+        }
+      });
+}
+
+}  // namespace rampart

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "dataplane/packet/burst.hpp"
+#include "dataplane/state/rule_set.hpp"
+#include "dataplane/state/worker_state.hpp"
+
+/// The verbs of the pipeline, one a file, in the order in which a burst meets them. All have one
+/// shape and leave their result in the burst. Called by the worker that owns the state; nothing
+/// here allocates, locks, logs, throws or calls the system.
+namespace rampart {
+
+/// Reads the headers. Settles what no flow is about: malformed, foreign and spoofed frames, ARP
+/// and its like.
+void parse(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
+
+/// Makes flow keys and hands packets over whose flows belong to another worker. What remains
+/// stands in the burst's flow columns.
+void steer(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
+
+/// Looks flows up. A hit that was judged under the rule set in force, or that no change since then
+/// can have touched, moves its flow's state and is forwarded; hits of older revisions and packets
+/// that may open a flow become pending.
+void track(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
+
+/// Judges what is pending, in one pass over each table; keeps, cuts and opens flows.
+void classify(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
+
+/// Counts and frees what was dropped. What has no verdict by now is dropped, too.
+void settle(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
+
+/// Sends what is left out of the other port of its wire, or hands it to the worker that has a
+/// queue there; counts and frees what finds no room.
+void transmit(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
+
+/// All of them.
+inline void run_pipeline(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
+  parse(b, w, r);
+  steer(b, w, r);
+  track(b, w, r);
+  classify(b, w, r);
+  settle(b, w, r);
+  transmit(b, w, r);
+}
+
+/// Ends idle flows, a slice of the tables at a time: the whole of them about once a second.
+void expire(WorkerState& w, Tsc now) noexcept;
+
+}  // namespace rampart

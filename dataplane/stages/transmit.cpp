@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "dataplane/stages/stages.hpp"
+
+namespace rampart {
+namespace {
+
+/// Packets that came in on one port, on their way out of its peer, in order.
+struct Leaving {
+  rte_mbuf* mbuf[Burst::kSize];
+  uint32_t bytes[Burst::kSize];
+  unsigned count = 0;
+};
+
+void refuse(Leaving& l, unsigned from, PortWork& work, DropReason why) {
+  if (from == l.count) return;
+  work.drops[static_cast<unsigned>(why)] += l.count - from;
+  rte_pktmbuf_free_bulk(l.mbuf + from, l.count - from);
+}
+
+void send(WorkerState& w, uint8_t in_port, Leaving& l) {
+  PortWork& work = w.counters.ports[in_port];
+  const WorkerPort& out = w.ports[w.ports[in_port].peer];
+  if (!out.active->load(std::memory_order_relaxed)) {
+    return refuse(l, 0, work, DropReason::kPortDown);
+  }
+  if (out.tx_queue == kNoQueue) {
+    for (unsigned n = 0; n < l.count; ++n) {
+      l.mbuf[n]->hash.usr = HandoffTag::pack(HandoffTag::kTransmit, in_port, w.reports);
+    }
+    const unsigned given = rte_ring_sp_enqueue_burst(
+        w.to[out.tx_worker], reinterpret_cast<void**>(l.mbuf), l.count, nullptr);
+    work.given += given;
+    return refuse(l, given, work, DropReason::kHandoffFull);
+  }
+  const unsigned sent =
+      rte_eth_tx_burst(out.dpdk_port, out.tx_queue, l.mbuf, static_cast<uint16_t>(l.count));
+  work.forwarded += sent;
+  for (unsigned n = 0; n < sent; ++n) work.forwarded_bytes += l.bytes[n];
+  refuse(l, sent, work, DropReason::kTxFull);
+}
+
+}  // namespace
+
+void transmit(Burst& b, WorkerState& w, const RuleSet& /*r*/) noexcept {
+  // Nearly always one pass: a burst from a queue has one port.
+  unsigned first = 0;
+  while (first < b.count) {
+    if (b.fate[first] != Fate::kForward) {
+      ++first;
+      continue;
+    }
+    const uint8_t in_port = b.in_port[first];
+    Leaving l;
+    for (unsigned i = first; i < b.count; ++i) {
+      if (b.fate[i] != Fate::kForward || b.in_port[i] != in_port) continue;
+      l.mbuf[l.count] = b.mbuf[i];
+      l.bytes[l.count++] = b.frame_bytes[i];
+      b.fate[i] = Fate::kHandedOver;  // no longer ours
+    }
+    send(w, in_port, l);
+  }
+}
+
+}  // namespace rampart

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "dataplane/base/cacheline.hpp"
+#include "dataplane/base/ids.hpp"
+#include "dataplane/packet/drop_reason.hpp"
+
+namespace rampart {
+
+/// Ports a daemon can have. A wire index must fit the zone's eight bits.
+inline constexpr unsigned kMaxPorts = 64;
+
+/// What one worker did with the packets that came in on one port. At the end of every burst
+/// received + taken = forwarded + given + Σ drops.
+struct PortWork {
+  uint64_t received = 0, received_bytes = 0;    ///< from the port's queues
+  uint64_t forwarded = 0, forwarded_bytes = 0;  ///< accepted by the other port of the wire
+  uint64_t given = 0;                           ///< put into a ring to another worker
+  uint64_t taken = 0;                           ///< taken from a ring
+  std::array<uint64_t, kDropReasons> drops{};
+};
+
+/// The counters of one worker. Written by the worker alone; everybody else reads copies that it
+/// made between two bursts (see Mailbox).
+struct alignas(kFalseSharing) WorkerCounters {
+  std::array<PortWork, kMaxPorts> ports{};
+  uint64_t handed_over = 0;  ///< packets passed to the worker that owns their flow
+  uint64_t flow_hits = 0, flow_misses = 0;
+  uint64_t flows_created = 0, flows_expired = 0, flows_cut = 0, flows_rejudged = 0;
+  uint64_t flows = 0;  ///< live, when the copy was made
+  uint64_t passed_always = 0, tunnelled = 0;
+  uint64_t loops = 0, idle_loops = 0, busy_cycles = 0;
+  uint64_t heap_bytes = 0;  ///< taken from the heap by the worker's thread since it started
+  Revision revision = 0;    ///< last used
+};
+
+}  // namespace rampart

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "dataplane/base/cacheline.hpp"
+#include "dataplane/flow/flow_table.hpp"
+#include "dataplane/packet/burst.hpp"
+#include "dataplane/state/counters.hpp"
+#include "dataplane/state/mailbox.hpp"
+#include "dataplane/state/settings.hpp"
+#include "dataplane/state/source_filter.hpp"
+
+struct rte_ring;
+
+namespace rampart {
+
+inline constexpr unsigned kMaxWorkers = 32;
+inline constexpr uint16_t kNoQueue = 0xffff;
+
+/// A port as a worker sees it.
+struct WorkerPort {
+  uint16_t dpdk_port = 0;
+  uint16_t rx_queue = kNoQueue;  ///< the worker's own; kNoQueue: others receive
+  uint16_t tx_queue = kNoQueue;  ///< the worker's own; kNoQueue: `tx_worker` sends for it
+  uint8_t tx_worker = 0;
+  uint8_t peer = 0;  ///< index of the other port of the wire
+  uint8_t wire = 0;
+  const SourceFilter* sources = nullptr;
+  /// False while the port is being reset: not to be touched. control: wo, worker: ro.
+  const std::atomic<bool>* active = nullptr;
+};
+
+/// What a packet in a ring between workers is there for, in the mbuf's hash.usr: purpose, port on
+/// which it came in, low half of the giver's last report.
+struct HandoffTag {
+  enum Purpose : uint8_t { kJudge, kTransmit };
+  static constexpr uint32_t pack(Purpose purpose, uint8_t in_port, uint32_t report) {
+    return uint32_t{purpose} << 24 | uint32_t{in_port} << 16 | (report & 0xffff);
+  }
+  static constexpr Purpose purpose(uint32_t tag) { return static_cast<Purpose>(tag >> 24); }
+  static constexpr uint8_t in_port(uint32_t tag) { return static_cast<uint8_t>(tag >> 16); }
+  /// Whether the giver had made a report that we have not.
+  static constexpr bool is_ahead(uint32_t tag, uint32_t made) {
+    return static_cast<int16_t>(static_cast<uint16_t>(tag) - static_cast<uint16_t>(made)) > 0;
+  }
+};
+
+/// All that one worker touches. It is passed by reference, so that a test can make one. Written by
+/// the worker alone, but for what the members' own comments say.
+struct WorkerState {
+  // Fixed at the start.
+  WorkerId id = 0;
+  unsigned workers = 1;
+  unsigned port_count = 0;
+  uint32_t max_flows = 0;  ///< of both families together
+  HashSeed seed;
+  Tsc tsc_hz = 1;
+  ChecksumMode checksum = ChecksumMode::kState;
+  bool pass_non_ip = false;
+  bool pass_tunnels = true;
+  FlowTimeouts timeouts{};
+  std::array<WorkerPort, kMaxPorts> ports{};
+  std::array<rte_ring*, kMaxWorkers> to{};    ///< rings of which this worker is the only producer
+  std::array<rte_ring*, kMaxWorkers> from{};  ///< rings of which it is the only consumer
+  Mailbox* mailbox = nullptr;
+  /// Bytes that this thread has taken from the heap so far; null: not known.
+  const uint64_t* heap_now = nullptr;
+  uint64_t heap_at_start = 0;
+
+  // Moving.
+  FlowTable<FlowKeyV4> flows_v4;
+  FlowTable<FlowKeyV6> flows_v6;
+  WorkerCounters counters;
+  uint32_t reports = 0;  ///< made so far
+  struct Sweep {
+    Tsc started = 0;
+    uint32_t chunk = 0;
+  } sweep_v4, sweep_v6;
+  Burst burst;
+  struct Outbox {
+    unsigned count;
+    uint8_t packet[Burst::kSize];
+  };
+  std::array<Outbox, kMaxWorkers> outbox{};
+
+  uint32_t flows() const { return flows_v4.size() + flows_v6.size(); }
+  WorkerId owner_of(uint64_t hash) const {
+    // Bits that choose neither the chunk (32 …) nor the tag (0 … 6).
+    return static_cast<WorkerId>(((hash >> 8 & 0xffff) * workers) >> 16);
+  }
+};
+
+}  // namespace rampart
