@@ -14,11 +14,9 @@
 #include "dataplane/base/result.hpp"
 #include "dataplane/packet/drop_reason.hpp"
 #include "dataplane/state/rule_set.hpp"
+#include "dataplane/state/settings.hpp"
 
 namespace rampart {
-
-enum class StartupMode : uint8_t { kDrop, kPass };
-enum class ChecksumMode : uint8_t { kOff, kState, kAll };
 
 /// What the data path is made of. Filled from the settings by rampartd.
 struct DataplaneParams {
