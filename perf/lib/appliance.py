@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole rampartd under measurement, asked over its own socket."""
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+
+class ApplianceError(Exception):
+    pass
+
+
+class Connection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=120)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+    def call(self, method, target, body=None):
+        self.request(method, target, body, {"Content-Type": "application/json"} if body else {})
+        response = self.getresponse()
+        text = response.read()
+        if response.status != 200:
+            raise ApplianceError(f"{method} {target}: {response.status} {text.decode(errors='replace')[:500]}")
+        return json.loads(text)
+
+
+class Sample:
+    """The workers' counters at one moment, summed up."""
+
+    NAMES = ("received", "forwarded", "dropped", "flow_hits", "flow_misses", "flows_created", "flows",
+             "busy_cycles")
+
+    def __init__(self, time_s, stats):
+        self.time = time_s
+        for name in self.NAMES:
+            setattr(self, name, sum(worker[name] for worker in stats["workers"]))
+        self.drops = stats["total"]["drops"]
+
+
+class Span:
+    """What happened between two samples."""
+
+    def __init__(self, first, last):
+        self.packets = last.received - first.received
+        seconds = last.time - first.time
+        self.mpps = self.packets / seconds / 1e6 if seconds > 0 else 0
+        share = lambda name: ((getattr(last, name) - getattr(first, name)) / self.packets
+                              if self.packets else 0)
+        self.cycles = share("busy_cycles")
+        self.forwarded, self.hits, self.created = share("forwarded"), share("flow_hits"), share("flows_created")
+        denied = ("denied_egress", "denied_ingress")
+        self.denied = (sum(last.drops.get(d, 0) - first.drops.get(d, 0) for d in denied) / self.packets
+                       if self.packets else 0)
+
+
+class Appliance:
+    def __init__(self, program, pcap, frames, core, max_flows, extra=()):
+        self.folder = tempfile.mkdtemp(prefix="rampart-perf.")
+        self.log = os.path.join(self.folder, "log")
+        socket_path = os.path.join(self.folder, "s")
+        command = [program, "--port", f"in=net_pcap0,rx_pcap={pcap},infinite_rx=1",
+                   "--port", "out=net_null0,no-rx=1", "--wire", "in,out", "--workers", "1",
+                   "--cores", str(core), "--mbufs", str(frames + 16384), "--max-flows", str(max_flows),
+                   "--socket", socket_path, "--state-dir", os.path.join(self.folder, "state"), *extra]
+        with open(self.log, "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            self.control = self.wait_for_socket(socket_path, 60 + frames / 50000)
+            self.watch = Connection(socket_path)
+        except BaseException:
+            self.end()
+            raise
+
+    def wait_for_socket(self, path, seconds):
+        deadline = time.monotonic() + seconds
+        while True:
+            if self.process.poll() is not None:
+                raise ApplianceError(f"rampartd ended with status {self.process.returncode}:\n{self.tail()}")
+            connection = Connection(path)
+            try:
+                if connection.call("GET", "/v1/status")["state"] == "running":
+                    return connection
+            except OSError:
+                pass
+            if time.monotonic() > deadline:
+                raise ApplianceError(f"rampartd does not answer:\n{self.tail()}")
+            time.sleep(0.1)
+
+    def tail(self):
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            return "".join(log.readlines()[-15:])
+
+    def apply(self, snapshot):
+        return self.control.call("PUT", "/v1/snapshot", snapshot)
+
+    def sample(self):
+        stats = self.watch.call("GET", "/v1/stats")
+        return Sample(time.monotonic(), stats)
+
+    def wait_for_flows(self, wanted, seconds=60):
+        deadline = time.monotonic() + seconds
+        while (seen := self.sample()).flows != wanted:
+            if time.monotonic() > deadline:
+                raise ApplianceError(f"{seen.flows} flows live, and not {wanted}, after {seconds} s")
+            time.sleep(0.05)
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def windows(appliance, count, seconds):
+    """`count` spans of a steady state."""
+    spans = []
+    last = appliance.sample()
+    for _ in range(count):
+        time.sleep(seconds)
+        now = appliance.sample()
+        spans.append(Span(last, now))
+        last = now
+    return spans
+
+
+def first_laps(appliance, count, allow, deny):
+    """`count` spans in which (nearly) every packet opened a flow.
+
+    The source plays the same file for ever, so a flow is new once: in the first lap after the policy
+    began to allow it. Under `deny` all flows are cut; `allow` then makes every one of them new again,
+    in the warm process, with the tables already in memory. While a lap lasts the counters are read as
+    fast as they can be, and the longest stretch with at least 0.99 flows created a packet counts.
+    """
+    spans = []
+    for _ in range(count):
+        appliance.apply(deny)
+        appliance.wait_for_flows(0)
+        samples = [appliance.sample()]
+        appliance.apply(allow)
+        while True:
+            samples.append(appliance.sample())
+            step = Span(samples[-2], samples[-1])
+            if step.packets and step.created < 0.5 and samples[-1].flows_created > samples[0].flows_created:
+                break
+            if samples[-1].time - samples[0].time > 60:
+                raise ApplianceError("no lap of new flows came to its end within 60 s")
+        best = None
+        for i, first in enumerate(samples):
+            for last in reversed(samples[i + 1:]):
+                if best is not None and last.received - first.received <= best.packets:
+                    break
+                span = Span(first, last)
+                if span.created >= 0.99:
+                    best = span
+                    break
+        if best is None:
+            raise ApplianceError("no stretch of a lap had 0.99 new flows a packet: use more --new-flows")
+        spans.append(best)
+    return spans

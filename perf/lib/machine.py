@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What has to be known of the machine to read a figure."""
+
+import datetime
+import re
+import subprocess
+import time
+
+STARTED = time.monotonic()
+
+
+def say(text):
+    seconds = int(time.monotonic() - STARTED)
+    print(f"[{seconds // 60:02}:{seconds % 60:02}] {text}", flush=True)
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def first_line(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip().split("\n")[0] if done.returncode == 0 else "unknown"
+
+
+def huge_mib_free():
+    memory = read("/proc/meminfo")
+    pages = int(re.search(r"HugePages_Free:\s+(\d+)", memory).group(1))
+    return pages * int(re.search(r"Hugepagesize:\s+(\d+)", memory).group(1)) // 1024
+
+
+def facts(root):
+    commit = first_line("git", "-C", root, "rev-parse", "--short", "HEAD")
+    if first_line("git", "-C", root, "status", "--porcelain", "-uno"):
+        commit += "+"
+    info = read("/proc/cpuinfo")
+    model = re.search(r"model name\s*: (.*)", info).group(1)
+    numbers = [re.search(rf"{name}\s*: (\d+)", info).group(1) for name in ("cpu family", "model")]
+    mhz = float(re.search(r"cpu MHz\s*: ([\d.]+)", info).group(1))
+    return {
+        "date": datetime.date.today().isoformat(),
+        "commit": commit,
+        "cpu": f"{model} ({'/'.join(numbers)}), {mhz / 1000:.1f} GHz",
+        "dpdk": first_line("pkg-config", "--modversion", "libdpdk"),
+        "memory": f"{huge_mib_free()} MiB huge" if huge_mib_free() >= 1024 else "no huge pages",
+    }
+
+
+def stolen():
+    """(ticks taken by the hypervisor, all ticks), proc(5)."""
+    ticks = [int(n) for n in read("/proc/stat").split("\n", 1)[0].split()[1:9]]
+    return ticks[7], sum(ticks)
+
+
+def stolen_share(before):
+    now = stolen()
+    return (now[0] - before[0]) / max(1, now[1] - before[1])
