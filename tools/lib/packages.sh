@@ -6,7 +6,7 @@ rampart_packages=(
   # toolchain
   g++ meson ninja-build pkg-config ccache git
   # libraries (libpcap-dev: net_pcap is one of DPDK's drivers and is linked statically)
-  libdpdk-dev dpdk-dev libpcap-dev libboost-dev libboost-program-options-dev libsimdjson-dev
+  libdpdk-dev dpdk-dev libpcap-dev libboost-dev libboost-program-options-dev libsimdjson-dev nlohmann-json3-dev
   libyaml-cpp-dev libjemalloc-dev libgtest-dev libgmock-dev libbenchmark-dev
   # checking: formatting, clang-tidy, sanitizers, fuzzers
   clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "control/kube/model.hpp"
+
+namespace rampart::kube {
+
+/// Writes a desired state as a v1 List, an object a line. What decode_snapshot makes of it is the
+/// same state: all that decides something is in it, and nothing else of what once came in.
+///
+/// Any control thread.
+std::string encode_snapshot(const ClusterState& state);
+
+}  // namespace rampart::kube
