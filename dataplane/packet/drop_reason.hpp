@@ -19,12 +19,15 @@ namespace rampart {
   X(kIpHeader, "ip_header", "IPv4 header length below 20 bytes or beyond the packet, bad option")  \
   X(kIpChecksum, "ip_checksum", "the IPv4 header checksum is wrong")                               \
   X(kIpExtension, "ip_extension", "IPv6 extension headers: too many, cut short or not known")      \
-  X(kSourceRoute, "source_route", "IPv4 source route option or IPv6 routing header type 0")        \
+  X(kSourceRoute, "source_route",                                                                  \
+    "IPv4 source route option, IPv6 routing header of type 0 or with segments left")               \
   X(kMartian, "martian", "an address that must not stand on a wire, or source equal destination")  \
   X(kSpoofed, "spoofed", "a source outside the --port-sources of its port")                        \
-  X(kFragment, "fragment", "a later fragment whose first was not seen or not allowed")             \
+  X(kFragment, "fragment",                                                                         \
+    "a later fragment whose first was not seen or not allowed, or one that no stack sends")        \
   X(kL4Truncated, "l4_truncated", "the transport header is cut short")                             \
-  X(kL4Header, "l4_header", "a transport header that contradicts itself (data offset, length)")    \
+  X(kL4Header, "l4_header",                                                                        \
+    "a transport header that contradicts itself (data offset, length) or has port 0")              \
   X(kTcpFlags, "tcp_flags", "a combination of TCP flags that no stack sends")                      \
   X(kL4Checksum, "l4_checksum",                                                                    \
     "the TCP, UDP, SCTP or ICMP checksum is wrong (checksum offload on the sender?)")              \

@@ -33,11 +33,14 @@ struct ParsedPacket {
   PacketKind kind = PacketKind::kDropped;
   DropReason reason = DropReason::kRunt;
   Family family = Family::kV4;
-  uint8_t protocol = 0;         ///< IANA number; for kIcmpError that of the quoted packet
-  uint8_t tcp_flags = 0;        ///< 0 unless TCP
-  uint8_t sctp_chunk = 0;       ///< type of the first chunk (RFC 9260 §3.2); 0 unless SCTP
-  uint8_t icmp_type = 0;        ///< ICMP or ICMPv6 type; for kIcmpError that of the error itself
-  bool later_fragment = false;  ///< has no transport header: `fragment_id` says whose it is
+  uint8_t protocol = 0;    ///< IANA number; for kIcmpError that of the quoted packet
+  uint8_t tcp_flags = 0;   ///< 0 unless TCP
+  uint8_t sctp_chunk = 0;  ///< type of the first chunk (RFC 9260 §3.2); 0 unless SCTP
+  uint8_t icmp_type = 0;   ///< ICMP or ICMPv6 type; for kIcmpError that of the error itself
+  /// Has no transport header: `fragment_id` and the addresses say whose it is, over IPv4 with
+  /// `protocol`. Over IPv6 that is what the Fragment header says, which may be another extension
+  /// header, so that it need not be equal in the pieces of one packet (RFC 8200 §4.5).
+  bool later_fragment = false;
   bool more_fragments = false;  ///< a first fragment: has ports, its checksum cannot be verified
   bool opens_flow = false;      ///< may open a flow: UDP, echo request, clean SYN, SCTP INIT, other
   bool changes_state = false;  ///< may change state of a flow it belongs to: SYN, FIN, RST, INIT …
@@ -49,7 +52,8 @@ struct ParsedPacket {
   uint32_t vlans = 0;          ///< outer VID << 12 | inner VID; an absent tag and VID 0 are 0
   /// Ports as in the packet. An ICMP or ICMPv6 query has its identifier as source port and 0 as
   /// destination port, its reply the reverse, so that a query from the other end with the same
-  /// identifier is another flow and needs a permission of its own. Otherwise 0.
+  /// identifier is another flow and needs a permission of its own; identifier 0, which would be
+  /// the same both ways, stands as 1 and 2. Otherwise 0.
   be16 source_port;
   be16 destination_port;
   /// 4 or 16 bytes, network order.

@@ -212,7 +212,8 @@ PacketBuilder& PacketBuilder::udp(uint16_t source, uint16_t destination) {
 PacketBuilder& PacketBuilder::udp_length(uint16_t v) {
   return udp_length_ = v, *this;
 }
-PacketBuilder& PacketBuilder::sctp(uint16_t source, uint16_t destination, uint32_t tag) {
+PacketBuilder& PacketBuilder::sctp(uint16_t source, uint16_t destination,
+                                   std::optional<uint32_t> tag) {
   l4_ = L4::kSctp;
   source_port_ = source;
   destination_port_ = destination;
@@ -311,7 +312,7 @@ Bytes PacketBuilder::transport_bytes() const {
     case L4::kSctp: {
       put16(out, source_port_);
       put16(out, destination_port_);
-      put32(out, tag_);
+      put32(out, tag_.value_or(!chunks_.empty() && chunks_[0] == 1 ? 0 : 0x01020304));
       put32(out, 0);
       append(out, chunks_);
       append(out, payload_);

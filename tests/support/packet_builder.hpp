@@ -63,7 +63,8 @@ class PacketBuilder {
   PacketBuilder& data_offset(uint8_t words);
   PacketBuilder& udp(uint16_t source, uint16_t destination);
   PacketBuilder& udp_length(uint16_t value);
-  PacketBuilder& sctp(uint16_t source, uint16_t destination, uint32_t tag = 0x01020304);
+  /// Without a `tag`: 0 if the first chunk is INIT (RFC 9260 §8.5.1), 0x01020304 otherwise.
+  PacketBuilder& sctp(uint16_t source, uint16_t destination, std::optional<uint32_t> tag = {});
   /// Adds a chunk with a body of so many bytes; `length` instead of the right one.
   PacketBuilder& chunk(uint8_t type, size_t body_bytes, uint8_t flags = 0,
                        std::optional<uint16_t> length = {});
@@ -122,7 +123,8 @@ class PacketBuilder {
   L4 l4_ = L4::kNone;
   uint16_t source_port_ = 0, destination_port_ = 0;
   uint8_t tcp_flags_ = 0, icmp_type_ = 0, icmp_code_ = 0;
-  uint32_t sequence_ = 1000, acknowledgement_ = 0, tag_ = 0, icmp_rest_ = 0;
+  uint32_t sequence_ = 1000, acknowledgement_ = 0, icmp_rest_ = 0;
+  std::optional<uint32_t> tag_;
   Bytes tcp_options_, chunks_, payload_;
   std::optional<uint8_t> data_offset_;
   std::optional<uint16_t> udp_length_, l4_checksum_;
