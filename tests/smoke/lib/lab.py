@@ -29,6 +29,11 @@ class Lab:
     def rampartctl(self):
         return os.path.join(self.build, "tools", "rampartctl")
 
+    def result(self, name, good):
+        """Says how a part of the test went that counts by itself."""
+        workers = f"{self.workers} worker{'s' if self.workers > 1 else ''}"
+        print(f"{'ok' if good else 'FAILED'} smoke: {name}, {workers}", flush=True)
+
     def number(self):
         """A port or identifier that no other frame of this test has."""
         return next(self._numbers)

@@ -146,9 +146,11 @@ class Pod:
 
     def _denied(self, before, why, arrived):
         def decided():
-            return arrived() or self.lab.daemon.drops(*_tuple(why)) > before
-        wait_for(f"a verdict {why}", decided)
-        assert not arrived(), f"arrived, expected {why}"
+            if arrived():
+                return "arrived"
+            return self.lab.daemon.drops(*_tuple(why)) > before and "dropped"
+        verdict = wait_for(f"a verdict {why}", decided)
+        assert verdict == "dropped" and not arrived(), f"arrived, expected {why}"
 
 
 def talk(ours, theirs, size=3000):

@@ -7,6 +7,11 @@ from lib.net import wait_for
 CHUNK = 256  # frames in flight at most, far below any driver's ring
 
 
+def short(data):
+    """A frame for people to read."""
+    return data[:96].hex() + (f"… ({len(data)} bytes)" if len(data) > 96 else "")
+
+
 class Wire:
     """`left` is the far end of port `a`, `right` that of port `b`."""
 
@@ -18,7 +23,7 @@ class Wire:
         out: (frames at the right end, frames at the left end)."""
         daemon = self.lab.daemon
         stray = self.left.take() + self.right.take()
-        assert not stray, f"{len(stray)} frames that nobody sent: {stray[0].hex()}"
+        assert not stray, f"{len(stray)} frames that nobody sent: {short(stray[0])}"
         before = self._counters()
         left, right = list(left), list(right)
         sent = [0, 0]
@@ -59,18 +64,18 @@ class Wire:
     def passes(self, one, back=False):
         """A frame into the left end (the right if `back`) comes out at the other, byte for byte."""
         out = self._one(one, back)
-        assert out, f"did not pass: {one.hex()}; drops {self.lab.daemon.stats()['total']['drops']}"
-        assert out == [one], f"changed on its way:\n  in  {one.hex()}\n  out {out[0].hex()}"
+        assert out, f"did not pass: {short(one)}; drops {self.lab.daemon.stats()['total']['drops']}"
+        assert out == [one], f"changed on its way:\n  in  {short(one)}\n  out {short(out[0])}"
 
     def drops(self, one, reason, back=False):
         """A frame does not come out, and the port it came in on counts one more drop for `reason`."""
         name = self.b if back else self.a
         before = self.lab.daemon.port(name)["drops"]
         out = self._one(one, back)
-        assert not out, f"passed, expected {reason}: {one.hex()}"
+        assert not out, f"passed, expected {reason}: {short(one)}"
         after = self.lab.daemon.port(name)["drops"]
         grown = {r: n - before.get(r, 0) for r, n in after.items() if n != before.get(r, 0)}
-        assert grown == {reason: 1}, f"expected one {reason}, counted {grown}: {one.hex()}"
+        assert grown == {reason: 1}, f"expected one {reason}, counted {grown}: {short(one)}"
 
     def _one(self, one, back):
         if back:
