@@ -80,6 +80,9 @@ uint32_t plain_crc32c(const Bytes& bytes) {
   return ~crc;
 }
 
+// Not inline: there g++ 12 takes the addresses for uninitialised.
+PacketBuilder::PacketBuilder() : macs_{0x02, 0, 0, 0, 0, 2, 0x02, 0, 0, 0, 0, 1} {}
+
 PacketBuilder& PacketBuilder::eth(std::string_view source, std::string_view destination) {
   macs_ = mac(destination);
   append(macs_, mac(source));

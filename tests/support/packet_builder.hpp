@@ -24,6 +24,8 @@ using Bytes = std::vector<uint8_t>;
 /// packet in the order of the calls. Aborts with a message on an address that does not parse.
 class PacketBuilder {
  public:
+  PacketBuilder();
+
   // Ethernet.
   PacketBuilder& eth(std::string_view source, std::string_view destination);
   PacketBuilder& vlan(uint16_t vid, uint16_t tpid = 0x8100, uint8_t priority = 0);
@@ -103,7 +105,7 @@ class PacketBuilder {
   Bytes around(const Bytes& transport) const;
   uint8_t transport_number() const;
 
-  Bytes macs_{0x02, 0, 0, 0, 0, 2, 0x02, 0, 0, 0, 0, 1};
+  Bytes macs_;
   std::vector<Tag> tags_;
   std::optional<uint16_t> ether_type_;
   Bytes arp_;
