@@ -19,7 +19,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 import matrix
@@ -27,6 +26,7 @@ from network import GATEWAY, DemoError, Network, run, start_in, stop
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXAMPLES = "config/examples"
+FOLDER = "/run/rampart-demo"  # one demo at a time, see main(); what a killed one left is not in the way
 
 
 class Demo:
@@ -37,7 +37,9 @@ class Demo:
                                       and "NO_COLOR" not in os.environ))
         self.network = Network()
         self.appliance = None
-        self.folder = tempfile.mkdtemp(prefix="rampart-demo.")
+        self.folder = FOLDER
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        os.mkdir(FOLDER, 0o700)
         self.socket = os.path.join(self.folder, "rampart.sock")
         self.log = os.path.join(self.folder, "rampartd.log")
         self.wrong = []
@@ -214,7 +216,7 @@ def arguments():
 
 def main():
     options = arguments()
-    lock = open("/run/rampart-demo.lock", "w", encoding="utf-8")
+    lock = open(FOLDER + ".lock", "w", encoding="utf-8")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -224,8 +226,8 @@ def main():
     def interrupted(number, frame):
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupted)
-    signal.signal(signal.SIGHUP, interrupted)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupted)
     started = time.monotonic()
     demo = Demo(options)
     status = None
