@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace rampart::http {
+
+/// A request as handlers see it: read in full, decoded, allowed to be made.
+struct Request {
+  std::string method;
+  std::string path;                                       ///< percent-decoded
+  std::map<std::string, std::string, std::less<>> query;  ///< percent-decoded, each name once
+  std::string parameter;                                  ///< what stood for {} in the route
+  std::optional<std::string> if_match;                    ///< the header as it came
+  std::string body;
+};
+
+struct Response {
+  unsigned status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
+/// Splits a request target in origin form ("/path?a=b") and decodes it. Returns what is wrong with
+/// it, or an empty string.
+std::string parse_target(std::string_view target, Request& request);
+
+}  // namespace rampart::http
