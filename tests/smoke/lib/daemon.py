@@ -14,7 +14,7 @@ from lib import kube
 from lib.net import wait_for
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path, timeout):
         super().__init__("localhost", timeout=timeout)
         self._path = path
@@ -79,7 +79,7 @@ class Daemon:
     # ---- the control socket ----
 
     def call(self, method, path, body=None, headers=None, timeout=60):
-        connection = _UnixConnection(self.socket_path, timeout)
+        connection = UnixConnection(self.socket_path, timeout)
         try:
             connection.request(method, path, body=body, headers=headers or {})
             response = connection.getresponse()

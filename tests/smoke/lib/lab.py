@@ -27,7 +27,8 @@ class Lab:
 
     @property
     def rampartctl(self):
-        return os.path.join(self.build, "tools", "rampartctl")
+        path = os.path.join(self.build, "tools", "rampartctl")
+        return os.path.join(path, "rampartctl") if os.path.isdir(path) else path
 
     def result(self, name, good):
         """Says how a part of the test went that counts by itself."""
@@ -65,18 +66,15 @@ class Lab:
 
     # ---- the appliance ----
 
-    def make(self, *options, devices=None, wires=None, folder="d", workers=None, state=False):
+    def make(self, *options, devices=None, wires=None, folder="d", workers=None):
         """A Daemon that has not been started."""
         folder = os.path.join(self.folder, folder)
         os.makedirs(folder, exist_ok=True)
-        options = ["--workers", workers or self.workers, *options]
-        given = set(options)
-        for name, value in (("--state-dir", os.path.join(folder, "state")), ("--idle-us", 50),
-                            ("--max-flows", 65536)):
-            if name not in given:
+        options = list(options)
+        for name, value in (("--workers", workers or self.workers), ("--idle-us", 50),
+                            ("--state-dir", os.path.join(folder, "state")), ("--max-flows", 65536)):
+            if name not in options:
                 options += [name, value]
-        if not state:
-            os.makedirs(os.path.join(folder, "state"), exist_ok=True)
         daemon = Daemon(self.rampartd, self.gateway, folder,
                         self.ports if devices is None else devices,
                         self.wires if wires is None else wires, options)

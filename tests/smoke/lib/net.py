@@ -143,10 +143,15 @@ class RawPort:
 
     def receive(self):
         """One frame, or None if none is there."""
-        try:
-            data, extra, _, _ = self.socket.recvmsg(65536, 128)
-        except BlockingIOError:
-            return None
+        while True:
+            try:
+                data, extra, _, _ = self.socket.recvmsg(65536, 128)
+                break
+            except BlockingIOError:
+                return None
+            except OSError as e:  # said once, when the device has gone down
+                if e.errno != errno.ENETDOWN:
+                    raise
         for level, kind, value in extra:
             if level == SOL_PACKET and kind == PACKET_AUXDATA:
                 status, _, _, _, _, tci, tpid = struct.unpack("=IIIHHHH", value[:20])

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flows: who may answer whom, zones, states and their ends, a full table."""
+
+import struct
+
+from lib import kube
+from lib.frames import (GRE, chunk, echo, echo6, frame, icmp_error, raw, sctp, sctp_init, tcp, udp,
+                        without_ethernet)
+from lib.net import wait_for
+from lib.runner import smoke
+
+A, B = "10.0.0.1", "10.0.0.2"
+A6, B6 = "fd00::1", "fd00::2"
+PODS = [kube.namespace("web"), kube.pod("web/a", A, A6, app="a"), kube.pod("web/b", B, B6, app="b")]
+CLOSED = kube.policy("web/closed", {"app": "a"}, ingress=[])
+
+
+@smoke()
+def test_an_sctp_association_opens_and_its_answers_pass(lab):
+    """INIT, INIT ACK, COOKIE ECHO, COOKIE ACK, DATA both ways; the other end may not begin."""
+    wire = lab.wire()
+    lab.start(objects=[*PODS, CLOSED])
+    for a, b in ((A, B), (A6, B6)):
+        port = lab.number()
+        data = chunk(0, struct.pack(">IHHI", 1, 0, 0, 0) + b"data", flags=3)
+
+        def there(*chunks, vtag):
+            return frame(sctp(port, 80, *chunks, vtag=vtag), a, b)
+
+        def back(*chunks, vtag):
+            return frame(sctp(80, port, *chunks, vtag=vtag), b, a)
+
+        wire.drops(back(sctp_init(9), vtag=0), "denied_ingress", back=True)
+        wire.drops(there(data, vtag=7), "no_flow")
+        wire.passes(there(sctp_init(11), vtag=0))
+        wire.passes(back(sctp_init(22, 2, b"cookie"), vtag=11), back=True)
+        wire.passes(there(chunk(10, b"cookie"), vtag=22))
+        wire.passes(back(chunk(11), vtag=11), back=True)
+        wire.passes(there(data, vtag=22))
+        wire.passes(back(data, vtag=11), back=True)
+        flow, = lab.daemon.flows(protocol="SCTP", address=a)
+        assert (flow["state"], flow["source_port"], flow["packets"]) == ("established", port, [3, 3]), \
+            flow
+        wire.drops(frame(sctp(81, port, sctp_init(9)), b, a), "denied_ingress", back=True)
+
+
+@smoke()
+def test_equal_addresses_on_two_vlans_are_two_flows(lab):
+    wire = lab.wire()
+    lab.start(objects=[*PODS, CLOSED])
+    port = lab.number()
+    for tags in ((), (100,), (200,), (100, 5), (5, 100)):
+        syn = frame(tcp(port, 80), A, B, tags)
+        answer = frame(tcp(80, port, "SA"), B, A, tags)
+        wire.drops(answer, "no_flow", back=True)
+        wire.passes(syn)
+        wire.passes(answer, back=True)
+    vlans = sorted(f["vlans"] for f in lab.daemon.flows(address=A))
+    assert vlans == [[], [5, 100], [100], [100, 5], [200]], vlans
+
+
+@smoke()
+def test_answers_pass_and_strangers_do_not(lab):
+    """UDP, echo and other protocols: what answers an allowed packet passes, all else is judged."""
+    wire = lab.wire()
+    lab.start(objects=[*PODS, CLOSED])
+    n = lab.number
+    for a, b, ping, pong in ((A, B, 8, 0), (A6, B6, 128, 129)):
+        port, ident = n(), n()
+        hello = echo if a == A else echo6
+        wire.drops(frame(udp(53, port), b, a), "denied_ingress", back=True)
+        wire.passes(frame(udp(port, 53), a, b))
+        wire.passes(frame(udp(53, port), b, a), back=True)
+        wire.drops(frame(udp(54, port), b, a), "denied_ingress", back=True)
+        wire.drops(frame(hello(ident, kind=ping), b, a), "denied_ingress", back=True)
+        wire.drops(frame(hello(ident, kind=pong), b, a), "icmp_unrelated", back=True)
+        wire.passes(frame(hello(ident, kind=ping), a, b))
+        wire.passes(frame(hello(ident, kind=pong), b, a), back=True)
+        wire.drops(frame(hello(ident, kind=ping), b, a), "denied_ingress", back=True)
+    wire.drops(frame(raw(50, b"esp" * 10), B, A), "denied_ingress", back=True)
+    wire.passes(frame(raw(50, b"esp" * 10), A, B))
+    wire.passes(frame(raw(50, b"pse" * 10), B, A), back=True)
+    wire.passes(frame(raw(GRE, b"\0\0\x08\0" + b"x" * 40), A, B))
+
+
+@smoke()
+def test_icmp_errors_belong_to_what_they_quote(lab):
+    wire = lab.wire()
+    lab.start(objects=[*PODS, CLOSED])
+    port = lab.number()
+    question = frame(udp(port, 53, b"q" * 100), A, B)
+    about = without_ethernet(question)
+    other = without_ethernet(frame(udp(port, 54, b"q" * 100), A, B))
+    wire.drops(frame(icmp_error(about), B, A), "icmp_unrelated", back=True)
+    wire.passes(question)
+    wire.passes(frame(icmp_error(about), B, A), back=True)
+    wire.passes(frame(icmp_error(about[:28], 3, 4, 1400), "192.0.2.1", A), back=True)
+    wire.drops(frame(icmp_error(other), B, A), "icmp_unrelated", back=True)
+    wire.drops(frame(icmp_error(about), B, "10.0.0.77"), "icmp_unrelated", back=True)
+
+
+@smoke()
+def test_multicast_and_dhcp(lab):
+    """IGMP and DHCP always pass, as narrow as they are; other multicast is an address like others."""
+    wire = lab.wire()
+    lab.start(objects=[*PODS, CLOSED, kube.policy("web/mute", {"app": "a"}, egress=[])])
+    igmp = raw(2, bytes.fromhex("16000903e0000009"))
+    discover, offer = udp(68, 67, b"\1" * 240), udp(67, 68, b"\2" * 240)
+    always = lab.daemon.stats()["passed_always"]
+    wire.passes(frame(igmp, A, "224.0.0.9", ttl=1))
+    wire.passes(frame(discover, "0.0.0.0", "255.255.255.255"))
+    wire.passes(frame(offer, B, "255.255.255.255"), back=True)
+    wire.passes(frame(udp(546, 547), "fe80::1", "ff02::1:2"))
+    assert lab.daemon.stats()["passed_always"] == always + 4
+    wire.drops(frame(igmp, A, "224.0.0.9", ttl=2), "denied_egress")
+    wire.drops(frame(discover, A, B), "denied_egress")
+    wire.drops(frame(udp(68, 68), "0.0.0.0", "255.255.255.255"), "martian")
+    wire.drops(frame(udp(5353, 5353), A, "224.0.0.251"), "denied_egress")
+    wire.passes(frame(udp(5353, 5353), B, "224.0.0.251"), back=True)
+
+
+@smoke(cost=8)
+def test_flows_end_when_their_time_is_over(lab):
+    """Each by the timer of its state; then the other end is a stranger again."""
+    wire = lab.wire()
+    lab.start("--udp-s", 1, "--udp-replied-s", 2, "--icmp-s", 1, "--tcp-opening-s", 1,
+              "--tcp-closing-s", 1, "--tcp-reset-s", 1, "--tcp-half-closed-s", 300,
+              objects=[*PODS, CLOSED])
+
+    def flow(number):
+        found = lab.daemon.flows(port=number)
+        return found[0]["state"] if found else None
+
+    def send(number, flags, back=False):
+        ends = ((80, number), (B, A)) if back else ((number, 80), (A, B))
+        wire.passes(frame(tcp(*ends[0], flags), *ends[1]), back=back)
+
+    kept, half, closed, reset, opening, udp1, udp2, ping = (lab.number() for _ in range(8))
+    for number in (kept, half, closed, reset):
+        send(number, "S")
+        assert flow(number) == "syn_sent"
+        send(number, "SA", back=True)
+        assert flow(number) == "syn_received"
+        send(number, "A")
+        assert flow(number) == "established"
+    send(half, "FA")
+    send(closed, "FA", back=True)
+    send(closed, "FA")
+    send(closed, "A", back=True)
+    send(reset, "R", back=True)
+    send(opening, "S")
+    wire.passes(frame(udp(udp1, 53), A, B))
+    wire.passes(frame(udp(udp2, 53), A6, B6))
+    wire.passes(frame(udp(53, udp2), B6, A6), back=True)
+    wire.passes(frame(echo(ping), A, B))
+    for number in (closed, reset, opening, udp1, udp2, ping):
+        wait_for(f"flow {number} to end", lambda n=number: flow(n) is None)
+    assert (flow(kept), flow(half)) == ("established", "half_closed")
+    wire.drops(frame(udp(53, udp1), B, A), "denied_ingress", back=True)
+    wire.drops(frame(udp(53, udp2), B6, A6), "denied_ingress", back=True)
+    wire.drops(frame(tcp(80, opening, "SA"), B, A), "no_flow", back=True)
+    wire.drops(frame(tcp(80, closed, "A"), B, A), "no_flow", back=True)
+    send(kept, "PA", back=True)
+    send(half, "PA", back=True)
+    send(reset, "S")
+    assert sum(w["flows_expired"] for w in lab.daemon.stats()["workers"]) == 6
+
+
+@smoke(cost=2)
+def test_a_full_table_takes_no_new_flows_and_keeps_the_old(lab):
+    wire = lab.wire()
+    lab.start("--max-flows", 256, objects=PODS)
+    for make, ends in ((udp, (A, B)), (tcp, (A6, B6))):
+        many = [frame(make(port, 80), *ends) for port in range(2000, 4000)]
+        full = lab.daemon.drops("table_full")
+        passed, _ = wire.cross(many)
+        assert 0 < len(passed) <= 256, f"{len(passed)} flows found room"
+        assert lab.daemon.drops("table_full") - full == len(many) - len(passed)
+        again, _ = wire.cross(passed)
+        assert sorted(again) == sorted(passed), "an existing flow lost its place"
+    status = lab.daemon.get("/v1/status")["flows"]
+    assert status["live"] <= status["max"] <= 512, status
+
+
+@smoke(cost=2)
+def test_flows_can_be_asked_for(lab):
+    """Filters of /v1/flows, and what it says of one flow."""
+    wire = lab.wire()
+    allow = kube.policy("web/allow", {"app": "b"}, ingress=[
+        {"from": [kube.pods(app="a")], "ports": [kube.port(80)]}, {"ports": [kube.port(53, "UDP")]}])
+    lab.start(objects=[*PODS, allow])
+    one = lab.number()
+    wire.passes(frame(tcp(one, 80), A, B, [100]))
+    wire.passes(frame(tcp(80, one, "SA"), B, A, [100]), back=True)
+    wire.cross([frame(udp(20000 + i, 53), f"10.1.0.{i}", B) for i in range(1, 101)])
+    flow, = lab.daemon.flows(port=one)
+    expected = {"source": A, "source_port": one, "destination": B, "destination_port": 80,
+                "protocol": "TCP", "state": "syn_received", "wire": 0, "vlans": [100],
+                "packets": [1, 1], "source_pod": "web/a", "destination_pod": "web/b",
+                "ingress_rule": "web/allow ingress[0]", "revision": 1}
+    assert {k: flow[k] for k in expected} == expected, flow
+    assert len(lab.daemon.flows(protocol="UDP")) == 100
+    assert len(lab.daemon.flows(address=B)) == 101
+    assert len(lab.daemon.flows(address="10.1.0.7")) == 1
+    assert len(lab.daemon.flows(state="syn_received")) == 1
+    assert len(lab.daemon.flows(port=53, protocol="TCP")) == 0
+    some = lab.daemon.get("/v1/flows", limit=10)
+    assert len(some["flows"]) == 10 and some["truncated"] is True
+    assert lab.daemon.get("/v1/flows", limit=101)["truncated"] is False
+    for bad in ("address=nobody", "port=x", "port=70000", "limit=0", "protocol=WAT", "colour=red"):
+        assert lab.daemon.call("GET", f"/v1/flows?{bad}").status == 400, bad
+
+
+@smoke()
+def test_order_within_a_flow_is_kept(lab):
+    """Numbered frames of many flows, both ways, over workers that hand packets to each other."""
+    wire = lab.wire()
+    lab.start(objects=PODS)
+    ports = range(30000, 30016)
+    there = [frame(udp(p, 53, struct.pack(">HI", p, i)), A, B) for i in range(300) for p in ports]
+    back = [frame(udp(53, p, struct.pack(">HI", p, i)), B, A) for i in range(300) for p in ports]
+    for out, sent in zip(wire.cross(there, back), (there, back)):
+        assert len(out) == len(sent)
+        last = dict.fromkeys(ports, -1)
+        for one in out:
+            port, number = struct.unpack(">HI", one[-6:])
+            assert number == last[port] + 1, f"flow {port}: {number} after {last[port]}"
+            last[port] = number
+    workers = lab.daemon.stats()["workers"]
+    assert len(workers) == lab.workers and all(w["flows"] > 0 for w in workers), workers
