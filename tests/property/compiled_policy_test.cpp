@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Random clusters and random connections: the compiled rule set against the plain evaluator.
+// RAMPART_SEED repeats a run (the seed is printed), RAMPART_ROUNDS makes it longer.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "control/compile/compile.hpp"
+#include "control/kube/evaluate.hpp"
+#include "tests/support/ask.hpp"
+#include "tests/support/random_cluster.hpp"
+
+namespace rampart {
+namespace {
+
+using compile::Compiled;
+using support::RandomCluster;
+using support::RandomProbe;
+
+uint64_t setting(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+uint64_t seed() {
+  static const uint64_t chosen = [] {
+    const uint64_t value = setting("RAMPART_SEED", std::random_device()());
+    std::cout << "RAMPART_SEED=" << value << "\n";
+    return value;
+  }();
+  return chosen;
+}
+
+std::shared_ptr<const Compiled> compile_state(const kube::ClusterState& state, Revision revision,
+                                              const Compiled* previous) {
+  auto made =
+      compile::compile(std::make_shared<const kube::ClusterState>(state), revision, previous);
+  EXPECT_TRUE(made) << made.error().text();
+  return made ? *made : nullptr;
+}
+
+std::optional<kube::Admission> origin(const Compiled& compiled, uint32_t rule) {
+  return rule == 0 ? std::nullopt : std::optional((*compiled.origins)[rule - 1]);
+}
+
+struct Counts {
+  size_t allowed = 0, denied = 0, shared = 0, by_rule = 0;
+};
+
+/// Asks both. Returns false, having said so, when they differ.
+bool agree(const Compiled& compiled, const kube::Evaluator& evaluator, const RandomProbe& probe,
+           Counts& counts) {
+  const auto plain = evaluator.evaluate(probe.from, probe.to, probe.protocol, probe.port);
+  const Verdict verdict =
+      support::ask(*compiled.rules, probe.from, probe.to, probe.protocol, probe.port);
+  const bool allowed = verdict.outcome == Outcome::kAllow;
+  ++(allowed ? counts.allowed : counts.denied);
+  EXPECT_EQ(allowed, plain.allowed) << probe.text() << ": " << plain.why;
+  if (evaluator.end(probe.from).is_shared() || evaluator.end(probe.to).is_shared()) {
+    ++counts.shared;
+    return allowed == plain.allowed;
+  }
+  // No two identities: then the reasons must be the same too.
+  const auto expected = plain.allowed          ? Outcome::kAllow
+                        : plain.egress.allowed ? Outcome::kDenyIngress
+                                               : Outcome::kDenyEgress;
+  EXPECT_EQ(verdict.outcome, expected) << probe.text() << ": " << plain.why;
+  EXPECT_EQ(origin(compiled, verdict.egress_rule), plain.egress.admission)
+      << probe.text() << ": " << plain.egress.why;
+  EXPECT_EQ(origin(compiled, verdict.ingress_rule), plain.ingress.admission)
+      << probe.text() << ": " << plain.ingress.why;
+  counts.by_rule += (verdict.egress_rule | verdict.ingress_rule) != 0;
+  return !testing::Test::HasFailure();
+}
+
+/// What of a compilation must hold whatever was compiled.
+void check_facts(const Compiled& compiled) {
+  size_t rules = 0;
+  for (const auto& facts : compiled.policies) rules += facts.acl_rules;
+  EXPECT_EQ(rules, compiled.acl_rules);
+  EXPECT_EQ(compiled.policies.size(), compiled.state->policies.size());
+  for (size_t e = 0; e < compiled.endpoints.size(); ++e) {
+    const kube::Pod* pod = compiled.endpoints[e];
+    if (pod == nullptr) continue;
+    const auto found = compiled.state->pods.find({pod->ns, pod->name});
+    ASSERT_NE(found, compiled.state->pods.end());
+    ASSERT_EQ(found->second.get(), pod);
+    for (const IpAddress& address : pod->addresses) {
+      const Identity* identity = compiled.rules->addresses->find(address);
+      EXPECT_TRUE((identity->flags & Identity::kShared) != 0 || identity->endpoint == e + 1);
+    }
+  }
+}
+
+TEST(CompiledPolicy, EqualsTheEvaluator) {
+  Counts counts;
+  const uint64_t rounds = setting("RAMPART_ROUNDS", 600);
+  for (uint64_t round = 0; round < rounds; ++round) {
+    SCOPED_TRACE("RAMPART_SEED=" + std::to_string(seed()) + " round " + std::to_string(round));
+    RandomCluster random(seed() + round);
+    const auto compiled = compile_state(random.make(), 1, nullptr);
+    ASSERT_NE(compiled, nullptr);
+    check_facts(*compiled);
+    const kube::Evaluator evaluator(*compiled->state);
+    for (const RandomProbe& probe : random.probes(*compiled->state, 400)) {
+      ASSERT_TRUE(agree(*compiled, evaluator, probe, counts));
+    }
+  }
+  std::cout << counts.allowed << " allowed, " << counts.denied << " denied, " << counts.shared
+            << " with shared addresses, " << counts.by_rule << " allowed by a rule\n";
+  EXPECT_GT(counts.denied, rounds * 20);
+  EXPECT_GT(counts.by_rule, rounds * 10);
+  EXPECT_GT(counts.shared, rounds * 5);
+}
+
+/// A chain of revisions, each compiled with the one before. A flow that was judged under the one
+/// before is only judged again if the rule set says so: whenever it does not, nothing about the
+/// flow's verdict may have changed.
+TEST(CompiledPolicy, RevisionsFollowEachOtherSoundly) {
+  Counts counts;
+  size_t spared = 0, only_addresses = 0, revisions = 0;
+  const uint64_t rounds = setting("RAMPART_ROUNDS", 600) / 6 + 1;
+  for (uint64_t round = 0; round < rounds; ++round) {
+    SCOPED_TRACE("RAMPART_SEED=" + std::to_string(seed()) + " round " + std::to_string(round));
+    RandomCluster random(~seed() + round);
+    kube::ClusterState state = random.make();
+    auto compiled = compile_state(state, 1, nullptr);
+    for (Revision revision = 2; revision < 14; ++revision) {
+      random.change(state);
+      const auto next = compile_state(state, revision, compiled.get());
+      ASSERT_NE(next, nullptr);
+      check_facts(*next);
+      ++revisions;
+      only_addresses += next->rules->policy_changed_in != revision;
+      const kube::Evaluator evaluator(*next->state);
+      for (const RandomProbe& probe : random.probes(state, 100)) {
+        ASSERT_TRUE(agree(*next, evaluator, probe, counts)) << "revision " << revision;
+        const auto& addresses = *next->rules->addresses;
+        if (next->rules->policy_changed_in == revision ||
+            addresses.changed_in(probe.from) == revision ||
+            addresses.changed_in(probe.to) == revision) {
+          continue;
+        }
+        const auto put = [&](const Compiled& to) {
+          return support::ask(*to.rules, probe.from, probe.to, probe.protocol, probe.port);
+        };
+        const Verdict before = put(*compiled), after = put(*next);
+        ASSERT_EQ(before.outcome, after.outcome) << probe.text() << ", revision " << revision;
+        ASSERT_EQ(origin(*compiled, before.egress_rule), origin(*next, after.egress_rule));
+        ASSERT_EQ(origin(*compiled, before.ingress_rule), origin(*next, after.ingress_rule));
+        ++spared;
+      }
+      compiled = next;
+    }
+  }
+  std::cout << only_addresses << " of " << revisions << " revisions changed addresses only, "
+            << spared << " connections needed no second judgement\n";
+  EXPECT_GT(only_addresses, revisions / 20);
+  EXPECT_GT(spared, revisions);
+}
+
+}  // namespace
+}  // namespace rampart
