@@ -83,7 +83,8 @@ Checked<Decoded> apply_events(const ClusterState& before, std::string_view lines
                      {},
                      "more than " + std::to_string(limits.objects) + " events"};
     }
-    auto event = parse_json(parser, line, limits.bytes, limits.depth);
+    // In a list, where it will stand when it is written out, an object lies one level deeper.
+    auto event = parse_json(parser, line, limits.bytes, limits.depth - 1);
     if (!event) {
       event.error().object = place;
       return std::move(event).error();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "control/kube/decode_objects.hpp"
@@ -45,6 +46,25 @@ std::shared_ptr<const Namespace> implied_namespace(const std::string& name) {
   Namespace made{name, {}, true};
   set_label(made.labels, kNamespaceNameLabel, name);
   return std::make_shared<const Namespace>(std::move(made));
+}
+
+std::string json_string(std::string_view text) {
+  return nlohmann::json(text).dump();
+}
+
+/// The object as it came, minified, but always with apiVersion and kind: items of a typed list need
+/// not have them, and it will stand in another list when it is written out.
+std::string whole_text(JsonReader::Element element, const Header& header) {
+  std::string out = R"({"apiVersion":)" + json_string(header.api_version) + R"(,"kind":)" +
+                    json_string(header.kind);
+  simdjson::dom::object fields;
+  if (element.get(fields) == simdjson::SUCCESS) {
+    for (const auto& [key, value] : fields) {
+      if (key == "apiVersion" || key == "kind") continue;
+      out += "," + json_string(key) + ":" + std::string(simdjson::minify(value));
+    }
+  }
+  return out + "}";
 }
 
 }  // namespace
@@ -134,7 +154,7 @@ bool ObjectSink::put(JsonReader& reader, JsonReader::Element element, Header& he
     case ObjectClass::kUnsupportedPolicy:
       return store(reader, state_.unsupported, unsupported_key(header),
                    UnsupportedPolicy{std::string(header.api_version), std::string(header.kind),
-                                     header.ns, header.name, simdjson::minify(element)});
+                                     header.ns, header.name, whole_text(element, header)});
     case ObjectClass::kSkipped:
       ++skipped_[std::string(header.kind)];
       return true;

@@ -108,5 +108,14 @@ TEST(Encode, ImpliedNamespacesAreNotWrittenOut) {
   EXPECT_EQ(text.find("\"Namespace\""), std::string::npos);
 }
 
+TEST(Encode, ItemsOfATypedListCanStandAlone) {
+  const std::string text = round_trip(R"({"apiVersion":"policy.networking.k8s.io/v1alpha1",
+    "kind":"AdminNetworkPolicyList","items":[{"kind":null,"metadata":{"name":"deny"},
+    "spec":{"a \"quoted\" key":[1,2.5,null]}}]})");
+  EXPECT_THAT(text, HasSubstr(R"({"apiVersion":"policy.networking.k8s.io/v1alpha1",)"
+                              R"("kind":"AdminNetworkPolicy","metadata":{"name":"deny"},)"
+                              R"("spec":{"a \"quoted\" key":[1,2.5,null]}})"));
+}
+
 }  // namespace
 }  // namespace rampart::kube
