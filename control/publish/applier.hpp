@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "control/compile/compile.hpp"
+#include "control/kube/decode.hpp"
+#include "control/store/state_store.hpp"
+#include "dataplane/worker/dataplane.hpp"
+
+namespace rampart::publish {
+
+/// What is in force. Immutable; holds DPDK memory, so it must be gone before the data path is.
+struct InForce {
+  Revision revision = 0;
+  /// Null as long as there was no snapshot (revision 0).
+  std::shared_ptr<const compile::Compiled> compiled;
+  std::chrono::system_clock::time_point accepted;  ///< meaningless at revision 0
+  /// Why a restart would bring back an older revision; empty: this one is on the disk.
+  std::string not_stored;
+};
+
+/// Milliseconds that each part of a change took.
+struct Timings {
+  double decode = 0, compile = 0, swap = 0, store = 0;
+};
+
+/// The answer to a change that was accepted, or would be.
+struct Accepted {
+  /// What is in force now; for a validation: what would be, under the number still in force.
+  std::shared_ptr<const InForce> in_force;
+  bool changed = false;  ///< false: the content is what was in force already
+  Timings milliseconds;
+  std::vector<kube::SkippedKind> skipped;
+};
+
+/// The answer to one that was not; everything is as it was.
+struct Refused {
+  enum class Why : uint8_t { kRefused, kWrongRevision, kNoSnapshotYet };
+  Why why = Why::kRefused;
+  kube::Refusal refusal;
+  Revision in_force = 0;
+};
+
+using Outcome = std::variant<Accepted, Refused>;
+
+/// Takes desired states and puts them in force, one after the other: decode, compile, publish to
+/// every worker, store.
+///
+/// The disk comes last: a policy that cuts a connection must not wait for it. A crash before that
+/// leaves the older state on the disk, and whoever sent the newer one has had no answer yet. A
+/// failing disk does not freeze policy either: the revision is in force, `not_stored` says so,
+/// and save_again() tries again.
+///
+/// Any control thread; changes serialise themselves. Needs the EAL.
+class Applier {
+ public:
+  using Compile = std::function<Result<std::shared_ptr<const compile::Compiled>>(
+      std::shared_ptr<const kube::ClusterState>, Revision, const compile::Compiled*)>;
+  struct Parts {
+    Dataplane& dataplane;
+    store::StateStore& store;
+    kube::Limits limits;
+    std::function<void(const std::string&)> log;  ///< one line each
+    Compile compile = compile::compile;
+  };
+
+  explicit Applier(Parts parts);
+
+  /// Puts the stored state in force, if there is one. Before the data path starts.
+  Result<void> restore();
+
+  /// Replaces the desired state. `expected`: refuse unless this revision is in force.
+  Outcome put(std::string_view json, std::optional<Revision> expected);
+  /// Changes it by watch events, all or none.
+  Outcome patch(std::string_view events, std::optional<Revision> expected);
+  /// What put() would say, and nothing else happens.
+  Outcome validate(std::string_view json);
+  /// Stores what is in force if that has failed so far.
+  void save_again();
+
+  /// Never null.
+  std::shared_ptr<const InForce> in_force() const;
+
+ private:
+  enum class Mode : uint8_t { kApply, kTry };
+  std::optional<Refused> check(std::optional<Revision> expected) const;
+  Outcome apply(kube::Checked<kube::Decoded> decoded, double decode_ms, Mode mode);
+  Refused refuse(kube::Refusal refusal, Mode mode) const;
+  std::string store(const InForce& next);
+  void set(std::shared_ptr<const InForce> next);
+
+  const Parts parts_;
+  std::mutex changing_;  ///< held through a whole change
+  mutable std::mutex pointer_;
+  std::shared_ptr<const InForce> in_force_;  ///< under pointer_
+};
+
+}  // namespace rampart::publish

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "control/compile/compile.hpp"
+#include "dataplane/worker/dataplane.hpp"
+
+namespace rampart::test {
+
+/// A data path without packets for tests of the control plane: it keeps what is published and says
+/// what it is told to say.
+class FakeDataplane : public Dataplane {
+ public:
+  Result<void> start() override { return {}; }
+  void stop() override {}
+  Result<void> publish(std::shared_ptr<const RuleSet> rules) override {
+    const std::lock_guard lock(mutex_);
+    if (publish_error) return *publish_error;
+    rules_ = std::move(rules);
+    ++published;
+    return {};
+  }
+  std::shared_ptr<const RuleSet> rules() const override {
+    const std::lock_guard lock(mutex_);
+    return rules_;
+  }
+  DataplaneStatus status() const override { return status_now; }
+  Result<std::vector<FlowRecord>> flows(const FlowFilter& filter, bool& truncated) override {
+    asked = filter;
+    truncated = flows_truncated;
+    if (flows_error) return *flows_error;
+    return flows_now;
+  }
+  Result<void> reset_port(const std::string& name) override {
+    for (PortStatus& port : status_now.ports) {
+      if (port.name != name) continue;
+      ++port.resets;
+      return {};
+    }
+    return Error{ErrorCode::kNotFound, "there is no such port", "port " + name};
+  }
+
+  std::optional<Error> publish_error, flows_error;
+  unsigned published = 0;
+  DataplaneStatus status_now;
+  std::vector<FlowRecord> flows_now;
+  bool flows_truncated = false;
+  FlowFilter asked;
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const RuleSet> rules_ = compile::startup_rules(RuleSet::Mode::kDropAll);
+};
+
+}  // namespace rampart::test

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/publish/applier.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "tests/support/fake_dataplane.hpp"
+
+namespace rampart::publish {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+std::string list(std::string_view items) {
+  return R"({"apiVersion":"v1","kind":"List","items":[)" + std::string(items) + "]}";
+}
+
+std::string pod(const std::string& name, const std::string& address) {
+  return R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")" + name +
+         R"(","namespace":"web"},"status":{"podIP":")" + address + "\"}}";
+}
+
+const std::string kDeny =
+    R"({"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy",)"
+    R"("metadata":{"name":"deny","namespace":"web"},"spec":{"podSelector":{}}})";
+const std::string kTwoPods = list(pod("a", "10.0.0.1") + "," + pod("b", "10.0.0.2"));
+const std::string kTwoPodsDenied =
+    list(pod("a", "10.0.0.1") + "," + pod("b", "10.0.0.2") + "," + kDeny);
+
+class ApplierTest : public ::testing::Test {
+ protected:
+  ApplierTest() {
+    char folder[] = "/tmp/rampart-applier-XXXXXX";
+    folder_ = mkdtemp(folder);
+    reopen();
+  }
+  ~ApplierTest() override {
+    applier_.reset();
+    fs::remove_all(folder_);
+  }
+
+  /// As after a restart.
+  void reopen() {
+    applier_.reset();
+    store_.reset();
+    dataplane_ = std::make_unique<test::FakeDataplane>();
+    auto store = store::StateStore::open(state_dir());
+    ASSERT_TRUE(store) << store.error().text();
+    store_.emplace(*std::move(store));
+    Applier::Parts parts{*dataplane_, *store_, kube::Limits{},
+                         [this](const std::string& line) { log_.push_back(line); }};
+    parts.compile = [this](auto state, Revision revision, const compile::Compiled* previous) {
+      if (compile_error_) {
+        return Result<std::shared_ptr<const compile::Compiled>>(*compile_error_);
+      }
+      return compile::compile(std::move(state), revision, previous);
+    };
+    applier_ = std::make_unique<Applier>(std::move(parts));
+  }
+  std::string state_dir() const { return folder_ + "/state"; }
+
+  Accepted accept(const Outcome& outcome) {
+    if (const auto* refused = std::get_if<Refused>(&outcome)) {
+      ADD_FAILURE() << refused->refusal.text();
+      return {applier_->in_force(), false, {}, {}};
+    }
+    return std::get<Accepted>(outcome);
+  }
+  Refused refuse(const Outcome& outcome) {
+    const auto* refused = std::get_if<Refused>(&outcome);
+    EXPECT_NE(refused, nullptr) << "it was accepted";
+    return refused != nullptr ? *refused : Refused{};
+  }
+  /// What the rule set that workers use says of a connection between the two pods.
+  bool passes() const {
+    const auto rules = dataplane_->rules();
+    if (rules->mode != RuleSet::Mode::kByTables) return rules->mode == RuleSet::Mode::kPassAll;
+    const Question question{rules->addresses->find(*IpAddress::parse("10.0.0.1")),
+                            rules->addresses->find(*IpAddress::parse("10.0.0.2")), 6, 80};
+    Verdict verdict;
+    judge(*rules, &question, 1, &verdict);
+    return verdict.outcome == rampart::Outcome::kAllow;
+  }
+
+  std::string folder_;
+  std::unique_ptr<test::FakeDataplane> dataplane_;
+  std::optional<store::StateStore> store_;
+  std::optional<Error> compile_error_;
+  std::vector<std::string> log_;
+  std::unique_ptr<Applier> applier_;
+};
+
+TEST_F(ApplierTest, NothingIsInForceAtFirst) {
+  EXPECT_EQ(applier_->in_force()->revision, 0U);
+  EXPECT_EQ(applier_->in_force()->compiled, nullptr);
+  ASSERT_TRUE(applier_->restore());
+  EXPECT_EQ(dataplane_->published, 0U);
+}
+
+TEST_F(ApplierTest, PutsASnapshotInForce) {
+  const Accepted first = accept(applier_->put(kTwoPods, {}));
+  EXPECT_TRUE(first.changed);
+  EXPECT_EQ(first.in_force->revision, 1U);
+  EXPECT_EQ(first.in_force, applier_->in_force());
+  EXPECT_EQ(dataplane_->rules()->revision, 1U);
+  EXPECT_TRUE(passes());
+  EXPECT_EQ(accept(applier_->put(kTwoPodsDenied, {})).in_force->revision, 2U);
+  EXPECT_FALSE(passes());
+  EXPECT_THAT(log_.back(), HasSubstr("revision 2 is in force: 2 pods, 1 policies"));
+}
+
+TEST_F(ApplierTest, TheSameContentIsNoNewRevision) {
+  accept(applier_->put(kTwoPods, {}));
+  const Accepted again =
+      accept(applier_->put(list(pod("b", "10.0.0.2") + "," + pod("a", "10.0.0.1") +
+                                R"(,{"apiVersion":"v1","kind":"Secret"})"),
+                           {}));
+  EXPECT_FALSE(again.changed);
+  EXPECT_EQ(again.in_force->revision, 1U);
+  EXPECT_THAT(again.skipped, ElementsAre(kube::SkippedKind{"Secret", 1}));
+  EXPECT_EQ(dataplane_->published, 1U);
+}
+
+TEST_F(ApplierTest, AnEmptySnapshotIsARevisionToo) {
+  EXPECT_EQ(accept(applier_->put(list(""), {})).in_force->revision, 1U);
+  EXPECT_TRUE(passes()) << "no policy isolates anything";
+}
+
+TEST_F(ApplierTest, EventsChangeIt) {
+  accept(applier_->put(kTwoPods, {}));
+  const Accepted changed =
+      accept(applier_->patch("{\"type\":\"ADDED\",\"object\":" + kDeny + "}\n" +
+                                 "{\"type\":\"DELETED\",\"object\":" + pod("a", "10.0.0.1") + "}\n",
+                             {}));
+  EXPECT_EQ(changed.in_force->revision, 2U) << "all of a request is one revision";
+  EXPECT_EQ(changed.in_force->compiled->state->pods.size(), 1U);
+  EXPECT_FALSE(passes());
+  EXPECT_FALSE(accept(applier_->patch("{\"type\":\"BOOKMARK\",\"object\":{}}", {})).changed);
+}
+
+TEST_F(ApplierTest, EventsNeedASnapshot) {
+  const Refused refused = refuse(applier_->patch("{\"type\":\"BOOKMARK\",\"object\":{}}", {}));
+  EXPECT_EQ(refused.why, Refused::Why::kNoSnapshotYet);
+  EXPECT_EQ(refused.refusal.code, ErrorCode::kConflict);
+}
+
+TEST_F(ApplierTest, OnlyOnTopOfTheExpectedRevision) {
+  EXPECT_EQ(refuse(applier_->put(kTwoPods, 1)).why, Refused::Why::kWrongRevision);
+  EXPECT_EQ(accept(applier_->put(kTwoPods, 0)).in_force->revision, 1U);
+  const Refused refused = refuse(applier_->put(kTwoPodsDenied, 7));
+  EXPECT_EQ(refused.why, Refused::Why::kWrongRevision);
+  EXPECT_EQ(refused.in_force, 1U);
+  EXPECT_TRUE(passes());
+  EXPECT_EQ(refuse(applier_->patch("{\"type\":\"BOOKMARK\",\"object\":{}}", 2)).why,
+            Refused::Why::kWrongRevision);
+  EXPECT_EQ(accept(applier_->put(kTwoPodsDenied, 1)).in_force->revision, 2U);
+}
+
+TEST_F(ApplierTest, WhatIsRefusedChangesNothing) {
+  accept(applier_->put(kTwoPodsDenied, {}));
+  const auto before = applier_->in_force();
+  const Refused refused =
+      refuse(applier_->put(list(pod("a", "10.0.0.1") + "," + pod("b", "not-an-address")), {}));
+  EXPECT_EQ(refused.why, Refused::Why::kRefused);
+  EXPECT_EQ(refused.refusal.object, "web/b");
+  EXPECT_EQ(refused.in_force, 1U);
+  EXPECT_EQ(refuse(applier_->put("{", {})).in_force, 1U);
+  EXPECT_EQ(refuse(applier_->patch("{\"type\":\"ERROR\",\"object\":{}}", {})).in_force, 1U);
+  EXPECT_EQ(applier_->in_force(), before);
+  EXPECT_EQ(dataplane_->published, 1U);
+  EXPECT_FALSE(passes());
+  EXPECT_THAT(log_.back(), HasSubstr("revision 1 stays"));
+  reopen();
+  ASSERT_TRUE(applier_->restore());
+  EXPECT_EQ(applier_->in_force()->revision, 1U);
+}
+
+TEST_F(ApplierTest, ARuleSetThatDoesNotFitChangesNothing) {
+  accept(applier_->put(kTwoPodsDenied, {}));
+  compile_error_ = Error{ErrorCode::kNoMemory, "DPDK's heap is too small", "acl"};
+  const Refused refused = refuse(applier_->put(kTwoPods, {}));
+  EXPECT_EQ(refused.refusal.code, ErrorCode::kNoMemory);
+  EXPECT_EQ(refused.refusal.text(), "acl: DPDK's heap is too small");
+  EXPECT_EQ(applier_->in_force()->revision, 1U);
+  EXPECT_FALSE(passes());
+  compile_error_.reset();
+  EXPECT_EQ(accept(applier_->put(kTwoPods, {})).in_force->revision, 2U);
+}
+
+TEST_F(ApplierTest, AFailedPublicationChangesNothing) {
+  accept(applier_->put(kTwoPodsDenied, {}));
+  dataplane_->publish_error = Error{ErrorCode::kIo, "a worker does not answer", {}};
+  EXPECT_EQ(refuse(applier_->put(kTwoPods, {})).refusal.code, ErrorCode::kIo);
+  EXPECT_EQ(applier_->in_force()->revision, 1U);
+  reopen();
+  ASSERT_TRUE(applier_->restore());
+  EXPECT_FALSE(passes()) << "nor was it stored";
+}
+
+TEST_F(ApplierTest, ValidationChangesNothing) {
+  EXPECT_TRUE(accept(applier_->validate(kTwoPods)).changed);
+  EXPECT_EQ(applier_->in_force()->revision, 0U);
+  accept(applier_->put(kTwoPods, {}));
+  const Accepted tried = accept(applier_->validate(kTwoPodsDenied));
+  EXPECT_TRUE(tried.changed);
+  EXPECT_EQ(tried.in_force->revision, 1U);
+  EXPECT_EQ(tried.in_force->compiled->state->policies.size(), 1U);
+  EXPECT_FALSE(accept(applier_->validate(kTwoPods)).changed);
+  EXPECT_EQ(refuse(applier_->validate("[]")).in_force, 1U);
+  EXPECT_EQ(applier_->in_force()->revision, 1U);
+  EXPECT_EQ(dataplane_->published, 1U);
+  EXPECT_TRUE(passes());
+}
+
+TEST_F(ApplierTest, IsInForceAgainAfterARestart) {
+  accept(applier_->put(kTwoPods, {}));
+  accept(applier_->put(kTwoPodsDenied, {}));
+  const auto accepted = applier_->in_force()->accepted;
+  reopen();
+  EXPECT_FALSE(passes()) << "the fake drops before the first revision";
+  ASSERT_TRUE(applier_->restore());
+  EXPECT_EQ(dataplane_->rules()->revision, 2U);
+  EXPECT_EQ(applier_->in_force()->revision, 2U);
+  EXPECT_LT(accepted - applier_->in_force()->accepted, std::chrono::milliseconds(1));
+  EXPECT_FALSE(accept(applier_->put(kTwoPodsDenied, {})).changed);
+  EXPECT_EQ(accept(applier_->put(kTwoPods, {})).in_force->revision, 3U) << "numbers go on";
+  EXPECT_TRUE(passes());
+}
+
+TEST_F(ApplierTest, ADamagedStateStopsTheStart) {
+  accept(applier_->put(kTwoPods, {}));
+  reopen();
+  std::ofstream(state_dir() + "/state") << "rubbish";
+  const auto restored = applier_->restore();
+  ASSERT_FALSE(restored);
+  EXPECT_THAT(restored.error().text(), HasSubstr(state_dir() + "/state"));
+  EXPECT_EQ(dataplane_->published, 0U);
+}
+
+TEST_F(ApplierTest, AStateThatDoesNotFitAnyMoreStopsTheStart) {
+  accept(applier_->put(kTwoPods, {}));
+  reopen();
+  compile_error_ = Error{ErrorCode::kNoMemory, "DPDK's heap is too small", "acl"};
+  const auto restored = applier_->restore();
+  ASSERT_FALSE(restored);
+  EXPECT_THAT(restored.error().text(), AllOf(HasSubstr("state file"), HasSubstr("too small")));
+}
+
+TEST_F(ApplierTest, AFailingDiskDoesNotFreezePolicy) {
+  accept(applier_->put(kTwoPods, {}));
+  fs::create_directory(state_dir() + "/state.new");
+  const Accepted accepted = accept(applier_->put(kTwoPodsDenied, {}));
+  EXPECT_FALSE(passes());
+  EXPECT_THAT(accepted.in_force->not_stored, HasSubstr(state_dir()));
+  applier_->save_again();
+  EXPECT_FALSE(applier_->in_force()->not_stored.empty());
+  fs::remove(state_dir() + "/state.new");
+  applier_->save_again();
+  EXPECT_EQ(applier_->in_force()->not_stored, "");
+  reopen();
+  ASSERT_TRUE(applier_->restore());
+  EXPECT_EQ(applier_->in_force()->revision, 2U);
+}
+
+TEST_F(ApplierTest, ChangesFromManyThreadsQueueUp) {
+  accept(applier_->put(list(""), {}));
+  std::vector<std::thread> threads;
+  std::atomic<unsigned> accepted = 0;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([this, t, &accepted] {
+      for (int i = 0; i < 5; ++i) {
+        const auto outcome =
+            applier_->patch("{\"type\":\"ADDED\",\"object\":" +
+                                pod("p" + std::to_string(t) + "-" + std::to_string(i),
+                                    "10.1." + std::to_string(t) + "." + std::to_string(i)) +
+                                "}",
+                            {});
+        accepted += std::holds_alternative<Accepted>(outcome);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(accepted, 20U);
+  EXPECT_EQ(applier_->in_force()->revision, 21U);
+  EXPECT_EQ(applier_->in_force()->compiled->state->pods.size(), 20U);
+}
+
+}  // namespace
+}  // namespace rampart::publish
