@@ -174,12 +174,10 @@ std::vector<std::string> pci_allow_list(std::span<const Device> devices) {
 
 Result<uint16_t> expected_mtu(const Device& device) {
   constexpr uint16_t kEthernet = 1500;
-  if (device.interface.empty()) return kEthernet;
+  const bool tap = device.dpdk_name().starts_with("net_tap");  // gives the tap 1,500
+  if (device.interface.empty() || tap) return kEthernet;
   auto kernel = KernelInterface::query(device.interface);
   if (kernel) return static_cast<uint16_t>(std::min<uint32_t>(kernel->mtu, UINT16_MAX));
-  if (device.kind == Device::Kind::kTap || device.dpdk_name().starts_with("net_tap")) {
-    return kEthernet;  // it is made when the port is opened
-  }
   return std::move(kernel).error().within("device \"" + device.text + "\"");
 }
 

@@ -15,6 +15,7 @@
 
 #include "dataplane/dpdk/ethdev_setup.hpp"
 #include "dataplane/dpdk/kernel_interface.hpp"
+#include "dataplane/dpdk/packet_sockets.hpp"
 
 namespace rampart {
 namespace {
@@ -121,18 +122,20 @@ struct EthDev::State {
     if (there && device.kind != Device::Kind::kPci) return probe_error(device, -EEXIST);
     if (!there) {
       const unsigned tx_queues = std::clamp(params.workers, 1U, kPcapQueues);
+      const NewPacketSockets sockets;
       const int result = rte_dev_probe(device.devargs(tx_queues).c_str());
+      if (device.kind == Device::Kind::kInterface) sockets.ignore_outgoing();
       if (result != 0) return probe_error(device, result);
       if (rte_eth_dev_get_port_by_name(name.c_str(), &found) != 0) {
         return probe_error(device, -ENODEV);
       }
     }
     port = found;
-    for (const rte_eth_event_type event : kEvents) {
-      rte_eth_dev_callback_register(port, event, &State::on_event, this);
-    }
     if (const auto kernel = KernelInterface::query(device.interface)) {
       interface_index = kernel->index;
+    }
+    for (const rte_eth_event_type event : kEvents) {
+      rte_eth_dev_callback_register(port, event, &State::on_event, this);
     }
     return {};
   }
@@ -308,11 +311,13 @@ std::string EthDev::mac() const {
 uint16_t EthDev::mtu() const {
   const State& s = *state_;
   const std::lock_guard lock(s.mutex);
+  uint16_t mtu = 0;
+  if (s.open()) rte_eth_dev_get_mtu(s.port, &mtu);
+  // net_tap sends no frame that is longer than its own 1,500, whatever the tap may be set to.
+  if (s.params.device.kind == Device::Kind::kTap) return mtu;
   if (const auto kernel = KernelInterface::query(s.params.device.interface)) {
     return static_cast<uint16_t>(std::min<uint32_t>(kernel->mtu, UINT16_MAX));
   }
-  uint16_t mtu = 0;
-  if (s.open()) rte_eth_dev_get_mtu(s.port, &mtu);
   return mtu;
 }
 

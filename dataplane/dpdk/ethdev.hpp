@@ -70,7 +70,9 @@ class EthDev {
     return rte_eth_rx_burst(port_, queue, frames, count);
   }
   /// Sends frames in order and says how many of the first ones the driver accepted; the others
-  /// remain the caller's. A queue belongs to one worker. Worker.
+  /// remain the caller's. It stopped because the queue is full or because the first frame it left
+  /// cannot be sent (net_pcap, net_tap: longer than the MTU); those behind that frame have not
+  /// been tried. A queue belongs to one worker. Worker.
   uint16_t tx_burst(uint16_t queue, rte_mbuf** frames, uint16_t count) noexcept {
     return rte_eth_tx_burst(port_, queue, frames, count);
   }

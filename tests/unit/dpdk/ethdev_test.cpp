@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -102,6 +103,21 @@ TEST_F(EthDevTest, FramesThatTheHostSendsDoNotComeIn) {
   EXPECT_EQ(poll(*port, 1), std::vector<Frame>{frame_of(100, 4)});
 }
 
+TEST_F(EthDevTest, FramesThatGoOutTakeNoRoomFromThoseThatComeIn) {
+  const VethPair pair("near0", "far0");
+  auto port = open("iface:near0");
+  ASSERT_TRUE(port) << port.error().text();
+  ASSERT_TRUE(port->start());
+  RawSocket wire("far0");
+  // Far more than the driver's buffer holds, while nobody receives.
+  const std::vector<Frame> out(6000, frame_of(1500, 1));
+  ASSERT_TRUE(transmit(*port, *pool_, out));
+  ASSERT_TRUE(wire.send(frame_of(100, 2)));
+  EXPECT_EQ(poll(*port, 1), std::vector<Frame>{frame_of(100, 2)});
+  EXPECT_EQ(port->stats().imissed, 0U);
+  EXPECT_EQ(port->stats().opackets, out.size());
+}
+
 TEST_F(EthDevTest, AnInterfaceHasATransmitQueueAWorkerAndOneReceiveQueue) {
   const VethPair pair("near0", "far0");
   auto port = open("iface:near0", 3);
@@ -161,6 +177,65 @@ TEST_F(EthDevTest, AnInterfaceComesBack) {
   ASSERT_TRUE(port->reset());
   EXPECT_FALSE(port->wants_reset());
   expect_both_ways(*port, *pool_, "far0", 1500);
+}
+
+TEST_F(EthDevTest, ATapKeepsFramesByteForByte) {
+  auto port = open("tap:near1", 2);
+  ASSERT_TRUE(port) << port.error().text();
+  EXPECT_EQ(port->rx_queues(), 1U);
+  EXPECT_EQ(port->tx_queues(), 1U);
+  ASSERT_TRUE(port->start());
+  EXPECT_EQ(port->driver(), "net_tap");
+  EXPECT_EQ(port->mtu(), 1500);
+  EXPECT_TRUE(port->link().up);
+  EXPECT_TRUE(port->promiscuous());
+  expect_both_ways(*port, *pool_, "near1", 1500);
+  const PortStats before = port->stats();
+  EXPECT_EQ(before.ipackets, all_kinds(1500).size());
+  ASSERT_TRUE(port->reset());
+  EXPECT_EQ(port->stats(), before);
+  expect_both_ways(*port, *pool_, "near1", 1500);
+  EXPECT_EQ(port->stats().ipackets, 2 * before.ipackets);
+  EXPECT_FALSE(port->wants_reset());
+  test::run("ip link del near1");
+  EXPECT_TRUE(port->wants_reset());
+  ASSERT_TRUE(port->reset());
+  expect_both_ways(*port, *pool_, "near1", 1500);
+}
+
+TEST_F(EthDevTest, ATapThatExistsIsUsedAndLeftBehind) {
+  test::run("ip tuntap add dev near2 mode tap multi_queue && ip link set near2 mtu 9000");
+  {
+    auto port = open("tap:near2");
+    ASSERT_TRUE(port) << port.error().text();
+    ASSERT_TRUE(port->start());
+    EXPECT_EQ(port->mtu(), 1500);  // all that net_tap knows
+    EXPECT_EQ(KernelInterface::query("near2")->mtu, 1500U);
+    expect_both_ways(*port, *pool_, "near2", 1500);
+  }
+  EXPECT_TRUE(KernelInterface::query("near2"));
+  test::run("ip link del near2");
+}
+
+TEST_F(EthDevTest, AFrameThatIsTooLongIsRefusedAndTheNextOneIsNot) {
+  const VethPair pair("near0", "far0");
+  auto port = open("iface:near0");
+  ASSERT_TRUE(port) << port.error().text();
+  ASSERT_TRUE(port->start());
+  RawSocket wire("far0");
+  rte_mbuf* frames[3];
+  for (uint16_t i = 0; i < 3; ++i) {
+    frames[i] = rte_pktmbuf_alloc(pool_->get());
+    const Frame bytes = frame_of(i == 1 ? 1519 : 100, i);
+    std::memcpy(rte_pktmbuf_append(frames[i], uint16_t(bytes.size())), bytes.data(), bytes.size());
+  }
+  EXPECT_EQ(port->tx_burst(0, frames, 3), 1);
+  EXPECT_EQ(port->tx_burst(0, frames + 1, 2), 0);
+  rte_pktmbuf_free(frames[1]);
+  EXPECT_EQ(port->tx_burst(0, frames + 2, 1), 1);
+  EXPECT_EQ(wire.receive(2), (std::vector<Frame>{frame_of(100, 0), frame_of(100, 2)}));
+  EXPECT_EQ(port->stats().opackets, 2U);
+  EXPECT_EQ(port->stats().lost_in_driver(2), 0U);
 }
 
 TEST_F(EthDevTest, CountersGoOnOverResets) {
