@@ -196,6 +196,25 @@ void RandomCluster::put_policy(kube::ClusterState& state) {
   put(state.policies, std::move(made), key);
 }
 
+void RandomCluster::tweak_policy(kube::ClusterState& state) {
+  if (state.policies.empty()) return;
+  auto& chosen =
+      std::next(state.policies.begin(), below(static_cast<uint32_t>(state.policies.size())))
+          ->second;
+  kube::NetworkPolicy made = *chosen;
+  for (auto* side : {&made.ingress, &made.egress}) {
+    for (kube::PolicyRule& rule : *side) {
+      for (kube::PolicyPeer& p : rule.peers) {
+        if (one_in(2)) p = peer();
+      }
+      for (kube::PolicyPort& p : rule.ports) {
+        if (one_in(2)) p = policy_port();
+      }
+    }
+  }
+  chosen = std::make_shared<const kube::NetworkPolicy>(std::move(made));
+}
+
 kube::ClusterState RandomCluster::make() {
   kube::ClusterState state;
   for (uint32_t left = 1 + below(4); left > 0; --left) put_namespace(state);
@@ -211,24 +230,27 @@ void RandomCluster::change(kube::ClusterState& state) {
     objects.erase(std::next(objects.begin(), below(static_cast<uint32_t>(objects.size()))));
   };
   for (uint32_t left = 1 + below(2); left > 0; --left) {
-    switch (below(12)) {
+    switch (below(14)) {
       case 0:
         put_policy(state);
         break;
       case 1:
-        remove_any(state.policies);
+        tweak_policy(state);
         break;
       case 2:
-        put_namespace(state);
+        remove_any(state.policies);
         break;
       case 3:
-        put_node(state);
+        put_namespace(state);
         break;
       case 4:
-        remove_any(state.nodes);
+        put_node(state);
         break;
       case 5:
+        remove_any(state.nodes);
+        break;
       case 6:
+      case 7:
         remove_any(state.pods);
         break;
       default:

@@ -52,6 +52,8 @@ class RandomCluster {
   void put_pod(kube::ClusterState& state);
   void put_node(kube::ClusterState& state);
   void put_policy(kube::ClusterState& state);
+  /// Changes what a policy's entries say, and not how many there are.
+  void tweak_policy(kube::ClusterState& state);
 
   std::mt19937_64 random_;
 };
