@@ -170,16 +170,15 @@ def test_flows_end_when_their_time_is_over(lab):
 def test_a_full_table_takes_no_new_flows_and_keeps_the_old(lab):
     wire = lab.wire()
     lab.start("--max-flows", 256, objects=PODS)
-    for make, ends in ((udp, (A, B)), (tcp, (A6, B6))):
-        many = [frame(make(port, 80), *ends) for port in range(2000, 4000)]
-        full = lab.daemon.drops("table_full")
-        passed, _ = wire.cross(many)
-        assert 0 < len(passed) <= 256, f"{len(passed)} flows found room"
-        assert lab.daemon.drops("table_full") - full == len(many) - len(passed)
-        again, _ = wire.cross(passed)
-        assert sorted(again) == sorted(passed), "an existing flow lost its place"
+    many = [frame(udp(port, 80), A, B) for port in range(2000, 3000)]
+    many += [frame(tcp(port, 80), A6, B6) for port in range(2000, 3000)]
+    passed, _ = wire.cross(many)
+    assert 100 < len(passed) <= 256, f"{len(passed)} flows found room"
+    assert lab.daemon.drops("table_full") == len(many) - len(passed)
+    again, _ = wire.cross(passed)
+    assert sorted(again) == sorted(passed), "an existing flow lost its place"
     status = lab.daemon.get("/v1/status")["flows"]
-    assert status["live"] <= status["max"] <= 512, status
+    assert len(passed) == status["live"] <= status["max"], status
 
 
 @smoke(cost=2)
