@@ -101,6 +101,10 @@ def test_every_view_shows_what_is_there(lab):
     for command, key in (("status", "revision"), ("endpoints", "endpoints"), ("flows", "flows"),
                          ("policies", "policies"), ("stats", "total"), ("snapshot", "items")):
         assert key in json.loads(lab.ctl("-o", "json", command)), command
+    readings = lab.ctl("-o", "json", "stats", "--watch", "1", "--count", "2").splitlines()
+    assert [json.loads(r)["total"]["received"] for r in readings] == [2, 2], readings
+    script = lab.ctl("completion", "bash")
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
     lab.ctl("reset-port", "a")
     wire.passes(frame(tcp(port, 80, "S"), A, B))
     stored = lab.ctl("snapshot")

@@ -88,6 +88,23 @@ def test_a_tap_is_a_port(lab):
         wire.drops(frame(udp(54, n, b"z"), B, A, tags), "denied_ingress", back=True)
 
 
+@smoke(workers=(1,), cost=2)
+def test_interfaces_by_the_names_of_dpdk(lab):
+    """net_af_xdp and net_pcap live, named as DPDK names them."""
+    for driver in ("net_pcap{0},rx_iface_in={1},tx_iface={1}", "net_af_xdp{0},iface={1}"):
+        folder = driver.partition("{")[0]
+        wire = lab.wire(folder[-4:] + "-a", folder[-4:] + "-b")
+        names = (wire.a, wire.b)
+        lab.start(devices={n: driver.format(i, n) for i, n in enumerate(names)}, wires=[names],
+                  folder=folder, objects=STATE)
+        for tags in ((), (100,), (10, 20)):
+            n = lab.number()
+            wire.passes(frame(udp(n, 53, b"x" * 1400), A, B, tags))
+            wire.passes(frame(udp(53, n, b"y"), B, A, tags), back=True)
+            wire.drops(frame(udp(54, n, b"z"), B, A, tags), "denied_ingress", back=True)
+        lab.daemon.finish()
+
+
 def write_pcap(path, frames):
     with open(path, "wb") as f:
         f.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
