@@ -136,9 +136,18 @@ class FlowTable {
   /// At full capacity a search of this length is less likely than a failing machine.
   static constexpr unsigned kMaxProbes = 48;
 
+  /// A prime, so that every stride leads through all chunks. A table of a few chunks cannot count on
+  /// averages: two more.
   static constexpr size_t chunks_for(uint32_t capacity) {
-    // A table of a few chunks cannot count on averages: two more.
-    return (size_t{capacity} + kFlowsPerChunk - 1) / kFlowsPerChunk + 2;
+    size_t n = (size_t{capacity} + kFlowsPerChunk - 1) / kFlowsPerChunk + 2;
+    while (!is_prime(n)) ++n;
+    return n;
+  }
+  static constexpr bool is_prime(size_t n) {
+    for (size_t d = 2; d * d <= n; ++d) {
+      if (n % d == 0) return false;
+    }
+    return true;
   }
   static constexpr size_t heads_bytes(size_t chunks) {
     return (chunks * sizeof(Head) + kCacheLine - 1) / kCacheLine * kCacheLine;
