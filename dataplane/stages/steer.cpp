@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rte_mbuf.h>
-#include <rte_ring.h>
 
 #include "dataplane/stages/stages.hpp"
 
@@ -26,14 +25,14 @@ bool keep_own(const Burst& b, WorkerState& w, unsigned i, FlowColumns<Key>& c) {
 
 void hand_over(Burst& b, WorkerState& w, unsigned target) {
   WorkerState::Outbox& out = w.outbox[target];
-  void* packets[Burst::kSize];
+  rte_mbuf* packets[Burst::kSize];
   for (unsigned k = 0; k < out.count; ++k) {
     const unsigned i = out.packet[k];
     rte_mbuf* m = b.mbuf[i];
     m->hash.usr = HandoffTag::pack(HandoffTag::kJudge, b.in_port[i], w.reports);
     packets[k] = m;
   }
-  const unsigned given = rte_ring_sp_enqueue_burst(w.to[target], packets, out.count, nullptr);
+  const unsigned given = w.to[target]->enqueue(packets, out.count);
   for (unsigned k = 0; k < out.count; ++k) {
     const unsigned i = out.packet[k];
     if (k < given) {

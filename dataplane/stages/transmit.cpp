@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
-#include <rte_ring.h>
 
 #include "dataplane/stages/stages.hpp"
 
@@ -31,8 +30,7 @@ void send(WorkerState& w, uint8_t in_port, Leaving& l) {
     for (unsigned n = 0; n < l.count; ++n) {
       l.mbuf[n]->hash.usr = HandoffTag::pack(HandoffTag::kTransmit, in_port, w.reports);
     }
-    const unsigned given = rte_ring_sp_enqueue_burst(
-        w.to[out.tx_worker], reinterpret_cast<void**>(l.mbuf), l.count, nullptr);
+    const unsigned given = w.to[out.tx_worker]->enqueue(l.mbuf, l.count);
     work.given += given;
     return refuse(l, given, work, DropReason::kHandoffFull);
   }

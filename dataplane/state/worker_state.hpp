@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "dataplane/base/cacheline.hpp"
+#include "dataplane/dpdk/ring.hpp"
 #include "dataplane/flow/flow_table.hpp"
 #include "dataplane/packet/burst.hpp"
 #include "dataplane/state/counters.hpp"
@@ -13,9 +14,11 @@
 #include "dataplane/state/settings.hpp"
 #include "dataplane/state/source_filter.hpp"
 
-struct rte_ring;
+struct rte_mbuf;
 
 namespace rampart {
+
+using HandoffRing = SpscRing<rte_mbuf>;
 
 inline constexpr unsigned kMaxWorkers = 32;
 inline constexpr uint16_t kNoQueue = 0xffff;
@@ -63,8 +66,8 @@ struct WorkerState {
   bool pass_tunnels = true;
   FlowTimeouts timeouts{};
   std::array<WorkerPort, kMaxPorts> ports{};
-  std::array<rte_ring*, kMaxWorkers> to{};    ///< rings of which this worker is the only producer
-  std::array<rte_ring*, kMaxWorkers> from{};  ///< rings of which it is the only consumer
+  std::array<HandoffRing*, kMaxWorkers> to{};  ///< rings of which this worker is the only producer
+  std::array<HandoffRing*, kMaxWorkers> from{};  ///< rings of which it is the only consumer
   Mailbox* mailbox = nullptr;
   /// Bytes that this thread has taken from the heap so far; null: not known.
   const uint64_t* heap_now = nullptr;

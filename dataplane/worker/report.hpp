@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+
+#include "dataplane/state/worker_state.hpp"
+
+/// The worker's side of the mailbox. Called by the worker between two bursts; when it does not
+/// run, by the control thread that owns the data path.
+namespace rampart {
+
+/// Copies the counters out as the next report.
+void make_report(WorkerState& w) noexcept;
+
+/// Looks at no more than `chunks` chunks of the flow tables for the query that stands in the
+/// mailbox, if there is one.
+void answer_flow_query(WorkerState& w, Tsc now, uint32_t chunks) noexcept;
+
+/// What stands in the mailbox: a report if one is asked for, a slice of a flow query.
+inline void serve_mailbox(WorkerState& w, Tsc now) noexcept {
+  constexpr uint32_t kSlice = 64;
+  Mailbox& box = *w.mailbox;
+  if (box.report_asked.load(std::memory_order_acquire) != w.reports) {
+    // A taker may have made it before it was asked (see Mailbox).
+    if (static_cast<int32_t>(box.report_asked.load(std::memory_order_relaxed) - w.reports) > 0) {
+      make_report(w);
+    }
+  }
+  if (box.query.load(std::memory_order_acquire) != nullptr) answer_flow_query(w, now, kSlice);
+}
+
+}  // namespace rampart

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/worker/worker.hpp"
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_pause.h>
+#include <unistd.h>
+
+#include "dataplane/stages/stages.hpp"
+#include "dataplane/worker/heap_meter.hpp"
+#include "dataplane/worker/report.hpp"
+
+namespace rampart {
+namespace {
+
+/// Polls that find nothing before a worker may sleep: some hundred microseconds.
+constexpr unsigned kIdlePolls = 1000;
+
+/// One burst from every queue of ours. Returns how many packets came.
+unsigned receive(WorkerState& w, const RuleSet& r) noexcept {
+  Burst& b = w.burst;
+  unsigned total = 0;
+  for (unsigned port = 0; port < w.port_count; ++port) {
+    const WorkerPort& in = w.ports[port];
+    if (in.rx_queue == kNoQueue || !in.active->load(std::memory_order_acquire)) continue;
+    b.count = rte_eth_rx_burst(in.dpdk_port, in.rx_queue, b.mbuf, Burst::kSize);
+    if (b.count == 0) continue;
+    b.now = rte_rdtsc();
+    PortWork& work = w.counters.ports[port];
+    work.received += b.count;
+    for (unsigned i = 0; i < b.count; ++i) {
+      b.in_port[i] = static_cast<uint8_t>(port);
+      work.received_bytes += b.mbuf[i]->pkt_len;
+    }
+    total += b.count;
+    run_pipeline(b, w, r);
+  }
+  return total;
+}
+
+/// Makes a burst of the packets that were handed over for one purpose.
+void gather(WorkerState& w, HandoffTag::Purpose purpose, rte_mbuf* const* packets, unsigned count) {
+  Burst& b = w.burst;
+  b.count = 0;
+  for (unsigned k = 0; k < count; ++k) {
+    rte_mbuf* m = packets[k];
+    const uint32_t tag = m->hash.usr;
+    if (HandoffTag::purpose(tag) != purpose) continue;
+    const unsigned i = b.count++;
+    b.mbuf[i] = m;
+    b.in_port[i] = HandoffTag::in_port(tag);
+    b.fate[i] = Fate::kForward;
+    b.frame_bytes[i] = m->pkt_len;
+    ++w.counters.ports[b.in_port[i]].taken;
+  }
+}
+
+/// One burst from the ring of every other worker.
+unsigned take_over(WorkerState& w, const RuleSet& r) noexcept {
+  unsigned total = 0;
+  for (unsigned giver = 0; giver < w.workers; ++giver) {
+    if (w.from[giver] == nullptr) continue;
+    rte_mbuf* packets[Burst::kSize];
+    const unsigned count = w.from[giver]->dequeue(packets, Burst::kSize);
+    if (count == 0) continue;
+    total += count;
+    // Tags only grow, so the last packet of a ring tells for all of them.
+    if (HandoffTag::is_ahead(packets[count - 1]->hash.usr, w.reports)) make_report(w);
+    w.burst.now = rte_rdtsc();
+    gather(w, HandoffTag::kJudge, packets, count);
+    if (w.burst.count != 0) run_pipeline(w.burst, w, r);
+    gather(w, HandoffTag::kTransmit, packets, count);
+    if (w.burst.count != 0) transmit(w.burst, w, r);
+  }
+  return total;
+}
+
+}  // namespace
+
+void run_worker(WorkerState& w, WorkerShared& shared) noexcept {
+  w.heap_now = heap_bytes_of_this_thread();
+  if (w.heap_now != nullptr) w.heap_at_start = *w.heap_now;
+  shared.qsbr->online(w.id);
+  unsigned idle_polls = 0;
+  while (!shared.stop.load(std::memory_order_relaxed)) {
+    const RuleSet& r = *shared.rules.load(std::memory_order_acquire);
+    w.counters.revision = r.revision;
+    const Tsc start = rte_rdtsc();
+    const unsigned moved = receive(w, r) + take_over(w, r);
+    const Tsc end = rte_rdtsc();
+    expire(w, end);
+    serve_mailbox(w, end);
+    ++w.counters.loops;
+    shared.qsbr->quiescent(w.id);
+    if (moved != 0) {
+      w.counters.busy_cycles += end - start;
+      idle_polls = 0;
+      continue;
+    }
+    ++w.counters.idle_loops;
+    if (++idle_polls < kIdlePolls) {
+      rte_pause();
+    } else if (shared.idle_us != 0) {
+      shared.qsbr->offline(w.id);
+      usleep(shared.idle_us);
+      shared.qsbr->online(w.id);
+    }
+  }
+  shared.qsbr->offline(w.id);
+  // The thread goes, its counter of the heap with it.
+  if (w.heap_now != nullptr) {
+    w.counters.heap_bytes = *w.heap_now - w.heap_at_start;
+    w.heap_now = nullptr;
+  }
+}
+
+void drain_rings(WorkerState& w) noexcept {
+  for (unsigned giver = 0; giver < w.workers; ++giver) {
+    if (w.from[giver] == nullptr) continue;
+    rte_mbuf* packets[Burst::kSize];
+    while (const unsigned count = w.from[giver]->dequeue(packets, Burst::kSize)) {
+      for (unsigned k = 0; k < count; ++k) {
+        PortWork& work = w.counters.ports[HandoffTag::in_port(packets[k]->hash.usr)];
+        ++work.taken;
+        ++work.drops[static_cast<unsigned>(DropReason::kStopping)];
+      }
+      rte_pktmbuf_free_bulk(packets, count);
+    }
+  }
+}
+
+}  // namespace rampart
