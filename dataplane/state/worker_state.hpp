@@ -45,9 +45,9 @@ struct HandoffTag {
   }
   static constexpr Purpose purpose(uint32_t tag) { return static_cast<Purpose>(tag >> 24); }
   static constexpr uint8_t in_port(uint32_t tag) { return static_cast<uint8_t>(tag >> 16); }
-  /// Whether the giver had made a report that we have not.
-  static constexpr bool is_ahead(uint32_t tag, uint32_t made) {
-    return static_cast<int16_t>(static_cast<uint16_t>(tag) - static_cast<uint16_t>(made)) > 0;
+  /// How many reports the giver was ahead of us; 0 or less: none.
+  static constexpr int ahead_of(uint32_t tag, uint32_t made) {
+    return static_cast<int16_t>(static_cast<uint16_t>(tag) - static_cast<uint16_t>(made));
   }
 };
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,6 +41,7 @@ struct DataplaneParams {
   uint64_t max_flows = 1U << 19;  ///< of both families, of all workers
   unsigned memory_mib = 0;        ///< DPDK's heap; 0: computed
   unsigned mbufs = 0;             ///< packet buffers; 0: computed
+  unsigned mtu = 0;               ///< set on NICs; 0: as they are (interfaces: always the kernel's)
   StartupMode startup = StartupMode::kDrop;
   ChecksumMode checksum = ChecksumMode::kState;
   bool pass_non_ip = false;
@@ -47,6 +49,9 @@ struct DataplaneParams {
   unsigned idle_us = 0;  ///< sleep this long after many empty polls; 0: never sleep
   std::string eal;       ///< extra EAL arguments, space separated
   Timeouts timeouts;
+  /// Takes a line for people when a port is lost or recovered. Called by a control thread of the
+  /// data path's; may be empty.
+  std::function<void(const std::string&)> log;
 };
 
 /// Counters of one port; for ports the law of decision 9 reads

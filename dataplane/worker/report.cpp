@@ -43,11 +43,12 @@ bool collect(WorkerState& w, FlowTable<Key>& table, FlowQuery& q,
 
 }  // namespace
 
-void make_report(WorkerState& w) noexcept {
+void make_report(WorkerState& w, uint32_t number) noexcept {
   w.counters.flows = w.flows();
   if (w.heap_now != nullptr) w.counters.heap_bytes = *w.heap_now - w.heap_at_start;
   w.mailbox->report = w.counters;
-  w.mailbox->report_made.store(++w.reports, std::memory_order_release);
+  w.reports = number;
+  w.mailbox->report_made.store(number, std::memory_order_release);
 }
 
 void answer_flow_query(WorkerState& w, Tsc now, uint32_t chunks) noexcept {

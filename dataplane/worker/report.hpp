@@ -9,8 +9,8 @@
 /// run, by the control thread that owns the data path.
 namespace rampart {
 
-/// Copies the counters out as the next report.
-void make_report(WorkerState& w) noexcept;
+/// Copies the counters out as report number `number`.
+void make_report(WorkerState& w, uint32_t number) noexcept;
 
 /// Looks at no more than `chunks` chunks of the flow tables for the query that stands in the
 /// mailbox, if there is one.
@@ -20,12 +20,9 @@ void answer_flow_query(WorkerState& w, Tsc now, uint32_t chunks) noexcept;
 inline void serve_mailbox(WorkerState& w, Tsc now) noexcept {
   constexpr uint32_t kSlice = 64;
   Mailbox& box = *w.mailbox;
-  if (box.report_asked.load(std::memory_order_acquire) != w.reports) {
-    // A taker may have made it before it was asked (see Mailbox).
-    if (static_cast<int32_t>(box.report_asked.load(std::memory_order_relaxed) - w.reports) > 0) {
-      make_report(w);
-    }
-  }
+  // A taker may have made a report before it was asked (see Mailbox).
+  const uint32_t asked = box.report_asked.load(std::memory_order_acquire);
+  if (static_cast<int32_t>(asked - w.reports) > 0) make_report(w, asked);
   if (box.query.load(std::memory_order_acquire) != nullptr) answer_flow_query(w, now, kSlice);
 }
 

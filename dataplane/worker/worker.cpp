@@ -66,7 +66,8 @@ unsigned take_over(WorkerState& w, const RuleSet& r) noexcept {
     if (count == 0) continue;
     total += count;
     // Tags only grow, so the last packet of a ring tells for all of them.
-    if (HandoffTag::is_ahead(packets[count - 1]->hash.usr, w.reports)) make_report(w);
+    const int ahead = HandoffTag::ahead_of(packets[count - 1]->hash.usr, w.reports);
+    if (ahead > 0) make_report(w, w.reports + static_cast<unsigned>(ahead));
     w.burst.now = rte_rdtsc();
     gather(w, HandoffTag::kJudge, packets, count);
     if (w.burst.count != 0) run_pipeline(w.burst, w, r);

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/worker/sizing.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "dataplane/dpdk/ethdev.hpp"
+#include "dataplane/dpdk/mempool.hpp"
+#include "dataplane/flow/flow_table.hpp"
+#include "dataplane/packet/burst.hpp"
+
+namespace rampart {
+namespace {
+
+/// DPDK's heap beside flows and buffers: the ACL tables of two revisions at once, rings, drivers.
+constexpr uint64_t kPolicyMib = 512;
+constexpr uint32_t kMempoolCache = 256;
+
+/// Buffers without which ports could starve each other: all descriptors of all queues full.
+uint64_t buffers_in_queues(const DataplaneParams& params) {
+  return uint64_t{params.ports.size()} * params.workers * 2 * EthDev::kDescriptors;
+}
+
+}  // namespace
+
+Result<Sizing> size_up(const DataplaneParams& params, uint32_t mtu) {
+  Sizing s;
+  const uint64_t workers = params.workers;
+  const uint64_t per_worker = (params.max_flows + workers - 1) / workers;
+  constexpr uint64_t kMost = uint64_t{1} << 27;
+  if (params.max_flows == 0 || per_worker > kMost) {
+    return Error{ErrorCode::kInvalid,
+                 "must be between 1 and " + std::to_string(kMost) + " for each worker",
+                 "--max-flows " + std::to_string(params.max_flows)};
+  }
+  s.flows_per_worker = static_cast<uint32_t>(per_worker);
+
+  const uint64_t in_rings = workers * (workers - 1) * kHandoffRing;
+  const uint64_t in_hands = workers * (kMempoolCache + 2 * Burst::kSize);
+  const uint64_t wanted = buffers_in_queues(params) + in_rings + in_hands;
+  // Half again: pcap files, drivers that allocate ahead. One below a power of two fits best.
+  uint64_t mbufs = params.mbufs;
+  if (mbufs == 0) {
+    mbufs = 8192;
+    while (mbufs < wanted + wanted / 2) mbufs *= 2;
+    mbufs -= 1;
+  }
+  const uint64_t least = params.ports.size() * uint64_t{2} * Burst::kSize + in_hands;
+  if (mbufs < least || mbufs > UINT32_MAX) {
+    return Error{ErrorCode::kInvalid, "at least " + std::to_string(least) + " are needed",
+                 "--mbufs " + std::to_string(mbufs)};
+  }
+  s.mbufs = static_cast<uint32_t>(mbufs);
+  s.data_room = Mempool::data_room_for(std::min(mtu, Mempool::kMaxMtu));
+
+  const uint64_t flow_bytes = workers * (FlowTable<FlowKeyV4>::bytes_for(s.flows_per_worker) +
+                                         FlowTable<FlowKeyV6>::bytes_for(s.flows_per_worker));
+  const uint64_t pool_bytes = Mempool::memory_for(s.mbufs, s.data_room);
+  const uint64_t fixed_mib = ((flow_bytes + pool_bytes) >> 20) + 32;
+  if (params.memory_mib != 0 && params.memory_mib < fixed_mib) {
+    return Error{ErrorCode::kInvalid,
+                 "flows and packet buffers alone take " + std::to_string(fixed_mib) +
+                     " MiB (see --max-flows, --mbufs)",
+                 "--memory " + std::to_string(params.memory_mib)};
+  }
+  s.memory_mib =
+      params.memory_mib != 0 ? params.memory_mib : static_cast<uint32_t>(fixed_mib + kPolicyMib);
+  return s;
+}
+
+}  // namespace rampart

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "dataplane/base/result.hpp"
+#include "dataplane/worker/dataplane.hpp"
+
+namespace rampart {
+
+/// Packets that a ring between two workers holds.
+inline constexpr uint32_t kHandoffRing = 2048;
+
+/// How much of everything there will be.
+struct Sizing {
+  uint32_t flows_per_worker = 0;
+  uint32_t mbufs = 0;
+  uint16_t data_room = 0;   ///< of a packet buffer, bytes
+  uint32_t memory_mib = 0;  ///< DPDK's heap
+};
+
+/// Computes what the parameters leave open. `mtu`: the largest of all ports. Errors: kInvalid for
+/// figures that cannot work, with the least that would.
+Result<Sizing> size_up(const DataplaneParams& params, uint32_t mtu);
+
+}  // namespace rampart
