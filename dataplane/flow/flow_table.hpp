@@ -136,8 +136,8 @@ class FlowTable {
   /// At full capacity a search of this length is less likely than a failing machine.
   static constexpr unsigned kMaxProbes = 48;
 
-  /// A prime, so that every stride leads through all chunks. A table of a few chunks cannot count on
-  /// averages: two more.
+  /// A prime, so that every stride leads through all chunks. A table of a few chunks cannot count
+  /// on averages: two more.
   static constexpr size_t chunks_for(uint32_t capacity) {
     size_t n = (size_t{capacity} + kFlowsPerChunk - 1) / kFlowsPerChunk + 2;
     while (!is_prime(n)) ++n;
