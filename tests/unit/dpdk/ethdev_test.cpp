@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
@@ -317,6 +318,35 @@ TEST_F(EthDevTest, ANullDeviceTakesEverything) {
   EXPECT_EQ(port->stats().opackets, all_kinds(1500).size());
   EXPECT_EQ(port->stats().ipackets, 0U);
   EXPECT_EQ(port->mtu(), 1500);
+}
+
+TEST_F(EthDevTest, SeveralReceiveQueuesHashSymmetrically) {
+  auto port = open("net_null0,no-rx=1", 2);
+  ASSERT_TRUE(port) << port.error().text();
+  ASSERT_EQ(port->rx_queues(), 2U);
+  ASSERT_TRUE(port->start());
+  // What drivers go by, now and when the port starts again.
+  rte_eth_conf conf{};
+  ASSERT_EQ(rte_eth_dev_conf_get(port->id(), &conf), 0);
+  const rte_eth_rss_conf& rss = conf.rx_adv_conf.rss_conf;
+  EXPECT_EQ(conf.rxmode.mq_mode, RTE_ETH_MQ_RX_RSS);
+  EXPECT_NE(rss.rss_hf, 0U);
+  ASSERT_EQ(rss.rss_key_len, 40);
+  for (size_t i = 0; i < 40; ++i) EXPECT_EQ(rss.rss_key[i], i % 2 == 0 ? 0x6d : 0x5a) << i;
+}
+
+TEST_F(EthDevTest, APoolThatIsTooSmallIsNamed) {
+  auto small = Mempool::create({.name = "small", .count = 16, .data_room = 2304});
+  ASSERT_TRUE(small);
+  const auto port =
+      EthDev::open({.name = "b", .device = *Device::parse("tap:near3"), .pool = &*small});
+  ASSERT_FALSE(port);
+  EXPECT_EQ(port.error().text(),
+            "port b, device \"tap:near3\": setting up a receive queue: DPDK's heap or the pool of "
+            "packet buffers is too small");
+  EXPECT_EQ(port.error().code, ErrorCode::kNoMemory);
+  EXPECT_EQ(small->in_use(), 0U);
+  EXPECT_FALSE(KernelInterface::query("near3"));  // nothing is left of it
 }
 
 TEST_F(EthDevTest, APcapFileIsReadAndWritten) {
