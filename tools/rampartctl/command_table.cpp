@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/rampartctl/cli.hpp"
+#include "tools/rampartctl/commands.hpp"
+
+namespace rampart::ctl {
+namespace {
+
+using Value = Option::Value;
+
+const Option kFilename{
+    .name = "filename",
+    .letter = 'f',
+    .takes = Value::kRequired,
+    .value = "FILE",
+    .help =
+        "a file, a directory (its *.yaml, *.yml and *.json, by name) or - for the "
+        "standard input; may be given again",
+    .word = Word::kFile,
+    .repeatable = true};
+const Option kRecursive{
+    .name = "recursive",
+    .letter = 'R',
+    .help = "with a directory: the directories below it too, except hidden ones"};
+const Option kIfMatch{.name = "if-match",
+                      .takes = Value::kRequired,
+                      .value = "REVISION",
+                      .help = "only if this revision is in force; otherwise nothing is changed",
+                      .word = Word::kNumber};
+const Option kAllowEmpty{
+    .name = "allow-empty",
+    .help = "also accept a state without a single object, which lifts every policy"};
+const Option kNamespace{.name = "namespace",
+                        .letter = 'n',
+                        .takes = Value::kRequired,
+                        .value = "NAMESPACE",
+                        .help = "only what is in this namespace"};
+
+}  // namespace
+
+const std::vector<Option>& common_options() {
+  static const std::vector<Option> options{
+      {.name = "socket",
+       .takes = Value::kRequired,
+       .value = "PATH",
+       .help = "the control socket; default RAMPART_SOCKET, else /run/rampart/rampart.sock",
+       .word = Word::kFile},
+      {.name = "output",
+       .letter = 'o',
+       .takes = Value::kRequired,
+       .value = "FORMAT",
+       .help = "table for people or json, the answer of the socket as it is",
+       .choices = {"table", "json"}},
+      {.name = "timeout",
+       .takes = Value::kRequired,
+       .value = "SECONDS",
+       .help = "how long to wait for an answer; default 600 for what is compiled, else 30",
+       .word = Word::kNumber}};
+  return options;
+}
+
+const std::vector<Command>& command_table() {
+  static const std::vector<Command> commands{
+      {.name = "apply",
+       .summary = "make these objects the desired state",
+       .description =
+           "All that -f names, taken together, is the whole desired state: Namespaces, Pods, Nodes "
+           "and "
+           "NetworkPolicies. It replaces what was there, so an object that is left out is gone, "
+           "and a "
+           "policy that is left out no longer protects. (kubectl apply adds to what is there; here "
+           "that "
+           "is delta.) The command returns when the new revision is in force on every worker. If "
+           "anything is refused, nothing changes.\n"
+           "\n"
+           "Files may be JSON or YAML with any number of documents, objects or Lists. Other kinds "
+           "(a "
+           "Deployment, a ConfigMap) are skipped and counted. Policy speaks of pods by their "
+           "addresses, "
+           "so Pods must carry their status, as kubectl get prints it.\n"
+           "\n"
+           "A state without objects is refused unless --allow-empty says that it is meant: an "
+           "empty pipe "
+           "must not open the firewall.\n",
+       .call = "PUT /v1/snapshot; with --dry-run POST /v1/validate and GET /v1/snapshot",
+       .options = {kFilename,
+                   kRecursive,
+                   {.name = "dry-run",
+                    .help = "check and compile only, and say which objects would be added (+), "
+                            "changed (~) and removed (-)"},
+                   kIfMatch,
+                   kAllowEmpty},
+       .examples = {"kubectl get ns,pods,nodes,netpol -A -o json | rampartctl apply -f -",
+                    "rampartctl apply -f cluster.json -f policies/ --dry-run"},
+       .run = run_apply},
+      {.name = "delta",
+       .summary = "change single objects of the desired state",
+       .description = "Takes the watch events of the Kubernetes API ({\"type\": \"MODIFIED\", "
+                      "\"object\": {...}}) "
+                      "or plain objects, which are put in place of what has their name, or removed "
+                      "with --delete. "
+                      "All of one command becomes one revision. Events and objects may be JSON or "
+                      "YAML. There must "
+                      "have been a first snapshot.\n",
+       .call = "PATCH /v1/snapshot",
+       .options = {kFilename,
+                   kRecursive,
+                   {.name = "delete", .help = "remove the plain objects instead of putting them"},
+                   kIfMatch},
+       .examples = {"kubectl get pod web-0 -n shop -o json | rampartctl delta -f -",
+                    "rampartctl delta --delete -f old-policy.yaml"},
+       .run = run_delta},
+      {.name = "validate",
+       .summary = "check objects without changing anything",
+       .description = "Reads the same input as apply and has rampartd check and compile it. Exit "
+                      "status 0 if it "
+                      "would be accepted. With --offline the objects are only checked, here, "
+                      "without a rampartd: "
+                      "for a build pipeline that has none.\n",
+       .call = "POST /v1/validate",
+       .options = {kFilename,
+                   kRecursive,
+                   {.name = "offline", .help = "check without rampartd; compiles nothing"}},
+       .examples = {"rampartctl validate --offline -f policies/ -R"},
+       .run = run_validate},
+      {.name = "snapshot",
+       .summary = "print the desired state in force",
+       .description = "Prints the accepted desired state as a v1 List that apply takes again. "
+                      "Objects hold what "
+                      "policy needs of them and no more. -o table lists kinds and names.\n",
+       .call = "GET /v1/snapshot",
+       .examples = {"rampartctl snapshot > before.json", "rampartctl apply -f before.json"},
+       .formats = {"json", "table"},
+       .run = run_snapshot},
+      {.name = "status",
+       .summary = "what is in force: revision, ports, workers, warnings",
+       .description =
+           "Shows the revision in force and what it holds, the settings, ports and workers, "
+           "and standing warnings.\n",
+       .call = "GET /v1/status",
+       .run = run_status},
+      {.name = "endpoints",
+       .summary = "pods, their addresses and what isolates them",
+       .description = "One line a pod. STATE is subject (policies apply), host-network (its "
+                      "traffic is its node's), "
+                      "finished or no-address. INGRESS and EGRESS name the policies that isolate "
+                      "the pod in that "
+                      "direction; - means that nothing does and everything is allowed. Pods of one "
+                      "CLASS cannot be "
+                      "told apart by any rule in force.\n",
+       .call = "GET /v1/endpoints",
+       .options = {kNamespace, {.name = "labels", .help = "show the labels of the pods too"}},
+       .run = run_endpoints},
+      {.name = "policies",
+       .summary = "policies, what they select, what is wrong with them",
+       .description =
+           "One line a policy: the directions it isolates, how many pods it selects, its rules, "
+           "and the "
+           "rules they became in the classifier. NOTE says why a policy fails closed (isolates and "
+           "allows nothing). Policies of kinds that are not enforced are listed after the table.\n",
+       .call = "GET /v1/policies",
+       .options = {kNamespace},
+       .run = run_policies},
+      {.name = "flows",
+       .summary = "live flows",
+       .description =
+           "One line a flow, as it was opened; PACKETS and BYTES are there/back. --wide adds "
+           "the rules that admitted it, its wire and VLAN tags and the revision it was judged "
+           "under.\n",
+       .call = "GET /v1/flows",
+       .options = {{.name = "address",
+                    .takes = Value::kRequired,
+                    .value = "ADDRESS",
+                    .help = "only flows from or to this address"},
+                   {.name = "port",
+                    .takes = Value::kRequired,
+                    .value = "PORT",
+                    .help = "only flows from or to this transport port",
+                    .word = Word::kNumber},
+                   {.name = "protocol",
+                    .takes = Value::kRequired,
+                    .value = "PROTOCOL",
+                    .help = "TCP, UDP, SCTP, ICMP or a number"},
+                   {.name = "state",
+                    .takes = Value::kRequired,
+                    .value = "STATE",
+                    .help = "only flows in this state, such as established"},
+                   {.name = "limit",
+                    .takes = Value::kRequired,
+                    .value = "COUNT",
+                    .help = "at most so many; default 1000, at most 100000",
+                    .word = Word::kNumber},
+                   {.name = "wide", .letter = 'w', .help = "more columns"}},
+       .examples = {"rampartctl flows --address 10.0.1.7 --state established"},
+       .run = run_flows},
+      {.name = "stats",
+       .summary = "packet and drop counters per port, worker and reason",
+       .description = "Counters since the start of rampartd. A port's FORWARDED and DROPPED are "
+                      "about the frames "
+                      "that came in on it, SENT about those that left through it, so that for each "
+                      "port RECEIVED + "
+                      "ORIGINATED = FORWARDED + DROPPED + HELD. Only reasons that have dropped "
+                      "something are listed.\n"
+                      "\n"
+                      "With --watch the counters are read again every SECONDS (default 2) and "
+                      "shown with their "
+                      "rates, until interrupted; with -o json as one line of JSON each time.\n",
+       .call = "GET /v1/stats",
+       .options = {{.name = "watch",
+                    .letter = 'w',
+                    .takes = Value::kOptional,
+                    .value = "SECONDS",
+                    .help = "again every SECONDS, with rates",
+                    .word = Word::kNumber},
+                   {.name = "count",
+                    .takes = Value::kRequired,
+                    .value = "TIMES",
+                    .help = "with --watch: stop after so many readings",
+                    .word = Word::kNumber}},
+       .examples = {"rampartctl stats", "rampartctl stats --watch 1"},
+       .run = run_stats},
+      {.name = "explain",
+       .summary = "would this connection be allowed, and which policies and rules say so",
+       .description = "Asks the rules in force about a new connection. For each direction it says "
+                      "which policies "
+                      "isolate the pod, and which rule let the connection in or that none did. No "
+                      "packet is sent. "
+                      "The exit status is 0 for allowed and denied alike; with --exit-code it is 3 "
+                      "for denied.\n",
+       .call = "GET /v1/explain",
+       .operands = {{"FROM", "who connects: NAMESPACE/POD or an address", Word::kPeer},
+                    {"TO", "to whom: NAMESPACE/POD or an address", Word::kPeer},
+                    {"PROTO/PORT",
+                     "TCP/80, UDP/53, SCTP/7777, or ICMP without a port; 80/TCP will do too",
+                     Word::kProtocolPort}},
+       .options = {{.name = "exit-code", .help = "exit with 3 if the connection is denied"}},
+       .examples = {"rampartctl explain shop/frontend-0 shop/db-0 TCP/5432",
+                    "rampartctl explain 192.0.2.7 shop/frontend-0 TCP/443"},
+       .run = run_explain},
+      {.name = "metrics",
+       .summary = "counters in Prometheus' text format",
+       .description = "Prints what a Prometheus server would scrape.\n",
+       .call = "GET /metrics",
+       .formats = {"text"},
+       .run = run_metrics},
+      {.name = "reset-port",
+       .summary = "recover a port as after a reset of its VF or PF",
+       .description =
+           "Stops the port, resets its device and starts it again. Frames for it are dropped "
+           "meanwhile, as port_down.\n",
+       .call = "POST /v1/ports/NAME/reset",
+       .operands = {{"NAME", "the port's name, as status shows it", Word::kPort}},
+       .run = run_reset_port},
+      {.name = "completion",
+       .summary = "print the completion script of a shell",
+       .description =
+           "Commands and options come from the script itself; names of ports and pods are "
+           "asked of rampartd if it is there.\n",
+       .call = "",
+       .operands = {{"SHELL", "bash"},
+                    {"WORDS", "asked by the script itself: pods or ports, after \"words\" as SHELL",
+                     Word::kAnything, true}},
+       .examples = {"source <(rampartctl completion bash)",
+                    "rampartctl completion bash > /etc/bash_completion.d/rampartctl"},
+       .formats = {},
+       .run = run_completion},
+      {.name = "help",
+       .summary = "help on rampartctl or one of its commands",
+       .description = "Prints the list of commands, or the page of one.\n",
+       .call = "",
+       .operands = {{"COMMAND", "the command to explain", Word::kCommand, true}},
+       .options = {{.name = "markdown", .help = "print the reference page of all commands"}},
+       .formats = {},
+       .run = run_help}};
+  return commands;
+}
+
+}  // namespace rampart::ctl

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "control/kube/decode.hpp"
+#include "tools/rampartctl/changes.hpp"
+#include "tools/rampartctl/commands.hpp"
+#include "tools/rampartctl/json_text.hpp"
+#include "tools/rampartctl/sending.hpp"
+
+// apply and validate: a whole desired state at once.
+namespace rampart::ctl {
+namespace {
+
+constexpr size_t kChangesShown = 100;  // of each sort; a first snapshot adds everything
+
+/// Refuses the empty state that an empty pipe or a mistyped directory makes, and points at states
+/// that are hardly what was meant. What cannot be decoded here is left to rampartd to refuse.
+bool plausible(Session& session, const std::vector<Document>& documents, const std::string& body) {
+  const bool empty_is_meant = session.invocation().has("allow-empty");
+  const auto decoded = kube::decode_snapshot(body);
+  if (!decoded && !documents.empty()) return true;
+  if (documents.empty() || object_count(decoded->state) == 0) {
+    if (empty_is_meant) return true;
+    session.fail(
+        documents.empty()
+            ? "the input is empty; a state without objects would lift every policy "
+              "(--allow-empty if that is meant)"
+            : "the input holds no object that policy speaks of; it would lift every policy "
+              "(--allow-empty if that is meant)");
+    return false;
+  }
+  if (decoded->state.pods.empty()) {
+    session.warn("there is no Pod among these objects: no policy has anything to protect");
+  } else if (decoded->state.policies.empty()) {
+    session.warn("there is no NetworkPolicy among these objects: everything is allowed");
+  }
+  return true;
+}
+
+void print_changes(Session& session, const std::vector<std::string>& objects, char sign,
+                   Style style) {
+  for (size_t i = 0; i < std::min(objects.size(), kChangesShown); ++i) {
+    session.out() << session.style(sign + (" " + printable(objects[i])), style) << '\n';
+  }
+  if (objects.size() > kChangesShown) {
+    session.out() << sign << " … and " << objects.size() - kChangesShown << " more\n";
+  }
+}
+
+void append_strings(std::string& json, std::string_view name,
+                    const std::vector<std::string>& strings) {
+  append_json_string(json, name);
+  json += ":[";
+  for (size_t i = 0; i < strings.size(); ++i) {
+    if (i > 0) json += ',';
+    append_json_string(json, strings[i]);
+  }
+  json += ']';
+}
+
+/// The state in force, for comparison; an empty one before the first snapshot (404 or 409).
+std::optional<kube::ClusterState> state_in_force(Session& session) {
+  Request request;
+  request.target = "/v1/snapshot";
+  const auto response = session.try_call(request);
+  if (!response) {
+    session.fail(response.error());
+    return std::nullopt;
+  }
+  if (response->status == 404 || response->status == 409) return kube::ClusterState{};
+  if (!response->ok()) {
+    session.refuse(*response);
+    return std::nullopt;
+  }
+  auto decoded = kube::decode_snapshot(response->body);
+  if (!decoded) {
+    session.fail("the snapshot in force cannot be read: " + decoded.error().text());
+    return std::nullopt;
+  }
+  return std::move(decoded->state);
+}
+
+int dry_run(Session& session, const std::string& body, const Sent& sent) {
+  const auto before = state_in_force(session);
+  if (!before) return kFailed;
+  const auto after = kube::decode_snapshot(body);
+  if (!after)
+    return session.fail("rampartd accepts what rampartctl refuses: " + after.error().text());
+  const Changes changes = changes_between(*before, after->state);
+  if (session.wants_json()) {
+    std::string json = "{\"validation\":" + sent.response.body + ",\"changes\":{";
+    append_strings(json, "added", changes.added);
+    json += ',';
+    append_strings(json, "changed", changes.changed);
+    json += ',';
+    append_strings(json, "removed", changes.removed);
+    json += "}}";
+    return session.print_json(json);
+  }
+  print_changes(session, changes.added, '+', Style::kGood);
+  print_changes(session, changes.changed, '~', Style::kWarning);
+  print_changes(session, changes.removed, '-', Style::kBad);
+  if (changes.none()) {
+    session.out() << "accepted; nothing would change (dry run)\n";
+  } else {
+    session.out() << "accepted; would add " << changes.added.size() << ", change "
+                  << changes.changed.size() << ", remove " << changes.removed.size()
+                  << " (dry run: nothing was changed)\n";
+  }
+  print_outcome(session, sent.answer.root());
+  return kDone;
+}
+
+/// Where the refused object was read; with a single document its name says enough.
+std::string place_in_input(const std::vector<Document>& documents, const Json& problem) {
+  if (documents.size() < 2) return {};
+  return find_object(documents, problem["kind"].text(""), problem["object"].text(""));
+}
+
+/// What is no desired state here is none there either.
+int validate_offline(Session& session, const std::vector<Document>& documents) {
+  const auto decoded = kube::decode_snapshot(list_of(documents));
+  if (!decoded) {
+    const kube::Refusal& refusal = decoded.error();
+    session.fail(refusal.text());
+    if (documents.size() > 1) {
+      const std::string place = find_object(documents, refusal.kind, refusal.object);
+      if (!place.empty()) session.note("  in " + place);
+    }
+    return kFailed;
+  }
+  session.out() << "valid: " << counted(object_count(decoded->state), "object")
+                << " that policy speaks of (checked here, not compiled)\n";
+  for (const auto& [key, policy] : decoded->state.policies) {
+    if (policy->fails_closed.empty()) continue;
+    session.warn("NetworkPolicy " + key.text() + " would fail closed: " + policy->fails_closed);
+  }
+  for (const auto& [key, object] : decoded->state.unsupported) {
+    session.warn(object->kind + " " + key.name +
+                 " would not be enforced: this kind is not supported");
+  }
+  return kDone;
+}
+
+}  // namespace
+
+int run_apply(Session& session) {
+  const Invocation& invocation = session.invocation();
+  if (!invocation.has("filename")) return session.fail_usage("apply wants -f FILE");
+  const bool dry = invocation.has("dry-run");
+  if (dry && invocation.has("if-match")) {
+    return session.fail_usage("--if-match has no meaning with --dry-run");
+  }
+  Request request;
+  if (!take_if_match(session, request)) return kUsage;
+  const auto documents = read_input(session);
+  if (!documents) return kFailed;
+  request.method = dry ? "POST" : "PUT";
+  request.target = dry ? "/v1/validate" : "/v1/snapshot";
+  request.content_type = kJsonType;
+  request.body = list_of(*documents);
+  if (!plausible(session, *documents, request.body)) return kFailed;
+  const std::string body = dry ? request.body : std::string();
+  const auto sent = send(session, std::move(request),
+                         [&](const Json& problem) { return place_in_input(*documents, problem); });
+  if (!sent) return kFailed;
+  return dry ? dry_run(session, body, *sent) : show_accepted(session, *sent);
+}
+
+int run_validate(Session& session) {
+  const Invocation& invocation = session.invocation();
+  if (!invocation.has("filename")) return session.fail_usage("validate wants -f FILE");
+  const bool offline = invocation.has("offline");
+  if (offline && session.wants_json()) {
+    return session.fail_usage("--offline has no answer of rampartd to show as json");
+  }
+  const auto documents = read_input(session);
+  if (!documents) return kFailed;
+  if (documents->empty()) return session.fail("the input is empty");
+  if (offline) return validate_offline(session, *documents);
+  Request request;
+  request.method = "POST";
+  request.target = "/v1/validate";
+  request.content_type = kJsonType;
+  request.body = list_of(*documents);
+  const auto sent = send(session, std::move(request),
+                         [&](const Json& problem) { return place_in_input(*documents, problem); });
+  if (!sent) return kFailed;
+  if (session.wants_json()) return session.print_json(sent->response.body);
+  session.out() << "valid: would be accepted\n";
+  print_outcome(session, sent->answer.root());
+  return kDone;
+}
+
+}  // namespace rampart::ctl
