@@ -14,6 +14,7 @@ import argparse
 import fcntl
 import json
 import os
+import pty
 import shlex
 import shutil
 import signal
@@ -27,6 +28,23 @@ from network import GATEWAY, DemoError, Network, run, start_in, stop
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXAMPLES = "config/examples"
 FOLDER = "/run/rampart-demo"  # one demo at a time, see main(); what a killed one left is not in the way
+
+
+def run_on_terminal(command):
+    """Runs a command whose output goes to a terminal, so that it colours it; (status, output, errors)."""
+    ours, its = pty.openpty()
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=its,
+                               stderr=subprocess.PIPE, text=True)
+    os.close(its)
+    output = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            output += chunk
+    except OSError:  # EIO: the other end is closed
+        pass
+    os.close(ours)
+    errors = process.communicate()[1]
+    return process.returncode, output.decode(errors="replace").replace("\r\n", "\n"), errors
 
 
 class Demo:
@@ -66,23 +84,25 @@ class Demo:
         return os.path.join(self.options.build, {"rampartd": "control", "rampartctl": "tools"}[name], name)
 
     def ctl(self, *arguments, show=True):
-        """Runs rampartctl and shows the command and what it printed, as it was."""
+        """Runs rampartctl; if shown, with the command before and in colour where the demo is."""
+        command = [self.program("rampartctl"), "--socket", self.socket, *arguments]
         if show:
             self.out(self.paint.dim("  $ ") + "rampartctl " + shlex.join(arguments))
-        color = {"CLICOLOR_FORCE": "1"} if self.paint.on else {"NO_COLOR": "1"}
-        done = subprocess.run([self.program("rampartctl"), "--socket", self.socket, *arguments], cwd=ROOT,
-                              capture_output=True, text=True, env={**os.environ, **color})
+        if show and self.paint.on:
+            status, output, errors = run_on_terminal(command)
+        else:
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+            status, output, errors = done.returncode, done.stdout, done.stderr
         if show:
-            for line in done.stdout.splitlines():
-                self.out("    " + line)
-        if done.returncode:
-            raise DemoError(f"rampartctl {shlex.join(arguments)}: exit status {done.returncode}: "
-                            f"{done.stderr.strip()}")
-        return done.stdout
+            for line in output.splitlines():
+                self.out(("    " + line).rstrip())
+        if status:
+            raise DemoError(f"rampartctl {shlex.join(arguments)}: exit status {status}: {errors.strip()}")
+        return output
 
-    def apply(self, *files):
+    def change(self, verb, file):
         if not self.options.bridge:
-            self.ctl("apply", *(word for file in files for word in ("-f", f"{EXAMPLES}/{file}")))
+            self.ctl(verb, "-f", f"{EXAMPLES}/{file}")
             self.out()
 
     def start_appliance(self):
@@ -135,12 +155,12 @@ class Demo:
             self.check("frontend-a → backend-b TCP/8080", seen, "timeout",
                        "(nothing passes before it knows the cluster)")
         self.heading("The cluster without policies: everybody reaches everybody")
-        self.apply("three-tier/cluster.yaml")
+        self.change("apply", "three-tier/cluster.yaml")
         self.show_matrix(False)
 
     def with_policies(self):
         self.heading("Three policies, one per tier: who may speak to whom")
-        self.apply("three-tier")
+        self.change("apply", "three-tier")
         self.show_matrix(True)
 
     def policy_meets_open_connection(self):
@@ -161,13 +181,12 @@ class Demo:
         self.check("frontend-a → backend-b TCP/8080, connected", web, "answer")
         self.check("backend-a → database-b TCP/5432, connected", sql, "answer")
         self.out("\n  now the database is locked for maintenance (its policy loses its only rule):")
-        self.apply("three-tier/cluster.yaml", "three-tier/frontend.yaml", "three-tier/backend.yaml",
-                   "database-locked.yaml")
+        self.change("delta", "database-locked.yaml")
         web, sql = both("after", 3)
         self.check("frontend-a → backend-b TCP/8080, the same connection", web, "answer", "(untouched)")
         self.check("backend-a → database-b TCP/5432, the same connection", sql, "silence", "(cut)")
         self.out()
-        self.apply("three-tier")
+        self.change("delta", "three-tier/database.yaml")
 
     def why(self):
         self.heading("Why does frontend-a not reach database-b?")
