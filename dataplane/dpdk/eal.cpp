@@ -188,6 +188,7 @@ Result<Eal> Eal::start(const EalParams& params) {
   for (const std::string& device : params.pci_devices) words.push_back("--allow=" + device);
   words.insert(words.end(), extra.begin(), extra.end());
   std::vector<char*> argv;
+  argv.reserve(words.size());
   for (std::string& word : words) argv.push_back(word.data());
 
   // DPDK 22.11 writes to stdout and to syslog unless it is given a stream.
@@ -205,6 +206,9 @@ Result<Eal> Eal::start(const EalParams& params) {
     eal.running_ = false;
     return error;
   }
+  // Without secondary processes nothing is put into the folder: it can go before we are killed.
+  std::error_code not_empty;
+  if (!eal.runtime_dir_.empty()) std::filesystem::remove(eal.runtime_dir_, not_empty);
   eal.memory_mib_ = static_cast<unsigned>(rte_eal_get_physmem_size() >> 20);
   return eal;
 }

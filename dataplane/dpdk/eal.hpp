@@ -24,7 +24,7 @@ struct EalParams {
 ///
 /// The calling thread afterwards runs on the allowed CPUs that no worker has (on all of them if
 /// none is left), and so do the threads that it starts later. DPDK's own threads take no signals,
-/// its messages from warnings up go to stderr, its run-time folder is gone at the end.
+/// its messages from warnings up go to stderr, it leaves no files behind, not even when killed.
 class Eal {
  public:
   /// Errors: kConflict when it was started before, kInvalid for CPUs or arguments that cannot be

@@ -79,7 +79,18 @@ TEST_F(EalTest, StartsOnWhateverMemoryThereIsAndLeavesNothing) {
     return out + (eal->note().find("running on ordinary memory") == std::string::npos ? " ?" : "") +
            " " + std::to_string(leftovers());
   });
-  EXPECT_EQ(said, "ordinary enough usable 1");
+  EXPECT_EQ(said, "ordinary enough usable 0");
+  EXPECT_EQ(leftovers(), 0U);
+}
+
+TEST_F(EalTest, LeavesNothingWhenItIsKilled) {
+  const std::string said = in_child([]() -> std::string {
+    const auto eal = Eal::start({.memory_mib = 64, .cpus = {}, .pci_devices = {}, .extra = {}});
+    if (!eal) return eal.error().text();
+    kill(getpid(), SIGKILL);
+    return "alive";
+  });
+  EXPECT_EQ(said, " exit 9");
   EXPECT_EQ(leftovers(), 0U);
 }
 

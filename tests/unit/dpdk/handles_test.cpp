@@ -159,7 +159,6 @@ TEST(QsbrTest, WaitsForWhoIsOnline) {
   qsbr->online(0);
   EXPECT_FALSE(qsbr->wait_grace_period(20ms));  // it never reports
   std::atomic<bool> stop{false};
-  std::atomic<bool> unlinked{false};
   std::atomic<int> uses{0};
   int shared = 1;
   std::atomic<int*> slot{&shared};
