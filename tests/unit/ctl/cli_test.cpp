@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/ctl/run_program.hpp"
 #include "tools/rampartctl/cli.hpp"
 #include "tools/rampartctl/session.hpp"
 
@@ -93,19 +94,6 @@ TEST(CommandLine, HelpNeedsNothingElse) {
   EXPECT_TRUE(accepted({"--version"}).version);
 }
 
-struct Ran {
-  int status;
-  std::string out, err;
-};
-
-Ran ran(const Words& words) {
-  std::istringstream in;
-  std::ostringstream out, err;
-  Console console{.in = in, .out = out, .err = err};
-  const int status = run(words, console);
-  return {status, out.str(), err.str()};
-}
-
 TEST(Program, ExitStatusTwoForAWrongCommandLine) {
   for (const Words& words :
        {Words{}, Words{"aply"}, Words{"apply"}, Words{"delta"}, Words{"validate"},
@@ -116,7 +104,7 @@ TEST(Program, ExitStatusTwoForAWrongCommandLine) {
         Words{"explain", "a", "b", "TCP"}, Words{"explain", "a", "b", "TCP/0"},
         Words{"explain", "a", "b", "TCP/http"}, Words{"explain", "a", "b", "ICMP/8"},
         Words{"completion", "zsh"}, Words{"help", "aply"}}) {
-    const Ran result = ran(words);
+    const Outcome result = run_program(words);
     EXPECT_EQ(result.status, kUsage) << testing::PrintToString(words) << result.err;
     EXPECT_EQ(result.out, "") << testing::PrintToString(words);
     EXPECT_THAT(result.err, HasSubstr("rampartctl")) << testing::PrintToString(words);
@@ -124,14 +112,14 @@ TEST(Program, ExitStatusTwoForAWrongCommandLine) {
 }
 
 TEST(Program, HelpAndVersionGoToStandardOutput) {
-  EXPECT_EQ(ran({"--version"}).out, "rampartctl " RAMPART_VERSION "\n");
-  EXPECT_EQ(ran({"--help"}).out, help_page());
-  EXPECT_EQ(ran({"help"}).out, help_page());
+  EXPECT_EQ(run_program({"--version"}).out, "rampartctl " RAMPART_VERSION "\n");
+  EXPECT_EQ(run_program({"--help"}).out, help_page());
+  EXPECT_EQ(run_program({"help"}).out, help_page());
   for (const Command& command : command_table()) {
     const std::string name(command.name);
-    const Ran page = ran({name, "--help"});
+    const Outcome page = run_program({name, "--help"});
     EXPECT_EQ(page.status, kDone);
-    EXPECT_EQ(page.out, ran({"help", name}).out);
+    EXPECT_EQ(page.out, run_program({"help", name}).out);
     EXPECT_THAT(page.out, testing::StartsWith("usage: rampartctl " + name));
     EXPECT_THAT(help_page(), HasSubstr("\n  " + name + " "));
   }

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+
+#include "tests/unit/ctl/run_program.hpp"
+#include "tools/rampartctl/session.hpp"
+
+// The commands that only ask, against the answers that docs/api.md shows.
+namespace rampart::ctl {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+TEST(Status, ShowsWhatIsInForce) {
+  const Stand stand(api_example("GET /v1/status"));
+  const Outcome outcome = stand.run({"status"});
+  EXPECT_EQ(outcome.status, kDone) << outcome.err;
+  EXPECT_THAT(stand.calls(), ElementsAre("GET /v1/status"));
+  EXPECT_THAT(
+      outcome.out,
+      StartsWith("rampartd   0.1.0, running for 12 s (since 2026-01-01T00:00:00Z)\n"
+                 "revision   7, accepted 2026-01-01T00:00:05Z\n"
+                 "objects    3 namespaces, 9 pods, 3 nodes, 2 policies\n"
+                 "compiled   12 addresses in 5 classes, 3 subjects, 6 rules\n"
+                 "flows      10 of 524288\n"
+                 "memory     512 MiB, no huge pages, 16000 of 16384 packet buffers free\n"
+                 "settings   checksum state, non_ip drop, tunnels pass\n"
+                 "\n"
+                 "PORT  DEVICE      DRIVER    LINK      SPEED   MTU  MAC   PROMISC  QUEUES  "
+                 "WIRE  SOURCES  RESETS\n"
+                 "a     iface:eth1  net_pcap  up    10 Gbit/s  1500  02:"));
+  EXPECT_THAT(outcome.out, HasSubstr("\nWORKER  CPU  REVISION  FLOWS  HEAP BYTES\n"
+                                     "     0    1         7     10           0\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("\nwarning: \xE2\x80\xA6: \xE2\x80\xA6 (\xE2\x80\xA6)\n"));
+}
+
+TEST(Status, BeforeTheFirstSnapshot) {
+  const Stand stand(R"({"version":"0.1.0","state":"running","revision":0,"startup":"drop"})");
+  EXPECT_THAT(stand.run({"status"}).out,
+              AllOf(HasSubstr("none yet: no snapshot has been accepted, all IP traffic is dropped"),
+                    Not(HasSubstr("compiled"))));
+}
+
+TEST(Status, JsonIsTheAnswerItself) {
+  const Stand stand(R"({"revision":7,"x":[1.50]})");
+  EXPECT_EQ(stand.run({"status", "-o", "json"}).out,
+            "{\n  \"revision\": 7,\n  \"x\": [\n    1.50\n  ]\n}\n");
+}
+
+TEST(Endpoints, OneLineAPod) {
+  const Stand stand(api_example("GET /v1/endpoints"));
+  EXPECT_EQ(stand.run({"endpoints", "--labels"}).out,
+            "POD             ADDRESSES  NODE  STATE    INGRESS    EGRESS  CLASS  LABELS\n"
+            "web/frontend-0  10.0.0.1   n1    subject  web/allow  -           3  app=web\n");
+  EXPECT_THAT(stand.run({"endpoints", "-n", "web"}).out, HasSubstr("web/frontend-0"));
+  const Outcome other = stand.run({"endpoints", "-n", "we"});
+  EXPECT_EQ(other.out, "");
+  EXPECT_EQ(other.err, "no pods in namespace we\n");
+}
+
+TEST(Policies, OneLineAPolicy) {
+  const Stand stand(api_example("GET /v1/policies"));
+  const Outcome outcome = stand.run({"policies"});
+  EXPECT_EQ(outcome.out,
+            "POLICY     ISOLATES  PODS  INGRESS RULES  EGRESS RULES  COMPILED  NOTE\n"
+            "web/allow  Ingress      4              2             0         3  \n");
+  EXPECT_THAT(outcome.err, HasSubstr("is not enforced"));
+  const Stand closed(
+      R"({"policies":[{"policy":"a/b","types":["Egress"],"pods":1,"fails_closed":"unknown field x"}]})");
+  EXPECT_THAT(closed.run({"policies"}).out, HasSubstr("fails closed: unknown field x"));
+}
+
+TEST(Flows, OneLineAFlow) {
+  const Stand stand(api_example("GET /v1/flows"));
+  const Outcome outcome = stand.run({"flows", "--wide"});
+  EXPECT_EQ(outcome.status, kDone) << outcome.err;
+  EXPECT_EQ(
+      outcome.out,
+      "PROTO  SOURCE          DESTINATION  STATE        PACKETS    BYTES   IDLE  EXPIRES  FROM POD "
+      " "
+      "TO POD  WIRE  VLANS  WORKER  REVISION  EGRESS RULE        INGRESS RULE\n"
+      "TCP    10.0.0.1:40000  10.0.0.2:80  established      3/2  200/150  10 ms    2h13m  web/a    "
+      " "
+      "web/b   0     100    0       7         web/out egress[0]  web/allow ingress[0]\n");
+}
+
+TEST(Flows, FiltersBecomeTheQuery) {
+  const Stand stand(R"({"flows":[{"source":"fd00::1","source_port":9}],"truncated":true})");
+  const Outcome outcome = stand.run({"flows", "--address", "fd00::1", "--port", "80", "--protocol",
+                                     "TCP", "--state", "syn sent", "--limit", "1"});
+  EXPECT_THAT(stand.calls(), ElementsAre("GET /v1/flows?address=fd00%3A%3A1&port=80&protocol=TCP"
+                                         "&state=syn%20sent&limit=1"));
+  EXPECT_THAT(outcome.out, HasSubstr("[fd00::1]:9"));
+  EXPECT_THAT(outcome.err, HasSubstr("there are more"));
+  EXPECT_EQ(Stand(R"({"flows":[]})").run({"flows"}).err, "no flows\n");
+}
+
+TEST(Stats, CountersAddUp) {
+  const Stand stand(api_example("GET /v1/stats"));
+  EXPECT_EQ(
+      stand.run({"stats"}).out,
+      "PORT  RECEIVED  FORWARDED  DROPPED  ORIGINATED  HELD  SENT\n"
+      "a           10          9        1           0     0     9\n"
+      "\n"
+      "DROPPED AS      ON a  TOTAL  BECAUSE\n"
+      "denied_ingress     1      2  an ingress policy isolates the destination and none allows it\n"
+      "\n"
+      "WORKER  CPU  BUSY LOOPS  RECEIVED  FORWARDED  DROPPED  HANDED OVER  FLOW HITS  MISSES  "
+      "CREATED  "
+      "EXPIRED  CUT  REJUDGED  FLOWS\n"
+      "     0    1         10%        20         18        2            0         14       6       "
+      " 4  "
+      "      0    0         0      4\n"
+      "\n"
+      "in total: received 20 + originated 0 = sent 18 + dropped 2 + held 0\n"
+      "of these: 4 passed without judgement (ARP, neighbour discovery and the like), 0 "
+      "encapsulated\n"
+      "hint: port a: 12 frames with a wrong L4 checksum: \xE2\x80\xA6\n");
+}
+
+TEST(Stats, WatchShowsRates) {
+  std::atomic<int> reading = 0;
+  const Stand stand([&](const SocketServer::Asked&) {
+    const int n = reading++;
+    return SocketServer::answer(
+        200, R"({"ports":[{"name":"a","received":)" + std::to_string(1000 + n * 1'000'000) + "}]}");
+  });
+  const Outcome outcome = stand.run({"stats", "--watch", "1", "--count", "2"});
+  EXPECT_EQ(outcome.status, kDone);
+  EXPECT_EQ(stand.calls().size(), 2U);
+  EXPECT_THAT(outcome.out, HasSubstr("PORT  RECEIVED  /S  MBIT/S"));
+  EXPECT_THAT(outcome.out, HasSubstr("a         1000   -"));
+  // A rate is there the second time; how large it is depends on the clock.
+  EXPECT_THAT(outcome.out, testing::ContainsRegex("a      1001000  [1-9][0-9]*  "));
+  const Outcome json = stand.run({"stats", "-w1", "--count", "1", "-o", "json"});
+  EXPECT_EQ(json.out, "{\"ports\":[{\"name\":\"a\",\"received\":2001000}]}\n");
+}
+
+TEST(Explain, ADenialReadsAsASentence) {
+  const Stand stand(api_example("GET /v1/explain"));
+  const Outcome outcome = stand.run({"explain", "web/a", "10.9.9.9", "TCP/80"});
+  EXPECT_EQ(outcome.status, kDone);
+  EXPECT_THAT(stand.calls(),
+              ElementsAre("GET /v1/explain?from=web%2Fa&to=10.9.9.9&protocol=TCP&port=80"));
+  EXPECT_EQ(outcome.out,
+            "deny: web/a (10.0.0.1) may not reach 10.9.9.9 on TCP/80 (revision 7)\n"
+            "  \xE2\x80\xA6one sentence\xE2\x80\xA6\n"
+            "\n"
+            "egress of web/a (10.0.0.1): denied\n"
+            "  isolated by  web/out\n"
+            "  admitted by  no rule\n"
+            "  \xE2\x80\xA6\n"
+            "\n"
+            "ingress of 10.9.9.9: allowed\n"
+            "  isolated by  no policy\n"
+            "  \xE2\x80\xA6\n");
+  EXPECT_EQ(stand.run({"explain", "web/a", "10.9.9.9", "TCP/80", "--exit-code"}).status, 3);
+  EXPECT_EQ(
+      stand.run({"explain", "web/a", "10.9.9.9", "TCP/80", "--exit-code", "-o", "json"}).status, 3);
+}
+
+TEST(Explain, AnAdmissionNamesItsRule) {
+  const Stand stand(
+      R"({"revision":7,"from":{"address":"10.0.0.1","pod":"web/a"},"to":{"address":"10.0.0.2","pod":"web/b"},)"
+      R"("protocol":"TCP","port":80,"verdict":"allow","why":"","egress":{"isolated":false,"allowed":true},)"
+      R"("ingress":{"isolated":true,"allowed":true,"policies":["web/x","web/y"],"rule":{"policy":"web/x",)"
+      R"("path":"spec.ingress[0]","peer":"spec.ingress[0].from[1]","port":null}},"tables_agree":true})");
+  const Outcome outcome = stand.run({"explain", "web/a", "web/b", "80/tcp", "--exit-code"});
+  EXPECT_EQ(outcome.status, kDone);
+  EXPECT_THAT(
+      outcome.out,
+      AllOf(StartsWith("allow: web/a (10.0.0.1) may reach web/b (10.0.0.2) on TCP/80"),
+            HasSubstr("  isolated by  web/x, web/y\n"
+                      "  admitted by  web/x, spec.ingress[0]: peer spec.ingress[0].from[1], any "
+                      "port\n")));
+  EXPECT_THAT(stand.calls()[0], HasSubstr("protocol=TCP&port=80"));
+}
+
+TEST(Explain, ProtocolsWithoutPorts) {
+  const Stand stand(R"({"verdict":"deny","protocol":"ICMP","port":0})");
+  EXPECT_THAT(stand.run({"explain", "a/b", "c/d", "icmp"}).out, HasSubstr("on ICMP (revision"));
+  EXPECT_THAT(stand.calls(), ElementsAre("GET /v1/explain?from=a%2Fb&to=c%2Fd&protocol=ICMP"));
+}
+
+TEST(Explain, TablesThatDisagreeAreAFailure) {
+  const Stand stand(R"({"verdict":"allow","tables_agree":false})");
+  const Outcome outcome = stand.run({"explain", "a/b", "c/d", "TCP/80"});
+  EXPECT_EQ(outcome.status, kFailed);
+  EXPECT_THAT(outcome.err, HasSubstr("a bug in rampartd"));
+}
+
+TEST(Snapshot, IsJsonUnlessATableIsWanted) {
+  const Stand stand(
+      R"({"kind":"List","items":[{"kind":"Pod","metadata":{"namespace":"web","name":"a"}},)"
+      R"({"kind":"Node","metadata":{"name":"n1"}}]})");
+  EXPECT_THAT(stand.run({"snapshot"}).out, StartsWith("{\n  \"kind\": \"List\",\n"));
+  EXPECT_EQ(stand.run({"snapshot", "-o", "table"}).out,
+            "KIND  NAMESPACE  NAME\nPod   web        a\nNode  -          n1\n");
+}
+
+TEST(Metrics, ComeAsTheyAre) {
+  const Stand stand("# HELP x\nx{a=\"b\"} 1\n");
+  EXPECT_EQ(stand.run({"metrics"}).out, "# HELP x\nx{a=\"b\"} 1\n");
+  EXPECT_THAT(stand.calls(), ElementsAre("GET /metrics"));
+}
+
+TEST(ResetPort, NamesThePort) {
+  const Stand stand("{}");
+  EXPECT_EQ(stand.run({"reset-port", "a/b"}).out, "port a/b was reset\n");
+  EXPECT_THAT(stand.calls(), ElementsAre("POST /v1/ports/a%2Fb/reset"));
+  const Stand none(R"({"detail":"there is no port x"})", 404);
+  const Outcome outcome = none.run({"reset-port", "x"});
+  EXPECT_EQ(outcome.status, kFailed);
+  EXPECT_EQ(outcome.err, "error: there is no port x\n");
+}
+
+TEST(CompletionWords, NamesOrSilence) {
+  EXPECT_EQ(Stand(api_example("GET /v1/status")).run({"completion", "words", "ports"}).out, "a\n");
+  EXPECT_EQ(Stand(api_example("GET /v1/endpoints")).run({"completion", "words", "pods"}).out,
+            "web/frontend-0\n");
+  const Outcome nobody = run_program({"completion", "words", "pods"}, "", "/nowhere");
+  EXPECT_EQ(nobody.status, kFailed);
+  EXPECT_EQ(nobody.out + nobody.err, "");
+}
+
+TEST(EveryCommand, SurvivesAnAnswerItDoesNotKnow) {
+  const Stand stand(
+      R"({"ports":7,"flows":"x","endpoints":[1,null],"policies":{},"workers":[[]],"items":1})");
+  for (const char* name : {"status", "endpoints", "policies", "flows", "stats", "snapshot"}) {
+    EXPECT_EQ(stand.run({name, "-o", "table"}).status, kDone) << name;
+  }
+  const Stand text("no JSON at all");
+  for (const char* name : {"status", "endpoints", "policies", "flows", "stats", "snapshot"}) {
+    const Outcome outcome = text.run({name});
+    EXPECT_EQ(outcome.status, kFailed) << name;
+    EXPECT_THAT(outcome.err, HasSubstr("the answer is not JSON")) << name;
+  }
+}
+
+TEST(EveryCommand, TheSocketOptionWinsOverTheEnvironment) {
+  const Stand stand("{}");
+  EXPECT_EQ(stand.run({"status", "--socket", "/nowhere/at/all"}).status, kFailed);
+  EXPECT_THAT(stand.calls(), ElementsAre());
+  EXPECT_EQ(stand.run({"status"}).status, kDone);
+}
+
+}  // namespace
+}  // namespace rampart::ctl
