@@ -81,7 +81,7 @@ class Demo:
     # The appliance and its command line -----------------------------------------------------------
 
     def program(self, name):
-        return os.path.join(self.options.build, {"rampartd": "control", "rampartctl": "tools"}[name], name)
+        return os.path.join(self.options.build, {"rampartd": "control", "rampartctl": "tools/rampartctl"}[name], name)
 
     def ctl(self, *arguments, show=True):
         """Runs rampartctl; if shown, with the command before and in colour where the demo is."""
