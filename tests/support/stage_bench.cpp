@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/stage_bench.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <string>
+
+namespace rampart::test {
+namespace {
+
+template <typename T>
+T must(Result<T> r) {
+  if (!r) {
+    std::fprintf(stderr, "stage bench: %s\n", r.error().text().c_str());
+    std::abort();
+  }
+  return *std::move(r);
+}
+
+unsigned next_number() {
+  static unsigned number = 0;
+  return number++;
+}
+
+void* zeroed(size_t bytes) {
+  void* memory = std::aligned_alloc(kCacheLine, bytes);
+  std::memset(memory, 0, bytes);
+  return memory;
+}
+
+}  // namespace
+
+StageBench::StageBench(uint32_t max_flows, unsigned worker, unsigned workers)
+    : memory_v4_(zeroed(FlowTable<FlowKeyV4>::bytes_for(max_flows)), &std::free),
+      memory_v6_(zeroed(FlowTable<FlowKeyV6>::bytes_for(max_flows)), &std::free) {
+  const std::string number = std::to_string(next_number());
+  pool_ = must(Mempool::create({.name = "bench-" + number,
+                                .count = 1023,
+                                .cache = 0,
+                                .data_room = Mempool::data_room_for(1500)}));
+  w.id = static_cast<WorkerId>(worker);
+  w.workers = workers;
+  w.port_count = 2;
+  w.max_flows = max_flows;
+  w.tsc_hz = Tsc{60} << kTickShift;  // sixty ticks a second
+  w.timeouts.fill(60 * 60);
+  w.mailbox = &mailbox_;
+  for (uint8_t p = 0; p < 2; ++p) {
+    w.ports[p].peer = 1 - p;
+    w.ports[p].sources = &no_filter_;
+    w.ports[p].active = &active_;
+  }
+  w.flows_v4 = FlowTable<FlowKeyV4>(memory_v4_.get(), max_flows);
+  w.flows_v6 = FlowTable<FlowKeyV6>(memory_v6_.get(), max_flows);
+  rings_.reserve(workers);
+  for (unsigned other = 0; other < workers; ++other) {
+    if (other == worker) continue;
+    rings_.push_back(must(HandoffRing::create("bench-" + number + "-" + std::to_string(other), 8)));
+    w.to[other] = &rings_.back();
+  }
+  set_mode(RuleSet::Mode::kPassAll);
+}
+
+StageBench::~StageBench() {
+  for (HandoffRing& ring : rings_) {
+    rte_mbuf* m = nullptr;
+    while (ring.dequeue(&m, 1) == 1) rte_pktmbuf_free(m);
+  }
+}
+
+std::vector<StageBench::End> StageBench::run(const std::vector<Frame>& frames) {
+  Burst& b = w.burst;
+  b.count = 0;
+  b.now = now_;
+  for (const Frame& frame : frames) {
+    rte_mbuf* m = rte_pktmbuf_alloc(pool_->get());
+    std::memcpy(rte_pktmbuf_append(m, static_cast<uint16_t>(frame.bytes.size())),
+                frame.bytes.data(), frame.bytes.size());
+    m->ol_flags = frame.ol_flags;
+    b.in_port[b.count] = frame.port;
+    b.mbuf[b.count++] = m;
+    ++w.counters.ports[frame.port].received;
+  }
+  parse(b, w, *rules);
+  steer(b, w, *rules);
+  track(b, w, *rules);
+  classify(b, w, *rules);
+  settle(b, w, *rules);
+  std::vector<End> ends;
+  for (unsigned i = 0; i < b.count; ++i) {
+    ends.push_back({b.fate[i], b.fate[i] == Fate::kDrop ? b.reason[i] : DropReason::kNone});
+    if (b.fate[i] != Fate::kForward) continue;
+    ++w.counters.ports[b.in_port[i]].forwarded;
+    rte_pktmbuf_free(b.mbuf[i]);
+  }
+  return ends;
+}
+
+StageBench::End StageBench::run(const PacketBuilder& packet, uint8_t port, uint64_t ol_flags) {
+  return run({Frame{packet.bytes(), port, ol_flags}}).front();
+}
+
+void StageBench::pass_seconds(double seconds) {
+  now_ += static_cast<Tsc>(seconds * static_cast<double>(w.tsc_hz));
+}
+
+void StageBench::sweep() {
+  const uint32_t chunks = std::max(w.flows_v4.chunks(), w.flows_v6.chunks());
+  for (uint32_t c = 0; c < chunks; ++c) {
+    w.sweep_v4.started = w.sweep_v6.started = now_ - w.tsc_hz;
+    expire(w, now_);
+  }
+}
+
+void StageBench::set_rules(const std::vector<Allow>& allow, Revision revision, bool at_egress,
+                           std::optional<Revision> policy_changed_in) {
+  // Every address is a class of its own and is isolated on the side that is asked for.
+  std::map<IpAddress, uint16_t> number;
+  const auto known = [&number](std::string_view text) {
+    const IpAddress a = must(IpAddress::parse(text));
+    return number.emplace(a, static_cast<uint16_t>(number.size() + 1)).first->second;
+  };
+  for (const char* text : {"10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::1", "fd00::2"}) known(text);
+  std::vector<AclRule> acl;
+  for (const Allow& a : allow) {
+    const uint16_t from = known(a.from), to = known(a.to);
+    const uint16_t subject = at_egress ? from : to, peer = at_egress ? to : from;
+    AclRule rule;
+    rule.any_protocol = true;
+    rule.subject_first = rule.subject_last = subject;
+    rule.peer_first = rule.peer_last = peer;
+    rule.port_first = rule.port_last = a.port;
+    rule.rule = static_cast<uint32_t>(acl.size() + 1);
+    acl.push_back(rule);
+  }
+  std::vector<AddressMap::Entry> entries;
+  for (const auto& [address, n] : number) {
+    Identity id;
+    id.peer_class = n;
+    id.endpoint = n;
+    (at_egress ? id.egress_subject : id.ingress_subject) = n;
+    entries.push_back({address, id});
+  }
+  auto next = std::make_shared<RuleSet>();
+  next->mode = RuleSet::Mode::kByTables;
+  next->revision = revision;
+  next->policy_changed_in = policy_changed_in.value_or(revision);
+  const AddressMap* before = rules ? rules->addresses.get() : nullptr;
+  next->addresses = must(AddressMap::build(entries, {}, {}, revision, before));
+  next->acl = must(AclTable::build(acl));
+  rules = next;
+}
+
+void StageBench::set_mode(RuleSet::Mode mode, Revision revision) {
+  rules = std::make_shared<RuleSet>();
+  rules->mode = mode;
+  rules->revision = revision;
+}
+
+uint64_t StageBench::drops(DropReason why) const {
+  uint64_t sum = 0;
+  for (const PortWork& work : w.counters.ports) sum += work.drops[static_cast<unsigned>(why)];
+  return sum;
+}
+
+}  // namespace rampart::test

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "dataplane/dpdk/mempool.hpp"
+#include "dataplane/stages/stages.hpp"
+#include "tests/support/packet_builder.hpp"
+
+namespace rampart::test {
+
+/// One worker on a bench: two ports, 0 and 1, on wire 0, and a rule set made by hand. Runs the
+/// stages up to settle on bursts of frames, so that no device is needed. Needs the EAL.
+class StageBench {
+ public:
+  /// `worker` of `workers`; room for so many flows.
+  explicit StageBench(uint32_t max_flows = 1000, unsigned worker = 0, unsigned workers = 1);
+  ~StageBench();
+  StageBench(const StageBench&) = delete;
+
+  struct Frame {
+    Bytes bytes;
+    uint8_t port = 0;
+    uint64_t ol_flags = 0;
+  };
+  /// What became of a frame.
+  struct End {
+    Fate fate;
+    DropReason reason;  ///< kNone unless dropped
+    bool operator==(const End&) const = default;
+  };
+  static constexpr End kForwarded{Fate::kForward, DropReason::kNone};
+  static constexpr End kHanded{Fate::kHandedOver, DropReason::kNone};
+  static constexpr End dropped(DropReason why) { return {Fate::kDrop, why}; }
+
+  /// Runs a burst of up to 64 frames.
+  std::vector<End> run(const std::vector<Frame>& frames);
+  /// Runs a burst of one.
+  End run(const PacketBuilder& packet, uint8_t port = 0, uint64_t ol_flags = 0);
+
+  /// Moves the clock.
+  void pass_seconds(double seconds);
+  /// The whole of the tables is looked at for what has expired.
+  void sweep();
+
+  /// Rules of a cluster with addresses of classes: what `allow` lists may connect, to the port of
+  /// the second end, and everything else to it is denied at its ingress (or at the first end's
+  /// egress, with `at_egress`).
+  struct Allow {
+    std::string_view from, to;
+    L4Port port;
+  };
+  void set_rules(const std::vector<Allow>& allow, Revision revision, bool at_egress = false,
+                 std::optional<Revision> policy_changed_in = {});
+  void set_mode(RuleSet::Mode mode, Revision revision = 0);
+
+  uint64_t drops(DropReason why) const;
+  /// Buffers that nobody has given back: forwarded and handed-over frames are taken by run().
+  unsigned buffers_out() const { return pool_->in_use(); }
+
+  WorkerState w;
+  std::shared_ptr<RuleSet> rules;
+
+ private:
+  std::optional<Mempool> pool_;
+  std::unique_ptr<void, decltype(&std::free)> memory_v4_, memory_v6_;
+  std::vector<HandoffRing> rings_;
+  SourceFilter no_filter_;
+  std::atomic<bool> active_{true};
+  Mailbox mailbox_;
+  Tsc now_ = Tsc{1000} << kTickShift;
+};
+
+}  // namespace rampart::test

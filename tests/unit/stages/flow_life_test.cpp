@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+// How flows come, live and go under one revision.
+#include <gtest/gtest.h>
+
+#include "dataplane/packet/parse.hpp"
+#include "tests/support/stage_bench.hpp"
+
+namespace rampart::test {
+namespace {
+
+constexpr auto kForwarded = StageBench::kForwarded;
+constexpr auto dropped = StageBench::dropped;
+using enum DropReason;
+
+PacketBuilder tcp(uint8_t flags) {
+  return packet().ipv4("10.0.0.1", "10.0.0.2").tcp(40000, 80, flags);
+}
+PacketBuilder tcp_back(uint8_t flags) {
+  return packet().ipv4("10.0.0.2", "10.0.0.1").tcp(80, 40000, flags);
+}
+PacketBuilder udp(uint16_t port = 40000) {
+  return packet().ipv4("10.0.0.1", "10.0.0.2").udp(port, 80);
+}
+
+class FlowLife : public testing::Test {
+ protected:
+  void SetUp() override {
+    bench.set_rules({{"10.0.0.1", "10.0.0.2", 80}, {"fd00::1", "fd00::2", 80}}, 1);
+  }
+  void TearDown() override {
+    for (const PortWork& work : bench.w.counters.ports) {
+      uint64_t drops = 0;
+      for (const uint64_t n : work.drops) drops += n;
+      EXPECT_EQ(work.received, work.forwarded + work.given + drops);
+    }
+    EXPECT_EQ(bench.buffers_out(), 0U);
+    EXPECT_EQ(bench.drops(kInternal), 0U);
+  }
+  const FlowFacts& facts(const PacketBuilder& p) {
+    const Bytes bytes = p.bytes();
+    ParsedPacket parsed;
+    parse_frame(bytes.data(), static_cast<uint32_t>(bytes.size()),
+                static_cast<uint32_t>(bytes.size()), parsed);
+    FlowKeyV4 key;
+    make_key(parsed, 0, key);
+    const auto slot = bench.w.flows_v4.find(key, hash_of(key, bench.w.seed));
+    EXPECT_NE(slot, bench.w.flows_v4.kNone);
+    return bench.w.flows_v4[slot].facts;
+  }
+  StageBench bench;
+};
+
+TEST_F(FlowLife, AnAllowedConnectionRunsBothWaysThroughItsStates) {
+  EXPECT_EQ(bench.run(tcp(kSyn)), kForwarded);
+  EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpOpening);
+  EXPECT_EQ(bench.run(tcp_back(kSyn | kAck), 1), kForwarded);
+  EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpSynReceived);
+  EXPECT_EQ(bench.run(tcp(kAck)), kForwarded);
+  EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpEstablished);
+  EXPECT_EQ(bench.run(tcp_back(kAck).payload(100), 1), kForwarded);
+  EXPECT_EQ(bench.run(tcp(kFin | kAck)), kForwarded);
+  EXPECT_EQ(bench.run(tcp_back(kFin | kAck), 1), kForwarded);
+  EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpClosing);
+  EXPECT_EQ(facts(tcp(kSyn)).packets(Side::kOpener), 3U);
+  EXPECT_EQ(facts(tcp(kSyn)).packets(Side::kReplier), 3U);
+  EXPECT_EQ(facts(tcp(kSyn)).bytes(Side::kReplier), 54U * 3 + 100);
+  EXPECT_EQ(facts(tcp(kSyn)).ingress_rule, 1U);
+  EXPECT_EQ(bench.w.counters.flows_created, 1U);
+  EXPECT_EQ(bench.w.counters.flow_hits, 5U);
+  EXPECT_EQ(bench.w.counters.flow_misses, 1U);
+}
+
+TEST_F(FlowLife, ADeniedPacketLeavesNothingBehind) {
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.3", "10.0.0.2").tcp(1, 80, kSyn)),
+            dropped(kDeniedIngress));
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 81, kSyn)),
+            dropped(kDeniedIngress));
+  EXPECT_EQ(bench.run(tcp_back(kSyn)), dropped(kDeniedIngress));
+  EXPECT_EQ(bench.w.flows(), 0U);
+}
+
+TEST_F(FlowLife, WhoMayNotSendMayStillAnswer) {
+  bench.set_rules({{"10.0.0.1", "10.0.0.2", 80}}, 2, /*at_egress=*/true);
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.2", "10.0.0.1").udp(80, 40000), 1),
+            dropped(kDeniedEgress));
+  EXPECT_EQ(bench.run(udp()), kForwarded);
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.2", "10.0.0.1").udp(80, 40000), 1), kForwarded);
+  EXPECT_EQ(facts(udp()).state, FlowState::kUdpReplied);
+}
+
+TEST_F(FlowLife, WhatCannotOpenAFlowIsDroppedWithoutOne) {
+  EXPECT_EQ(bench.run(tcp(kAck)), dropped(kNoFlow));
+  EXPECT_EQ(bench.run(tcp(kSyn | kAck)), dropped(kNoFlow));
+  EXPECT_EQ(bench.run(tcp(kRst)), dropped(kNoFlow));
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").echo_reply(7)),
+            dropped(kIcmpUnrelated));
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.2", "10.0.0.1").icmp(3, 1).quote(udp()), 1),
+            dropped(kIcmpUnrelated));
+  EXPECT_EQ(bench.w.flows(), 0U);
+}
+
+TEST_F(FlowLife, PacketsOfOneNewFlowInOneBurstMakeOneFlow) {
+  const Bytes out = udp().bytes(),
+              back = packet().ipv4("10.0.0.2", "10.0.0.1").udp(80, 40000).bytes();
+  EXPECT_EQ(bench.run({{out, 0}, {out, 0}, {out, 0}}), (std::vector(3, kForwarded)));
+  EXPECT_EQ(bench.w.counters.flows_created, 1U);
+  EXPECT_EQ(facts(udp()).packets(Side::kOpener), 3U);
+  EXPECT_EQ(bench.run({{back, 1}}), (std::vector{kForwarded}));
+  EXPECT_EQ(facts(udp()).packets(Side::kReplier), 1U);
+}
+
+TEST_F(FlowLife, AFullBurstOfBothFamiliesGetsItsOwnVerdicts) {
+  std::vector<StageBench::Frame> frames;
+  std::vector<StageBench::End> expected;
+  for (uint16_t n = 0; n < 16; ++n) {
+    frames.push_back({udp(static_cast<uint16_t>(1000 + n)).bytes()});
+    expected.push_back(kForwarded);
+    frames.push_back({packet().ipv6("fd00::2", "fd00::1").udp(n, 80).bytes()});
+    expected.push_back(dropped(kDeniedIngress));
+    frames.push_back({packet().ipv6("fd00::1", "fd00::2").udp(n, 80).bytes()});
+    expected.push_back(kForwarded);
+    frames.push_back({packet().ipv4("10.0.0.3", "10.0.0.2").udp(n, 80).bytes()});
+    expected.push_back(dropped(kDeniedIngress));
+  }
+  EXPECT_EQ(bench.run(frames), expected);
+  EXPECT_EQ(bench.w.flows_v4.size(), 16U);
+  EXPECT_EQ(bench.w.flows_v6.size(), 16U);
+}
+
+TEST_F(FlowLife, VlansAreZones) {
+  EXPECT_EQ(bench.run(packet().vlan(10).ipv4("10.0.0.1", "10.0.0.2").tcp(1, 80, kSyn)), kForwarded);
+  const auto answer = [](uint16_t vid) {
+    return packet().vlan(vid).ipv4("10.0.0.2", "10.0.0.1").tcp(80, 1, kSyn | kAck);
+  };
+  EXPECT_EQ(bench.run(answer(11), 1), dropped(kNoFlow));
+  EXPECT_EQ(bench.run(answer(10), 1), kForwarded);
+}
+
+TEST_F(FlowLife, AnEchoPassesByARuleForItAndItsReplyByState) {
+  const auto request = packet().ipv4("10.0.0.1", "10.0.0.2").echo_request(9);
+  EXPECT_EQ(bench.run(request), dropped(kDeniedIngress));
+  bench.set_rules({{"10.0.0.1", "10.0.0.2", 0}}, 2);
+  EXPECT_EQ(bench.run(request), kForwarded);
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.2", "10.0.0.1").echo_reply(9), 1), kForwarded);
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.2", "10.0.0.1").echo_reply(8), 1),
+            dropped(kIcmpUnrelated));
+  // A request the other way is not an answer.
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.2", "10.0.0.1").echo_request(9), 1),
+            dropped(kDeniedIngress));
+}
+
+TEST_F(FlowLife, AnIcmpErrorPassesIfItsQuoteBelongsToAFlowAndMovesNothing) {
+  EXPECT_EQ(bench.run(tcp(kSyn)), kForwarded);
+  const auto error = packet().ipv4("10.0.0.2", "10.0.0.1").icmp(3, 1).quote(tcp(kRst));
+  EXPECT_EQ(bench.run(error, 1), kForwarded);
+  EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpOpening);
+  EXPECT_EQ(facts(tcp(kSyn)).packets(Side::kOpener), 1U);
+  EXPECT_EQ(facts(tcp(kSyn)).packets(Side::kReplier), 0U);
+}
+
+TEST_F(FlowLife, NoStateIsChangedByAWrongChecksum) {
+  EXPECT_EQ(bench.run(tcp(kSyn).wrong_l4_checksum()), dropped(kL4Checksum));
+  EXPECT_EQ(bench.w.flows(), 0U);
+  EXPECT_EQ(bench.run(tcp(kSyn)), kForwarded);
+  EXPECT_EQ(bench.run(tcp_back(kRst | kAck).wrong_l4_checksum(), 1), dropped(kL4Checksum));
+  EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpOpening);
+  bench.w.checksum = ChecksumMode::kOff;
+  EXPECT_EQ(bench.run(tcp_back(kRst | kAck).wrong_l4_checksum(), 1), kForwarded);
+  EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpReset);
+}
+
+TEST_F(FlowLife, TheNicsWordIsTakenForTheChecksum) {
+  EXPECT_EQ(bench.run(tcp(kSyn), 0, RTE_MBUF_F_RX_L4_CKSUM_BAD), dropped(kL4Checksum));
+  EXPECT_EQ(bench.run(tcp(kSyn).wrong_l4_checksum(), 0, RTE_MBUF_F_RX_L4_CKSUM_GOOD), kForwarded);
+  // "Not in the packet, but the data are good": the receiver would find it wrong.
+  EXPECT_EQ(bench.run(udp().wrong_l4_checksum(), 0, RTE_MBUF_F_RX_L4_CKSUM_NONE),
+            dropped(kL4Checksum));
+}
+
+TEST_F(FlowLife, ASynOnAnEndedFlowIsANewConnectionInItsOwnDirection) {
+  EXPECT_EQ(bench.run(tcp(kSyn)), kForwarded);
+  EXPECT_EQ(bench.run(tcp_back(kRst | kAck), 1), kForwarded);
+  EXPECT_EQ(bench.run(tcp(kSyn).wrong_l4_checksum()), dropped(kL4Checksum));
+  EXPECT_EQ(bench.w.flows(), 1U);
+  EXPECT_EQ(bench.run(tcp(kSyn)), kForwarded);
+  EXPECT_EQ(bench.w.counters.flows_created, 2U);
+  EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpOpening);
+  EXPECT_EQ(bench.run(tcp_back(kRst | kAck), 1), kForwarded);
+  // From the other end nothing allows it.
+  EXPECT_EQ(bench.run(tcp_back(kSyn), 1), dropped(kDeniedIngress));
+  EXPECT_EQ(bench.w.flows(), 0U);
+}
+
+TEST_F(FlowLife, AnIdleFlowIsOverEvenBeforeTheSweepMeetsIt) {
+  bench.w.timeouts[static_cast<unsigned>(FlowState::kTcpOpening)] = 60;  // a second
+  EXPECT_EQ(bench.run(tcp(kSyn)), kForwarded);
+  bench.pass_seconds(0.5);
+  EXPECT_EQ(bench.run(tcp(kSyn)), kForwarded);
+  bench.pass_seconds(0.9);
+  bench.sweep();
+  EXPECT_EQ(bench.w.flows(), 1U);
+  EXPECT_EQ(bench.run(tcp_back(kSyn | kAck), 1), kForwarded);
+  EXPECT_EQ(bench.run(tcp_back(kRst | kAck), 1), kForwarded);
+  bench.w.timeouts[static_cast<unsigned>(FlowState::kTcpReset)] = 60;
+  bench.pass_seconds(1.1);
+  EXPECT_EQ(bench.run(tcp_back(kAck), 1), dropped(kNoFlow));
+  EXPECT_EQ(bench.w.counters.flows_expired, 1U);
+  EXPECT_EQ(bench.w.flows(), 0U);
+}
+
+TEST_F(FlowLife, TheSweepEndsWhatIsIdleAndNothingElse) {
+  bench.w.timeouts[static_cast<unsigned>(FlowState::kUdpOpening)] = 60;
+  for (uint16_t port = 0; port < 200; ++port) {
+    EXPECT_EQ(bench.run(udp(port)), kForwarded);
+    EXPECT_EQ(bench.run(packet().ipv6("fd00::1", "fd00::2").udp(port, 80)), kForwarded);
+  }
+  EXPECT_EQ(bench.run(tcp(kSyn)), kForwarded);
+  bench.pass_seconds(1.1);
+  EXPECT_EQ(bench.run(packet().ipv6("fd00::1", "fd00::2").udp(500, 80)), kForwarded);
+  bench.sweep();
+  EXPECT_EQ(bench.w.flows_v4.size(), 1U);
+  EXPECT_EQ(bench.w.flows_v6.size(), 1U);
+  EXPECT_EQ(bench.w.counters.flows_expired, 400U);
+}
+
+TEST(FlowLimit, AFullTableDeniesNewFlowsAndKeepsTheOldOnes) {
+  StageBench bench(4);
+  for (uint16_t port = 0; port < 2; ++port) {
+    EXPECT_EQ(bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").udp(port, 80)), kForwarded);
+    EXPECT_EQ(bench.run(packet().ipv6("fd00::1", "fd00::2").udp(port, 80)), kForwarded);
+  }
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").udp(9, 80)), dropped(kTableFull));
+  EXPECT_EQ(bench.run(packet().ipv6("fd00::1", "fd00::2").udp(9, 80)), dropped(kTableFull));
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.2", "10.0.0.1").udp(80, 1), 1), kForwarded);
+  EXPECT_EQ(bench.drops(kTableFull), 2U);
+}
+
+TEST(Startup, BeforeTheFirstSnapshotItDropsOrPasses) {
+  StageBench bench;
+  bench.set_mode(RuleSet::Mode::kDropAll);
+  EXPECT_EQ(bench.run(tcp(kSyn)), dropped(kNoPolicyYet));
+  EXPECT_EQ(bench.run(tcp(kAck)), dropped(kNoPolicyYet));
+  bench.set_mode(RuleSet::Mode::kPassAll);
+  EXPECT_EQ(bench.run(tcp(kAck)), kForwarded);  // older than we are
+  EXPECT_EQ(bench.w.flows(), 0U);
+  EXPECT_EQ(bench.run(tcp(kSyn)), kForwarded);
+  EXPECT_EQ(bench.w.flows(), 1U);
+}
+
+}  // namespace
+}  // namespace rampart::test

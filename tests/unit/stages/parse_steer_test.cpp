@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frames that no flow is about, and whose flow is whose.
+#include <gtest/gtest.h>
+
+#include "tests/support/stage_bench.hpp"
+
+namespace rampart::test {
+namespace {
+
+constexpr auto kForwarded = StageBench::kForwarded;
+constexpr auto kHanded = StageBench::kHanded;
+constexpr auto dropped = StageBench::dropped;
+using enum DropReason;
+
+PacketBuilder syn(uint16_t port = 40000) {
+  return packet().ipv4("10.0.0.1", "10.0.0.2").tcp(port, 80, kSyn);
+}
+
+TEST(Parse, MalformedFramesAreDroppedUnderTheirReasonAndFreed) {
+  StageBench bench;
+  EXPECT_EQ(bench.run(syn().truncate(10)), dropped(kRunt));
+  EXPECT_EQ(bench.run(syn().ip_checksum(0x1234)), dropped(kIpChecksum));
+  EXPECT_EQ(bench.drops(kRunt), 1U);
+  EXPECT_EQ(bench.drops(kIpChecksum), 1U);
+  EXPECT_EQ(bench.buffers_out(), 0U);
+}
+
+TEST(Parse, ArpPassesAlwaysAndOtherFramesOnlyWhenTold) {
+  StageBench bench;
+  bench.set_mode(RuleSet::Mode::kDropAll);
+  EXPECT_EQ(bench.run(packet().arp("10.0.0.1", "10.0.0.2")), kForwarded);
+  EXPECT_EQ(bench.w.counters.passed_always, 1U);
+  EXPECT_EQ(bench.run(packet().ether_type(0x88cc).pad_to(60)), dropped(kNonIp));
+  bench.w.pass_non_ip = true;
+  EXPECT_EQ(bench.run(packet().ether_type(0x88cc).pad_to(60)), kForwarded);
+}
+
+TEST(Parse, AForeignSourceIsSpoofedOnItsPortOnly) {
+  StageBench bench;
+  const SourceFilter filter({*IpPrefix::parse("10.0.0.0/31"), *IpPrefix::parse("fd00::/64")});
+  bench.w.ports[0].sources = &filter;
+  EXPECT_EQ(bench.run(syn(), 0), kForwarded);
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.2", "10.0.0.9").udp(1, 2), 0), dropped(kSpoofed));
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.2", "10.0.0.9").udp(1, 2), 1), kForwarded);
+  EXPECT_EQ(bench.run(packet().ipv6("fd00::1", "fd01::2").udp(1, 2), 0), kForwarded);
+  EXPECT_EQ(bench.run(packet().ipv6("fd01::1", "fd00::2").udp(1, 2), 0), dropped(kSpoofed));
+}
+
+TEST(Parse, OfAnIcmpErrorTheSenderIsCheckedNotTheQuote) {
+  StageBench bench;
+  EXPECT_EQ(bench.run(syn()), kForwarded);
+  const SourceFilter filter({*IpPrefix::parse("192.0.2.0/24")});
+  bench.w.ports[1].sources = &filter;
+  const auto error = [](std::string_view from) {
+    return packet().ipv4(from, "10.0.0.1").icmp(3, 1).quote(syn());
+  };
+  EXPECT_EQ(bench.run(error("192.0.2.1"), 1), kForwarded);
+  EXPECT_EQ(bench.run(error("10.0.0.2"), 1), dropped(kSpoofed));
+}
+
+TEST(Parse, TunnelsAreCountedAndDroppedWhenTold) {
+  StageBench bench;
+  const auto gre = packet().ipv4("10.0.0.1", "10.0.0.2").protocol(47).payload(40);
+  EXPECT_EQ(bench.run(gre), kForwarded);
+  EXPECT_EQ(bench.w.counters.tunnelled, 1U);
+  bench.w.pass_tunnels = false;
+  EXPECT_EQ(bench.run(gre), dropped(kTunnel));
+}
+
+TEST(Parse, EveryChecksumIsVerifiedWithChecksumAll) {
+  StageBench bench;
+  EXPECT_EQ(bench.run(syn()), kForwarded);
+  const auto data = packet().ipv4("10.0.0.1", "10.0.0.2").tcp(40000, 80, kAck).payload(9);
+  EXPECT_EQ(bench.run(PacketBuilder(data).wrong_l4_checksum()), kForwarded);
+  bench.w.checksum = ChecksumMode::kAll;
+  EXPECT_EQ(bench.run(PacketBuilder(data).wrong_l4_checksum()), dropped(kL4Checksum));
+  EXPECT_EQ(bench.run(data), kForwarded);
+}
+
+TEST(Steer, LaterFragmentsAreNotJudgedWithoutTheirFirst) {
+  StageBench bench;
+  bench.set_rules({}, 1);
+  const auto fragments =
+      packet().ipv4("10.0.0.1", "10.9.9.9").udp(1, 2).payload(3000).fragments(1400);
+  ASSERT_EQ(fragments.size(), 3U);
+  EXPECT_EQ(bench.run({{fragments[1]}, {fragments[2]}}),
+            (std::vector{dropped(kFragment), dropped(kFragment)}));
+}
+
+TEST(Steer, BothDirectionsAndErrorsGoToOneWorker) {
+  StageBench first(1000, 0, 2), second(1000, 1, 2);
+  unsigned of_first = 0, of_second = 0;
+  for (uint16_t port = 1000; port < 1006; ++port) {
+    const auto there = packet().ipv4("10.0.0.1", "10.0.0.2").udp(port, 53);
+    const auto back = packet().ipv4("10.0.0.2", "10.0.0.1").udp(53, port);
+    const auto error = packet().ipv4("10.0.0.2", "10.0.0.1").icmp(3, 3).quote(there);
+    const auto end = first.run(there, 0);
+    const bool mine = end == kForwarded;
+    EXPECT_TRUE(mine || end == kHanded);
+    EXPECT_EQ(first.run(back, 1), end);
+    EXPECT_EQ(first.run(error, 1), end);
+    EXPECT_EQ(second.run(there, 0), mine ? kHanded : kForwarded);
+    ++(mine ? of_first : of_second);
+    rte_mbuf* m = nullptr;
+    while (first.w.to[1]->dequeue(&m, 1) == 1) rte_pktmbuf_free(m);
+  }
+  EXPECT_GT(of_first, 0U);
+  EXPECT_GT(of_second, 0U);
+  EXPECT_EQ(first.w.counters.handed_over, 3U * of_second);
+}
+
+TEST(Steer, TheRingSaysWhereAPacketCameInAndInOrder) {
+  StageBench bench(1000, 0, 2);
+  bench.w.reports = 7;
+  std::vector<uint16_t> handed;
+  for (uint16_t port = 1000; handed.size() < 5; ++port) {
+    if (bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").udp(port, 53), 1) == kHanded) {
+      handed.push_back(port);
+    }
+  }
+  for (const uint16_t port : handed) {
+    rte_mbuf* m = nullptr;
+    ASSERT_EQ(bench.w.to[1]->dequeue(&m, 1), 1U);
+    EXPECT_EQ(HandoffTag::purpose(m->hash.usr), HandoffTag::kJudge);
+    EXPECT_EQ(HandoffTag::in_port(m->hash.usr), 1);
+    EXPECT_EQ(HandoffTag::ahead_of(m->hash.usr, 6), 1);
+    EXPECT_EQ(HandoffTag::ahead_of(m->hash.usr, 7), 0);
+    EXPECT_EQ(HandoffTag::ahead_of(m->hash.usr, 8), -1);
+    const auto* bytes = rte_pktmbuf_mtod(m, const uint8_t*);
+    EXPECT_EQ(bytes[34] << 8 | bytes[35], port);
+    rte_pktmbuf_free(m);
+  }
+}
+
+TEST(Steer, AFullRingDropsByName) {
+  StageBench bench(1000, 0, 2);  // its rings hold eight
+  for (uint16_t port = 1000; port < 1100; ++port) {
+    bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").udp(port, 53));
+  }
+  const PortWork& work = bench.w.counters.ports[0];
+  EXPECT_EQ(work.given, 8U);
+  EXPECT_GT(bench.drops(kHandoffFull), 10U);
+  EXPECT_EQ(work.received, work.forwarded + work.given + bench.drops(kHandoffFull));
+  EXPECT_EQ(bench.buffers_out(), 8U);
+}
+
+}  // namespace
+}  // namespace rampart::test
