@@ -78,21 +78,29 @@ TEST_F(Revisions, AChangeElsewhereCostsAFlowNothing) {
   EXPECT_EQ(bench.w.counters.flows_rejudged, 0U);
 }
 
-TEST_F(Revisions, AChangedAddressIsEnoughToJudgeAgain) {
-  bench.set_rules(kPermission, 2);
-  EXPECT_EQ(bench.run(out()), kForwarded);
-  // 10.0.0.1 becomes another class; the policy itself did not change.
-  std::vector<StageBench::Allow> renumbered = {{"9.9.9.9", "10.0.0.2", 80}};
-  bench.set_rules(renumbered, 3, false, /*policy_changed_in=*/1);
-  Identity other;
-  other.peer_class = 4711;
-  std::vector<AddressMap::Entry> entries{{*IpAddress::parse("10.0.0.1"), other}};
-  Identity target;
-  target.peer_class = target.ingress_subject = 2;
-  entries.push_back({*IpAddress::parse("10.0.0.2"), target});
-  bench.rules->addresses = *AddressMap::build(entries, {}, {}, 3, bench.rules->addresses.get());
-  EXPECT_EQ(bench.run(out()), dropped(kDeniedIngress));
-  EXPECT_EQ(bench.w.counters.flows_cut, 1U);
+TEST_F(Revisions, OneChangedAddressIsEnoughToJudgeAgain) {
+  // The policy stands, but the pod behind one of the two addresses is another one now.
+  for (const char* changed : {"10.0.0.1", "10.0.0.2"}) {
+    StageBench one;
+    one.set_rules(kPermission, 1);
+    ASSERT_EQ(one.run(out()), kForwarded);
+    std::vector<AddressMap::Entry> entries;
+    for (uint16_t n = 1; n <= 2; ++n) {
+      Identity id;
+      id.peer_class = id.ingress_subject = n;
+      id.endpoint = n;
+      entries.push_back({IpAddress::v4(0x0a000000U + n), id});
+      if (entries.back().address.text() != changed) continue;
+      entries.back().identity.peer_class = 4711;
+      entries.back().identity.ingress_subject = 4711;
+    }
+    const auto next = std::make_shared<RuleSet>(*one.rules);
+    next->revision = 2;
+    next->addresses = *AddressMap::build(entries, {}, {}, 2, one.rules->addresses.get());
+    one.rules = next;
+    EXPECT_EQ(one.run(out()), dropped(kDeniedIngress)) << changed;
+    EXPECT_EQ(one.w.counters.flows_cut, 1U) << changed;
+  }
 }
 
 TEST_F(Revisions, AnErrorAboutAFlowOfAnOlderRevisionIsJudgedWithIt) {
