@@ -180,6 +180,10 @@ void add_ports(std::vector<Option>& all) {
        "left=10.244.0.0/16,fd00:10:244::/56"},
       &Settings::port_sources, "a port and CIDR blocks of either family; may come again",
       parse_port_sources, port_sources_text));
+  all.push_back(number({kPorts, "mtu", "BYTES",
+                        "MTU that is set on NICs (both ends of a wire need the same). Kernel "
+                        "interfaces keep their own."},
+                       &Settings::mtu, {576, 9710, "as it is"}));
 }
 
 void add_policy(std::vector<Option>& all) {

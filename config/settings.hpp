@@ -46,6 +46,7 @@ struct Settings {
   uint64_t max_flows = 1U << 19;
   uint64_t memory_mib = 0;  ///< 0: computed
   uint64_t mbufs = 0;       ///< 0: computed
+  uint64_t mtu = 0;         ///< 0: as it is
   std::string eal;
 
   Startup startup = Startup::kDrop;

@@ -37,7 +37,7 @@ class Server::Impl {
     if (fd >= 0) acceptor_.assign(Protocol(), fd, error);
     if (fd < 0 || error) {
       if (fd >= 0) ::close(fd);
-      return Error{ErrorCode::kIo, "cannot listen", "socket " + params_.path};
+      return Error{ErrorCode::kIo, "cannot listen", "socket " + file_.path()};
     }
     accept();
     thread_ = std::thread([this] { io_.run(); });
@@ -116,10 +116,9 @@ class Server::Impl {
   std::thread thread_;
 };
 
-Result<std::unique_ptr<Server>> Server::create(const ServerParams& params, const Router& router) {
-  auto file = SocketFile::listen(params.path, params.group);
-  if (!file) return std::move(file).error();
-  auto impl = std::make_unique<Impl>(params, router, *std::move(file));
+Result<std::unique_ptr<Server>> Server::create(SocketFile file, const ServerParams& params,
+                                               const Router& router) {
+  auto impl = std::make_unique<Impl>(params, router, std::move(file));
   if (auto started = impl->start(); !started) return std::move(started).error();
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

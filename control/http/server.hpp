@@ -7,13 +7,12 @@
 #include <string>
 
 #include "control/http/router.hpp"
+#include "control/http/socket_file.hpp"
 #include "dataplane/base/result.hpp"
 
 namespace rampart::http {
 
 struct ServerParams {
-  std::string path;
-  std::string group;                        ///< name or number; empty: the process's own
   uint64_t max_body = uint64_t{512} << 20;  ///< bytes
   uint32_t max_header = 16384;              ///< bytes
   unsigned max_connections = 64;            ///< more wait in the kernel's queue
@@ -27,8 +26,9 @@ struct ServerParams {
 /// one thread per lane runs handlers; a slow client costs the others nothing but its buffers.
 class Server {
  public:
-  /// Listens at once. `router` must outlive the server.
-  static Result<std::unique_ptr<Server>> create(const ServerParams& params, const Router& router);
+  /// Serves what `file` listens to. `router` must outlive the server.
+  static Result<std::unique_ptr<Server>> create(SocketFile file, const ServerParams& params,
+                                                const Router& router);
   /// Takes no more requests, waits for handlers that run, closes, removes the socket file.
   ~Server();
   Server(const Server&) = delete;

@@ -23,6 +23,7 @@ class SocketFile {
   SocketFile& operator=(SocketFile&& other) noexcept;
   ~SocketFile();
 
+  const std::string& path() const { return path_; }
   int descriptor() const { return fd_; }
   gid_t group() const { return group_; }
 

@@ -97,7 +97,7 @@ Refused Applier::refuse(kube::Refusal refusal, Mode mode) const {
   refused.in_force = in_force()->revision;
   if (mode == Mode::kApply) {
     parts_.log("refused a desired state, revision " + std::to_string(refused.in_force) +
-               " stays: " + refusal.text());
+               " is in force: " + refusal.text());
   }
   refused.refusal = std::move(refusal);
   return refused;
@@ -162,9 +162,12 @@ Outcome Applier::apply(kube::Checked<kube::Decoded> decoded, double decode_ms, M
 
   next->revision = before->revision + 1;
   next->accepted = std::chrono::system_clock::now();
-  if (auto published = parts_.dataplane.publish(next->compiled->rules); !published) {
-    return refuse(to_refusal(published.error()), mode);
-  }
+  const auto published = parts_.dataplane.publish(next->compiled->rules);
+  // A worker that does not answer cannot be called back: then the new rules are in force all the
+  // same, and the sender is told that one worker may lag behind.
+  const bool in_force_all_the_same =
+      !published && parts_.dataplane.rules() == next->compiled->rules;
+  if (!published && !in_force_all_the_same) return refuse(to_refusal(published.error()), mode);
   accepted.milliseconds.swap = watch.lap();
   set(next);
   std::string not_stored = store(*next);
@@ -175,6 +178,7 @@ Outcome Applier::apply(kube::Checked<kube::Decoded> decoded, double decode_ms, M
     set(next);
   }
   parts_.log(summary(*next, accepted.milliseconds));
+  if (in_force_all_the_same) return refuse(to_refusal(published.error()), mode);
   accepted.in_force = std::move(next);
   return accepted;
 }

@@ -21,8 +21,9 @@ class FakeDataplane : public Dataplane {
   void stop() override {}
   Result<void> publish(std::shared_ptr<const RuleSet> rules) override {
     const std::lock_guard lock(mutex_);
-    if (publish_error) return *publish_error;
+    if (publish_error && !publishes_all_the_same) return *publish_error;
     rules_ = std::move(rules);
+    if (publish_error) return *publish_error;
     ++published;
     return {};
   }
@@ -47,6 +48,7 @@ class FakeDataplane : public Dataplane {
   }
 
   std::optional<Error> publish_error, flows_error;
+  bool publishes_all_the_same = false;  ///< even with publish_error
   unsigned published = 0;
   DataplaneStatus status_now;
   std::vector<FlowRecord> flows_now;

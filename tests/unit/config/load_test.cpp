@@ -90,6 +90,8 @@ TEST(Load, EveryOptionReachesItsSetting) {
                                          "512",
                                          "--mbufs",
                                          "8192",
+                                         "--mtu",
+                                         "9000",
                                          "--eal",
                                          "--log-level=8 -b 0000:00:01.0",
                                          "--tcp-opening-s",
@@ -132,6 +134,7 @@ TEST(Load, EveryOptionReachesItsSetting) {
   e.max_flows = 4096;
   e.memory_mib = 512;
   e.mbufs = 8192;
+  e.mtu = 9000;
   e.eal = "--log-level=8 -b 0000:00:01.0";
   e.tcp_opening_s = 1;
   e.tcp_established_s = 2;
@@ -214,6 +217,10 @@ struct BadValue {
   const char *option, *value, *says;
 };
 
+void PrintTo(const BadValue& bad, std::ostream* out) {
+  *out << "--" << bad.option << " '" << bad.value << "'";
+}
+
 class BadValues : public ::testing::TestWithParam<BadValue> {};
 
 TEST_P(BadValues, NameTheOptionAndWhatItAccepts) {
@@ -262,6 +269,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"memory", "1048577", "is out of range"},
         BadValue{"mbufs", "255", "255 is out of range"},
         BadValue{"mbufs", "67108865", "is out of range"},
+        BadValue{"mtu", "575", "575 is out of range"}, BadValue{"mtu", "9711", "is out of range"},
         BadValue{"tcp-opening-s", "0", "0 is out of range"},
         BadValue{"tcp-established-s", "604801", "is out of range"},
         BadValue{"tcp-half-closed-s", "x", "is no whole number"},

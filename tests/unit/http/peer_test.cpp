@@ -74,16 +74,16 @@ TEST(Peer, IsCheckedEvenIfTheFileIsOpenToAll) {
   chmod(folder, 0755);
   Router router;
   router.add({"GET", "/", Lane::kRead, false, [](const Request&) { return Response{}; }});
-  ServerParams params;
-  params.path = std::string(folder) + "/s";
-  params.group = "54321";
-  auto server = Server::create(params, router);
+  const std::string path = std::string(folder) + "/s";
+  auto file = SocketFile::listen(path, "54321");
+  ASSERT_TRUE(file) << file.error().text();
+  auto server = Server::create(*std::move(file), {}, router);
   ASSERT_TRUE(server) << server.error().text();
-  EXPECT_EQ(status_as(65534, 65534, {}, params.path), 0) << "the mode keeps others out";
-  chmod(params.path.c_str(), 0666);
-  EXPECT_EQ(status_as(65534, 65534, {}, params.path), 403) << "so do credentials";
-  EXPECT_EQ(status_as(65534, 65534, {54321}, params.path), 200);
-  EXPECT_EQ(status_as(65534, 54321, {}, params.path), 200);
+  EXPECT_EQ(status_as(65534, 65534, {}, path), 0) << "the mode keeps others out";
+  chmod(path.c_str(), 0666);
+  EXPECT_EQ(status_as(65534, 65534, {}, path), 403) << "so do credentials";
+  EXPECT_EQ(status_as(65534, 65534, {54321}, path), 200);
+  EXPECT_EQ(status_as(65534, 54321, {}, path), 200);
   server->reset();
   std::filesystem::remove_all(folder);
 }

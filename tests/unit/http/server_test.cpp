@@ -52,7 +52,7 @@ class ServerTest : public ::testing::Test {
   ServerTest() {
     char folder[] = "/tmp/rampart-http-XXXXXX";
     folder_ = mkdtemp(folder);
-    params_.path = folder_ + "/rampart.sock";
+    path_ = folder_ + "/rampart.sock";
     params_.max_body = 3 << 20;
     router_.add({"GET", "/hello", Lane::kRead, false, [](const Request& r) {
                    std::string body = "hello";
@@ -80,16 +80,18 @@ class ServerTest : public ::testing::Test {
   }
 
   void start() {
-    auto server = Server::create(params_, router_);
+    auto file = SocketFile::listen(path_, group_);
+    ASSERT_TRUE(file) << file.error().text();
+    auto server = Server::create(*std::move(file), params_, router_);
     ASSERT_TRUE(server) << server.error().text();
     server_ = *std::move(server);
   }
   HttpAnswer call(std::string_view method, std::string_view target, std::string_view body = {},
                   std::string_view headers = {}) {
-    return test::call(params_.path, method, target, body, headers);
+    return test::call(path_, method, target, body, headers);
   }
 
-  std::string folder_;
+  std::string folder_, path_, group_;
   ServerParams params_;
   Router router_;
   Gate entered_, gate_;
@@ -107,7 +109,7 @@ std::string code_of(const HttpAnswer& answer) {
 
 TEST_F(ServerTest, AnswersAndKeepsTheConnection) {
   start();
-  HttpClient client(params_.path);
+  HttpClient client(path_);
   for (int i = 0; i < 3; ++i) {
     const auto answer = client.call("GET", "/hello?b=2&a=x%2Fy");
     EXPECT_EQ(answer.status, 200U);
@@ -120,7 +122,7 @@ TEST_F(ServerTest, AnswersAndKeepsTheConnection) {
 
 TEST_F(ServerTest, HeadIsGetWithoutTheBody) {
   start();
-  HttpClient client(params_.path);
+  HttpClient client(path_);
   const auto head = client.call("HEAD", "/hello");
   EXPECT_EQ(head.status, 200U);
   EXPECT_EQ(head.headers.at("content-length"), "5");
@@ -129,7 +131,7 @@ TEST_F(ServerTest, HeadIsGetWithoutTheBody) {
 
 TEST_F(ServerTest, PipelinedRequestsAreAnsweredInTheirOrder) {
   start();
-  HttpClient client(params_.path);
+  HttpClient client(path_);
   ASSERT_TRUE(client.send("GET /hello?n=1 HTTP/1.1\r\n\r\nGET /hello?n=2 HTTP/1.1\r\n\r\n"));
   EXPECT_EQ(client.receive().body, "hello n=1");
   EXPECT_EQ(client.receive().body, "hello n=2");
@@ -137,7 +139,7 @@ TEST_F(ServerTest, PipelinedRequestsAreAnsweredInTheirOrder) {
 
 TEST_F(ServerTest, ChunkedBodies) {
   start();
-  HttpClient client(params_.path);
+  HttpClient client(path_);
   ASSERT_TRUE(
       client.send("PUT /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
                   "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"));
@@ -146,7 +148,7 @@ TEST_F(ServerTest, ChunkedBodies) {
 
 TEST_F(ServerTest, ExpectContinue) {
   start();
-  HttpClient client(params_.path);
+  HttpClient client(path_);
   ASSERT_TRUE(
       client.send("PUT /echo HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"));
   EXPECT_EQ(client.receive().status, 100U);
@@ -161,7 +163,7 @@ TEST_F(ServerTest, ExpectContinue) {
 
 TEST_F(ServerTest, Http10ClosesAndHalfClosedClientsGetTheirAnswer) {
   start();
-  HttpClient client(params_.path);
+  HttpClient client(path_);
   ASSERT_TRUE(client.send("GET /hello HTTP/1.0\r\n\r\n"));
   client.finish();
   EXPECT_EQ(client.receive().body, "hello");
@@ -188,7 +190,7 @@ TEST_F(ServerTest, BrokenRequests) {
                             "GET /hello?a=1&a=2 HTTP/1.1\r\n\r\n", "GET /hello%00 HTTP/1.1\r\n\r\n",
                             "PUT /echo HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
                             "PUT /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
-    HttpClient client(params_.path);
+    HttpClient client(path_);
     client.send(bytes);
     const auto answer = client.receive();
     EXPECT_EQ(answer.status, 400U) << bytes;
@@ -203,7 +205,7 @@ TEST_F(ServerTest, BrokenRequests) {
 TEST_F(ServerTest, RequestsThatEndEarly) {
   start();
   for (const char* bytes : {"GET /hel", "PUT /echo HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc"}) {
-    HttpClient client(params_.path);
+    HttpClient client(path_);
     ASSERT_TRUE(client.send(bytes));
     client.finish();
     EXPECT_EQ(client.receive().status, 400U) << bytes;
@@ -218,7 +220,7 @@ TEST_F(ServerTest, BodiesOverTheLimit) {
   EXPECT_EQ(said.status, 413U);
   EXPECT_EQ(code_of(said), "too-large");
   EXPECT_EQ(call("PUT", "/echo", std::string(3 << 20, 'x')).status, 200U);
-  HttpClient client(params_.path);
+  HttpClient client(path_);
   client.send("PUT /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
   const std::string chunk = "10000\r\n" + std::string(0x10000, 'x') + "\r\n";
   for (int i = 0; i < 80; ++i) ASSERT_TRUE(client.send(chunk)) << "what comes late is read";
@@ -236,7 +238,7 @@ TEST_F(ServerTest, HeadersOverTheLimit) {
 TEST_F(ServerTest, HalfRequestsTimeOut) {
   params_.header = params_.body = 100ms;
   start();
-  HttpClient header(params_.path), body(params_.path);
+  HttpClient header(path_), body(path_);
   ASSERT_TRUE(header.send("GET /hello HT"));
   ASSERT_TRUE(body.send("PUT /echo HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc"));
   EXPECT_EQ(code_of(header.receive()), "timeout");
@@ -247,7 +249,7 @@ TEST_F(ServerTest, HalfRequestsTimeOut) {
 TEST_F(ServerTest, IdleConnectionsAreClosed) {
   params_.idle = 100ms;
   start();
-  HttpClient silent(params_.path), used(params_.path);
+  HttpClient silent(path_), used(path_);
   EXPECT_EQ(used.call("GET", "/hello").status, 200U);
   EXPECT_TRUE(silent.closed());
   EXPECT_TRUE(used.closed());
@@ -257,7 +259,7 @@ TEST_F(ServerTest, SlowClientsHoldUpNobody) {
   start();
   std::vector<std::unique_ptr<HttpClient>> slow;
   for (unsigned i = 0; i < params_.max_connections / 2; ++i) {
-    slow.push_back(std::make_unique<HttpClient>(params_.path));
+    slow.push_back(std::make_unique<HttpClient>(path_));
     ASSERT_TRUE(slow.back()->send("PUT /echo HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc"));
   }
   EXPECT_EQ(call("GET", "/hello").status, 200U);
@@ -266,8 +268,8 @@ TEST_F(ServerTest, SlowClientsHoldUpNobody) {
 TEST_F(ServerTest, MoreConnectionsThanAllowedWaitForTheirTurn) {
   params_.max_connections = 2;
   start();
-  auto first = std::make_unique<HttpClient>(params_.path);
-  HttpClient second(params_.path), third(params_.path);
+  auto first = std::make_unique<HttpClient>(path_);
+  HttpClient second(path_), third(path_);
   EXPECT_EQ(first->call("GET", "/hello").status, 200U);
   EXPECT_EQ(second.call("GET", "/hello").status, 200U);
   ASSERT_TRUE(third.connected());
@@ -292,7 +294,7 @@ TEST_F(ServerTest, HandlersThatThrow) {
 
 TEST_F(ServerTest, EndsWithRequestsUnderWay) {
   start();
-  HttpClient idle(params_.path), half(params_.path), running(params_.path), queued(params_.path);
+  HttpClient idle(path_), half(path_), running(path_), queued(path_);
   ASSERT_TRUE(half.send("GET /he"));
   ASSERT_TRUE(running.send("PUT /slow HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"));
   entered_.wait();
@@ -303,31 +305,31 @@ TEST_F(ServerTest, EndsWithRequestsUnderWay) {
   });
   server_.reset();
   opener.join();
-  EXPECT_FALSE(std::filesystem::exists(params_.path));
+  EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
 TEST_F(ServerTest, SocketModeAndGroup) {
-  params_.group = "12345";
+  group_ = "12345";
   start();
   struct stat there {};
-  ASSERT_EQ(stat(params_.path.c_str(), &there), 0);
+  ASSERT_EQ(stat(path_.c_str(), &there), 0);
   EXPECT_EQ(there.st_mode & 07777, 0660U);
   EXPECT_EQ(there.st_gid, 12345U);
   EXPECT_TRUE(S_ISSOCK(there.st_mode));
 }
 
 TEST_F(ServerTest, UnknownGroup) {
-  params_.group = "no-such-group-here";
-  const auto server = Server::create(params_, router_);
+  group_ = "no-such-group-here";
+  const auto server = SocketFile::listen(path_, group_);
   ASSERT_FALSE(server);
   EXPECT_THAT(server.error().text(), HasSubstr("there is no group no-such-group-here"));
 }
 
 TEST_F(ServerTest, ALivingDaemonIsNotPushedAside) {
   start();
-  const auto second = Server::create(params_, router_);
+  const auto second = SocketFile::listen(path_, group_);
   ASSERT_FALSE(second);
-  EXPECT_THAT(second.error().text(), HasSubstr(params_.path + ": somebody answers there"));
+  EXPECT_THAT(second.error().text(), HasSubstr(path_ + ": somebody answers there"));
   EXPECT_EQ(call("GET", "/hello").status, 200U);
 }
 
@@ -335,7 +337,7 @@ TEST_F(ServerTest, TheFileOfADeadOneIs) {
   const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  params_.path.copy(address.sun_path, sizeof address.sun_path - 1);
+  path_.copy(address.sun_path, sizeof address.sun_path - 1);
   ASSERT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   close(fd);
   start();
@@ -343,23 +345,23 @@ TEST_F(ServerTest, TheFileOfADeadOneIs) {
 }
 
 TEST_F(ServerTest, AFileThatIsNoSocketStays) {
-  std::ofstream(params_.path) << "precious";
-  const auto server = Server::create(params_, router_);
+  std::ofstream(path_) << "precious";
+  const auto server = SocketFile::listen(path_, group_);
   ASSERT_FALSE(server);
   EXPECT_THAT(server.error().text(), HasSubstr("exists and is no socket"));
-  EXPECT_EQ(std::filesystem::file_size(params_.path), 8U);
+  EXPECT_EQ(std::filesystem::file_size(path_), 8U);
 }
 
 TEST_F(ServerTest, AFileThatIsNotOursAnyMoreStays) {
   start();
-  std::filesystem::remove(params_.path);
-  std::ofstream(params_.path) << "someone else's";
+  std::filesystem::remove(path_);
+  std::ofstream(path_) << "someone else's";
   server_.reset();
-  EXPECT_TRUE(std::filesystem::exists(params_.path));
+  EXPECT_TRUE(std::filesystem::exists(path_));
 }
 
 TEST_F(ServerTest, MakesTheFolder) {
-  params_.path = folder_ + "/deep/er/rampart.sock";
+  path_ = folder_ + "/deep/er/rampart.sock";
   start();
   EXPECT_EQ(call("GET", "/hello").status, 200U);
 }

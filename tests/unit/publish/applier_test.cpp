@@ -177,7 +177,7 @@ TEST_F(ApplierTest, WhatIsRefusedChangesNothing) {
   EXPECT_EQ(applier_->in_force(), before);
   EXPECT_EQ(dataplane_->published, 1U);
   EXPECT_FALSE(passes());
-  EXPECT_THAT(log_.back(), HasSubstr("revision 1 stays"));
+  EXPECT_THAT(log_.back(), HasSubstr("revision 1 is in force: "));
   reopen();
   ASSERT_TRUE(applier_->restore());
   EXPECT_EQ(applier_->in_force()->revision, 1U);
@@ -203,6 +203,17 @@ TEST_F(ApplierTest, AFailedPublicationChangesNothing) {
   reopen();
   ASSERT_TRUE(applier_->restore());
   EXPECT_FALSE(passes()) << "nor was it stored";
+}
+
+TEST_F(ApplierTest, AWorkerThatDoesNotAnswerIsToldOf) {
+  accept(applier_->put(kTwoPodsDenied, {}));
+  dataplane_->publish_error = Error{ErrorCode::kIo, "a worker does not answer", {}};
+  dataplane_->publishes_all_the_same = true;
+  const Refused refused = refuse(applier_->put(kTwoPods, {}));
+  EXPECT_EQ(refused.refusal.code, ErrorCode::kIo);
+  EXPECT_EQ(refused.in_force, 2U) << "what the other workers use";
+  EXPECT_EQ(applier_->in_force()->revision, 2U);
+  EXPECT_TRUE(passes());
 }
 
 TEST_F(ApplierTest, ValidationChangesNothing) {

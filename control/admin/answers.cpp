@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+
+#include "control/admin/documents.hpp"
+#include "control/admin/json.hpp"
+#include "control/http/problem.hpp"
+
+namespace rampart::admin {
+namespace {
+
+double rounded(double milliseconds) {
+  return std::round(milliseconds * 1000) / 1000;
+}
+
+}  // namespace
+
+http::Response accepted_response(const publish::Accepted& accepted) {
+  const publish::InForce& now = *accepted.in_force;
+  const publish::Timings& ms = accepted.milliseconds;
+  Json skipped = Json::array();
+  for (const auto& [kind, count] : accepted.skipped) {
+    skipped.push_back({{"kind", kind}, {"count", count}});
+  }
+  const Json out{{"revision", now.revision},
+                 {"changed", accepted.changed},
+                 {"objects", object_counts(now)},
+                 {"addresses", now.compiled->addresses},
+                 {"classes", now.compiled->classes},
+                 {"subjects", now.compiled->subjects},
+                 {"rules", now.compiled->acl_rules},
+                 {"milliseconds",
+                  {{"decode", rounded(ms.decode)},
+                   {"compile", rounded(ms.compile)},
+                   {"swap", rounded(ms.swap)},
+                   {"store", rounded(ms.store)}}},
+                 {"skipped", std::move(skipped)},
+                 {"warnings", warnings_json(warnings_of(now))}};
+  return {
+      200, "application/json", dump(out), {{"ETag", "\"" + std::to_string(now.revision) + "\""}}};
+}
+
+http::Response refused_response(const publish::Refused& refused) {
+  http::Problem problem;
+  problem.revision = refused.in_force;
+  problem.detail = refused.refusal.text();
+  problem.reason = refused.refusal.reason;
+  switch (refused.why) {
+    case publish::Refused::Why::kWrongRevision:
+      problem.status = 412;
+      problem.code = "precondition-failed";
+      return http::to_response(problem);
+    case publish::Refused::Why::kNoSnapshotYet:
+      problem.status = 409;
+      problem.code = "conflict";
+      return http::to_response(problem);
+    case publish::Refused::Why::kRefused:
+      break;
+  }
+  problem.status = http::status_of(refused.refusal.code);
+  problem.code = to_string(refused.refusal.code);
+  problem.kind = refused.refusal.kind;
+  problem.object = refused.refusal.object;
+  problem.field = refused.refusal.field;
+  return http::to_response(problem);
+}
+
+}  // namespace rampart::admin

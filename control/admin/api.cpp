@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/admin/api.hpp"
+
+#include <charconv>
+#include <utility>
+
+#include "control/admin/documents.hpp"
+#include "control/admin/json.hpp"
+#include "control/http/problem.hpp"
+#include "control/kube/encode.hpp"
+
+namespace rampart::admin {
+namespace {
+
+using http::Lane;
+using http::Request;
+using http::Response;
+
+Response json(std::string body) {
+  return {200, "application/json", std::move(body), {}};
+}
+
+/// A request that says something wrong about itself (an object that does is a 422).
+Response bad_request(const Error& error) {
+  http::Problem problem;
+  problem.status = 400;
+  problem.code = "bad-request";
+  problem.detail = error.text();
+  problem.field = error.where;
+  problem.reason = error.what;
+  return http::to_response(problem);
+}
+
+Response failed(const Error& error) {
+  return error.code == ErrorCode::kInvalid ? bad_request(error) : http::to_response(error);
+}
+
+Response answer(const publish::Outcome& outcome) {
+  if (const auto* refused = std::get_if<publish::Refused>(&outcome)) {
+    return refused_response(*refused);
+  }
+  return accepted_response(std::get<publish::Accepted>(outcome));
+}
+
+/// If-Match: "7" (RFC 9110 §13.1.1). The quotes may be missing.
+Result<std::optional<Revision>> expected_revision(const Request& request) {
+  if (!request.if_match) return std::optional<Revision>{};
+  std::string_view text = *request.if_match;
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') {
+    text = text.substr(1, text.size() - 2);
+  }
+  Revision revision = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), revision);
+  if (error != std::errc{} || end != text.data() + text.size()) {
+    return Error{ErrorCode::kInvalid, "must be a revision in quotes", "If-Match"};
+  }
+  return std::optional(revision);
+}
+
+/// A call without parameters.
+http::Handler plain(std::function<Response(const Request&)> handler) {
+  return [handler = std::move(handler)](const Request& request) {
+    if (request.query.empty()) return handler(request);
+    return bad_request(
+        {ErrorCode::kInvalid, "this call takes no parameters", request.query.begin()->first});
+  };
+}
+
+void add_changes(http::Router& router, publish::Applier& applier) {
+  router.add({"PUT", "/v1/snapshot", Lane::kChange, true, plain([&applier](const Request& r) {
+                const auto expected = expected_revision(r);
+                return expected ? answer(applier.put(r.body, *expected))
+                                : bad_request(expected.error());
+              })});
+  router.add({"PATCH", "/v1/snapshot", Lane::kChange, true, plain([&applier](const Request& r) {
+                const auto expected = expected_revision(r);
+                return expected ? answer(applier.patch(r.body, *expected))
+                                : bad_request(expected.error());
+              })});
+  router.add({"POST", "/v1/validate", Lane::kChange, true,
+              plain([&applier](const Request& r) { return answer(applier.validate(r.body)); })});
+}
+
+Response snapshot(const publish::InForce& in_force) {
+  if (!in_force.compiled) {
+    return http::to_response(
+        Error{ErrorCode::kNotFound, "no snapshot has been accepted yet", "/v1/snapshot"});
+  }
+  Response response = json(kube::encode_snapshot(*in_force.compiled->state));
+  response.headers.emplace_back("ETag", "\"" + std::to_string(in_force.revision) + "\"");
+  return response;
+}
+
+Response flows(const Request& request, Dataplane& dataplane, const publish::InForce& in_force) {
+  const auto filter = flow_filter(request.query);
+  if (!filter) return failed(filter.error());
+  bool truncated = false;
+  const auto found = dataplane.flows(*filter, truncated);
+  if (!found) return http::to_response(found.error());
+  return json(flows_document(*found, truncated, in_force));
+}
+
+Response reset_port(const Request& request, Dataplane& dataplane) {
+  if (const auto done = dataplane.reset_port(request.parameter); !done) {
+    return http::to_response(done.error());
+  }
+  Json out{{"port", request.parameter}};
+  for (const PortStatus& port : dataplane.status().ports) {
+    if (port.name == request.parameter) out["resets"] = port.resets;
+  }
+  return json(dump(out));
+}
+
+}  // namespace
+
+void add_calls(http::Router& router, publish::Applier& applier, Dataplane& dataplane,
+               const Facts& facts) {
+  const auto get = [&router](std::string path, http::Handler handler) {
+    router.add({"GET", std::move(path), Lane::kRead, false, std::move(handler)});
+  };
+  get("/v1/snapshot", plain([&](const Request&) { return snapshot(*applier.in_force()); }));
+  add_changes(router, applier);
+  get("/v1/status", plain([&](const Request&) {
+        return json(status_document(facts, std::chrono::system_clock::now(), *applier.in_force(),
+                                    dataplane.status()));
+      }));
+  get("/v1/endpoints",
+      plain([&](const Request&) { return json(endpoints_document(*applier.in_force())); }));
+  get("/v1/policies",
+      plain([&](const Request&) { return json(policies_document(*applier.in_force())); }));
+  get("/v1/flows",
+      [&](const Request& request) { return flows(request, dataplane, *applier.in_force()); });
+  get("/v1/stats", plain([&](const Request&) { return json(stats_document(dataplane.status())); }));
+  get("/v1/explain", [&](const Request& request) {
+    const auto document = explain_document(request.query, *applier.in_force());
+    return document ? json(*document) : failed(document.error());
+  });
+  router.add({"POST", "/v1/ports/{}/reset", Lane::kChange, false,
+              plain([&](const Request& request) { return reset_port(request, dataplane); })});
+  get("/metrics", plain([&](const Request&) {
+        return Response{200,
+                        "text/plain; version=0.0.4; charset=utf-8",
+                        metrics(facts, *applier.in_force(), dataplane.status()),
+                        {}};
+      }));
+}
+
+}  // namespace rampart::admin

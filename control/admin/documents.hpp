@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "control/admin/facts.hpp"
+#include "control/http/message.hpp"
+#include "control/publish/applier.hpp"
+#include "dataplane/base/result.hpp"
+#include "dataplane/worker/dataplane.hpp"
+
+/// The documents of docs/api.md, from what is in force and what the data path says. Functions of
+/// their arguments alone; any control thread.
+namespace rampart::admin {
+
+using Query = std::map<std::string, std::string, std::less<>>;
+
+/// The answer to PUT, PATCH and validate.
+http::Response accepted_response(const publish::Accepted& accepted);
+http::Response refused_response(const publish::Refused& refused);
+
+std::string status_document(const Facts& facts, std::chrono::system_clock::time_point now,
+                            const publish::InForce& in_force, const DataplaneStatus& status);
+std::string stats_document(const DataplaneStatus& status);
+/// What the counters tell about how things are set up, a sentence each.
+std::vector<std::string> hints(const DataplaneStatus& status);
+std::string endpoints_document(const publish::InForce& in_force);
+std::string policies_document(const publish::InForce& in_force);
+
+/// address=, port=, protocol=, state=, limit=; kInvalid names the parameter.
+Result<FlowFilter> flow_filter(const Query& query);
+std::string flows_document(const std::vector<FlowRecord>& flows, bool truncated,
+                           const publish::InForce& in_force);
+
+/// from=, to=, protocol=, port=. kInvalid names the parameter, kNotFound the pod, kConflict: there
+/// is no snapshot yet.
+Result<std::string> explain_document(const Query& query, const publish::InForce& in_force);
+
+/// Prometheus text exposition format 0.0.4.
+std::string metrics(const Facts& facts, const publish::InForce& in_force,
+                    const DataplaneStatus& status);
+
+}  // namespace rampart::admin
