@@ -4,7 +4,7 @@ sent is received, and then forwarded or dropped, so a test never sleeps to see w
 
 from lib.net import wait_for
 
-CHUNK = 256  # frames in flight at most, far below any driver's ring
+CHUNK = 64  # frames in flight at most, far below any driver's ring
 
 
 def short(data):
