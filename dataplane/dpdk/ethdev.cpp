@@ -111,6 +111,11 @@ struct EthDev::State {
       const auto kernel = KernelInterface::query(device.interface);
       if (kernel) {
         if (auto up = KernelInterface::set_up(device.interface); !up) return up;
+        if (device.kind == Device::Kind::kInterface) {
+          // Packet sockets get what the kernel has merged.
+          if (auto apart = KernelInterface::keep_frames_apart(device.interface); !apart)
+            return apart;
+        }
       } else if (device.kind == Device::Kind::kInterface) {
         return kernel.error();
       }

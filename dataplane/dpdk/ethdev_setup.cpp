@@ -85,7 +85,14 @@ Result<EthDevSetup> set_up_ethdev(PortId port, const EthDevParams& params) {
         static_cast<uint8_t>(std::min(bytes, symmetric_key.size()));
     conf.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads & kFlows;
   }
-  conf.rxmode.mtu = params.mtu;
+  // The kernel decides about the MTU of its interfaces, and net_tap knows no other than 1,500.
+  if (params.device.interface.empty()) conf.rxmode.mtu = params.mtu;
+  if (conf.rxmode.mtu != 0 && (params.mtu < info.min_mtu || params.mtu > info.max_mtu)) {
+    return Error{ErrorCode::kInvalid,
+                 "its MTU can be " + std::to_string(info.min_mtu) + " to " +
+                     std::to_string(info.max_mtu) + ", not " + std::to_string(params.mtu),
+                 ""};
+  }
   conf.rxmode.offloads = out.rx_offloads = wanted_rx_offloads(params, info);
   conf.txmode.offloads = wanted_tx_offloads(params, info);
   const uint32_t flags = info.dev_flags != nullptr ? *info.dev_flags : 0;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -39,15 +40,20 @@ Error system_error(int code, const std::string& doing, const std::string& name) 
   return {kind, doing + ": " + std::strerror(code), name};
 }
 
-/// 0 where the driver does not know.
-uint32_t speed_of(const std::string& name) {
+/// 0 or an errno. `command` starts with the command's number and gets the answer.
+int ethtool(const std::string& name, void* command) {
   const Socket s(AF_INET, SOCK_DGRAM, 0);
-  ethtool_cmd command{};
-  command.cmd = ETHTOOL_GSET;
   ifreq request{};
   std::memcpy(request.ifr_name, name.data(), name.size());
-  request.ifr_data = reinterpret_cast<char*>(&command);
-  if (s.fd() < 0 || ioctl(s.fd(), SIOCETHTOOL, &request) != 0) return 0;
+  request.ifr_data = static_cast<char*>(command);
+  return s.fd() < 0 || ioctl(s.fd(), SIOCETHTOOL, &request) < 0 ? errno : 0;
+}
+
+/// 0 where the driver does not know.
+uint32_t speed_of(const std::string& name) {
+  ethtool_cmd command{};
+  command.cmd = ETHTOOL_GSET;
+  if (ethtool(name, &command) != 0) return 0;
   const uint32_t speed = ethtool_cmd_speed(&command);
   return speed == static_cast<uint32_t>(SPEED_UNKNOWN) ? 0 : speed;
 }
@@ -72,6 +78,68 @@ void read_attributes(const nlmsghdr* header, KernelInterface& out) {
       std::memcpy(out.mac.data(), RTA_DATA(a), bytes);
     }
   }
+}
+
+/// One of ethtool's commands: a head that ends in an array of `count` elements.
+template <typename Head, typename Element>
+class ArrayCommand {
+ public:
+  ArrayCommand(const Head& head, size_t count) : bytes_(sizeof head + count * sizeof(Element)) {
+    std::memcpy(bytes_.data(), &head, sizeof head);
+  }
+  Element get(size_t i) const {
+    Element e;
+    std::memcpy(&e, bytes_.data() + sizeof(Head) + i * sizeof e, sizeof e);
+    return e;
+  }
+  void set(size_t i, const Element& e) {
+    std::memcpy(bytes_.data() + sizeof(Head) + i * sizeof e, &e, sizeof e);
+  }
+  Result<void> run(const std::string& name, const char* doing) {
+    if (const int e = ethtool(name, bytes_.data()); e != 0) return system_error(e, doing, name);
+    return {};
+  }
+
+ private:
+  std::vector<uint8_t> bytes_;
+};
+
+/// The names of the kernel's offloads, in the order of its bits.
+Result<std::vector<std::string>> feature_names(const std::string& name) {
+  ethtool_sset_info which{};
+  which.cmd = ETHTOOL_GSSET_INFO;
+  which.sset_mask = uint64_t{1} << ETH_SS_FEATURES;
+  ArrayCommand<ethtool_sset_info, uint32_t> size(which, 1);
+  if (auto r = size.run(name, "asking for its offloads"); !r) return std::move(r).error();
+  ethtool_gstrings head{};
+  head.cmd = ETHTOOL_GSTRINGS;
+  head.string_set = ETH_SS_FEATURES;
+  head.len = size.get(0);
+  using Text = std::array<char, ETH_GSTRING_LEN>;
+  ArrayCommand<ethtool_gstrings, Text> strings(head, head.len);
+  if (auto r = strings.run(name, "asking for its offloads"); !r) return std::move(r).error();
+  std::vector<std::string> out;
+  for (uint32_t i = 0; i < head.len; ++i) {
+    const Text text = strings.get(i);
+    out.emplace_back(text.data(), strnlen(text.data(), text.size()));
+  }
+  return out;
+}
+
+/// Those that merge several frames into one on the way in and are on, as indices into `names`.
+Result<std::vector<size_t>> merging_features(const std::string& name,
+                                             const std::vector<std::string>& names) {
+  ethtool_gfeatures head{};
+  head.cmd = ETHTOOL_GFEATURES;
+  head.size = static_cast<uint32_t>((names.size() + 31) / 32);
+  ArrayCommand<ethtool_gfeatures, ethtool_get_features_block> now(head, head.size);
+  if (auto r = now.run(name, "asking for its offloads"); !r) return std::move(r).error();
+  std::vector<size_t> out;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (names[i] != "rx-gro" && names[i] != "rx-gro-hw" && names[i] != "rx-lro") continue;
+    if ((now.get(i / 32).active >> i % 32 & 1) != 0) out.push_back(i);
+  }
+  return out;
 }
 
 }  // namespace
@@ -137,6 +205,33 @@ Result<void> KernelInterface::set_up(const std::string& name) {
     return system_error(errno, "setting it up", name);
   }
   return {};
+}
+
+Result<void> KernelInterface::keep_frames_apart(const std::string& name) {
+  if (!valid_name(name)) return Error{ErrorCode::kInvalid, "no interface can be named so", name};
+  auto names = feature_names(name);
+  if (!names) return std::move(names).error();
+  auto merging = merging_features(name, *names);
+  if (!merging) return std::move(merging).error();
+  if (merging->empty()) return {};
+
+  ethtool_sfeatures head{};
+  head.cmd = ETHTOOL_SFEATURES;
+  head.size = static_cast<uint32_t>((names->size() + 31) / 32);
+  ArrayCommand<ethtool_sfeatures, ethtool_set_features_block> off(head, head.size);
+  for (const size_t i : *merging) {
+    auto block = off.get(i / 32);
+    block.valid |= 1U << i % 32;  // and not requested
+    off.set(i / 32, block);
+  }
+  if (auto r = off.run(name, "turning off what merges frames"); !r) return r;
+  merging = merging_features(name, *names);
+  if (!merging) return std::move(merging).error();
+  if (merging->empty()) return {};
+  return Error{
+      ErrorCode::kUnsupported,
+      "it merges frames that come in, and " + (*names)[merging->front()] + " cannot be turned off",
+      name};
 }
 
 }  // namespace rampart

@@ -28,6 +28,10 @@ struct KernelInterface {
   static Result<KernelInterface> query(const std::string& name);
   /// Sets it administratively up. Errors: kNotFound, kDenied, kIo.
   static Result<void> set_up(const std::string& name);
+  /// Turns off what merges several frames into one on the way in (GRO, also that of the NIC, and
+  /// LRO), for as long as the interface exists. Errors: kNotFound, kDenied, kUnsupported where
+  /// the driver cannot do without, kIo.
+  static Result<void> keep_frames_apart(const std::string& name);
 };
 
 }  // namespace rampart

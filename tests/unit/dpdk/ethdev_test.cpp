@@ -142,15 +142,45 @@ TEST_F(EthDevTest, AnInterfaceTellsAboutItself) {
   auto port = open("iface:near0");
   ASSERT_TRUE(port) << port.error().text();
   EXPECT_FALSE(port->link().up);
-  ASSERT_TRUE(port->start());  // the port sets it up
+  ASSERT_TRUE(port->start());  // opening has set it up
+  ASSERT_TRUE(test::await_running("near0"));
   EXPECT_TRUE(port->link().up);
   EXPECT_EQ(port->link().speed_mbps, 10000U);
   EXPECT_EQ(port->mac(), "02:11:22:33:44:55");
   EXPECT_EQ(port->mtu(), 3000);
   EXPECT_TRUE(port->promiscuous());
   EXPECT_EQ(port->rx_offloads(), 0U);
-  test::run("ip link set far0 down");
+  test::run("ip link set near0 down");
   EXPECT_FALSE(port->link().up);
+}
+
+TEST_F(EthDevTest, AnInterfaceDoesNotMergeFrames) {
+  const VethPair pair("near0", "far0");
+  test::run("ethtool -K near0 gro on && ethtool -k near0 | grep -q '^generic-receive-offload: on'");
+  auto port = open("iface:near0");
+  ASSERT_TRUE(port) << port.error().text();
+  test::run("ethtool -k near0 | grep -q '^generic-receive-offload: off'");
+  test::run("ethtool -k near0 | grep -q '^generic-segmentation-offload: on'");  // not ours
+}
+
+TEST_F(EthDevTest, AnMtuOutOfRangeIsNamed) {
+  const auto port = EthDev::open(
+      {.name = "a", .device = *Device::parse("net_null0,no-rx=1"), .pool = pool_.get(), .mtu = 20});
+  ASSERT_FALSE(port);
+  EXPECT_EQ(port.error().text(),
+            "port a, device \"net_null0,no-rx=1\": its MTU can be 46 to 65535, not 20");
+  auto good = EthDev::open({.name = "a",
+                            .device = *Device::parse("net_null0,no-rx=1"),
+                            .pool = pool_.get(),
+                            .mtu = 9000});
+  ASSERT_TRUE(good) << good.error().text();
+  EXPECT_EQ(good->mtu(), 9000);
+  // The kernel's own MTU counts for its interfaces.
+  const VethPair pair("near0", "far0");
+  auto kernel = EthDev::open(
+      {.name = "a", .device = *Device::parse("iface:near0"), .pool = pool_.get(), .mtu = 9000});
+  ASSERT_TRUE(kernel) << kernel.error().text();
+  EXPECT_EQ(kernel->mtu(), 1500);
 }
 
 TEST_F(EthDevTest, AnInterfaceComesBack) {
@@ -160,6 +190,7 @@ TEST_F(EthDevTest, AnInterfaceComesBack) {
   ASSERT_TRUE(port->start());
   EXPECT_FALSE(port->wants_reset());
   test::run("ip link set near0 down && ip link set near0 up");
+  ASSERT_TRUE(test::await_running("near0") && test::await_running("far0"));
   expect_both_ways(*port, *pool_, "far0", 1500);  // down and up needs no help
 
   test::run("ip link del near0");

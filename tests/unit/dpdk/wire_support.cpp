@@ -15,6 +15,8 @@
 #include <cstring>
 #include <thread>
 
+#include "dataplane/dpdk/kernel_interface.hpp"
+
 namespace rampart::test {
 namespace {
 
@@ -34,10 +36,21 @@ bool run(const std::string& command) {
   return status == 0;
 }
 
+bool await_running(const std::string& interface) {
+  const auto deadline = Clock::now() + kLongWhile;
+  while (Clock::now() < deadline) {
+    const auto kernel = KernelInterface::query(interface);
+    if (kernel && kernel->running) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return false;
+}
+
 VethPair::VethPair(std::string near, std::string far, unsigned mtu) : near_(std::move(near)) {
   const std::string m = " mtu " + std::to_string(mtu);
   run("ip link add " + near_ + m + " type veth peer name " + far + m + " && ip link set " + near_ +
       " up && ip link set " + far + " up");
+  EXPECT_TRUE(await_running(near_) && await_running(far));
 }
 VethPair::~VethPair() {
   run("ip link del " + near_ + " 2>/dev/null || true");

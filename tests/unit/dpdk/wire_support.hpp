@@ -18,6 +18,10 @@ using Frame = std::vector<uint8_t>;
 /// Runs a command line; fails the test (and returns false) if it does not end with 0.
 bool run(const std::string& command);
 
+/// Waits until the kernel sends through an interface again: it notices a carrier with a delay, and
+/// until then throws frames away without a word. False after a long while.
+bool await_running(const std::string& interface);
+
 /// A veth pair in this program's own network namespace: `near` for the port, `far` for the test.
 /// Gone at the end.
 class VethPair {
