@@ -4,6 +4,7 @@ addresses and send, on the same source, the same sink and the same core."""
 
 import os
 import re
+import select
 import shutil
 import subprocess
 import time
@@ -15,6 +16,42 @@ class PeerError(Exception):
     pass
 
 
+class Console:
+    """testpmd's command line: one command at a time, each waited for."""
+
+    def __init__(self, command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT)
+        self.seen = ""
+
+    def read_until(self, text, seconds):
+        """Everything up to and with the next `text`."""
+        deadline = time.monotonic() + seconds
+        while text not in self.seen:
+            ready, _, _ = select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))
+            chunk = os.read(self.process.stdout.fileno(), 65536) if ready else b""
+            if not chunk:
+                raise PeerError(f"{PROGRAM} {'has ended' if ready else 'does not answer'}:\n"
+                                + "\n".join(self.seen.splitlines()[-10:]))
+            self.seen += chunk.decode(errors="replace")
+        before, _, self.seen = self.seen.partition(text)
+        return before
+
+    def tell(self, line, until=None, seconds=60):
+        """Gives a command and waits for its echo, or else until it has printed a text and a line's end."""
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+        said = self.read_until(until or line, seconds)
+        return said + "\n" + self.read_until("\n", seconds) if until else said
+
+    def end(self):
+        try:
+            self.process.communicate(b"quit\n", timeout=60)
+        except (OSError, ValueError, subprocess.TimeoutExpired):
+            self.process.kill()
+            self.process.wait()
+
+
 def measure(pcap, frames, core, windows, seconds, huge, prefix):
     """[(Mpps, TSC cycles per packet)…], one pair a window."""
     if shutil.which(PROGRAM) is None:
@@ -22,39 +59,33 @@ def measure(pcap, frames, core, windows, seconds, huge, prefix):
     mbufs = frames + 16384
     memory = mbufs * 2560 // (1 << 20) + 512
     others = [cpu for cpu in sorted(os.sched_getaffinity(0)) if cpu != core] or [core]
-    command = [PROGRAM, "--lcores", f"0@{others[0]},1@{core}", "--no-pci", "--no-telemetry",
-               "--file-prefix", prefix, "-m", str(memory), *([] if huge else ["--no-huge"]),
-               "--log-level", "error",
-               "--vdev", f"net_pcap0,rx_pcap={pcap},infinite_rx=1", "--vdev", "net_null0,no-rx=1",
-               "--", "-i", "--no-lsc-interrupt", f"--total-num-mbufs={mbufs}", "--mbuf-size=2176",
-               "--burst=32", "--nb-cores=1", "--forward-mode=mac"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, text=True)
-    tell = lambda *lines: (process.stdin.write("\n".join(lines) + "\n"), process.stdin.flush())
-    spans = []
+    console = Console(["stdbuf", "-oL", PROGRAM, "--lcores", f"0@{others[0]},1@{core}", "--no-pci", "--no-telemetry",
+                       "--file-prefix", prefix, "-m", str(memory), *([] if huge else ["--no-huge"]),
+                       "--log-level", "error",
+                       "--vdev", f"net_pcap0,rx_pcap={pcap},infinite_rx=1", "--vdev", "net_null0,no-rx=1",
+                       "--", "-i", "--no-lsc-interrupt", f"--total-num-mbufs={mbufs}", "--mbuf-size=2176",
+                       "--burst=32", "--nb-cores=1", "--forward-mode=mac"])
     try:
-        tell("set record-core-cycles on", "start")
-        time.sleep(1 + frames / 2e6)
-        for _ in range(windows):
-            started = time.monotonic()
-            tell("clear fwd stats all")
-            time.sleep(seconds)
-            tell("show fwd stats all")
-            spans.append(time.monotonic() - started)
-        tell("stop", "quit")
-        text, _ = process.communicate(timeout=120)
-    except (BrokenPipeError, subprocess.TimeoutExpired):
-        process.kill()
-        text, _ = process.communicate()
-        raise PeerError(f"{PROGRAM} did not run:\n" + "\n".join(text.splitlines()[-10:])) from None
+        console.read_until("testpmd> ", 60 + frames / 50000)
+        console.tell("set record-core-cycles on")
+        console.tell("start", "packet forwarding")
+        time.sleep(1)
+        return [window(console, seconds) for _ in range(windows)]
+    except OSError as error:
+        raise PeerError(f"{PROGRAM}: {error}") from error
     finally:
+        console.end()
         shutil.rmtree(f"/var/run/dpdk/{prefix}", ignore_errors=True)  # it leaves this behind
-    cycles = [float(n) for n in re.findall(r"CPU cycles/packet=([\d.]+)", text)]
-    sums = [[int(n) for n in re.findall(r"X-packets: (\d+)", part)[:2]]
-            for part in text.split("Accumulated forward statistics")[1:]]
-    if len(cycles) < windows or len(sums) < windows:
-        raise PeerError(f"{PROGRAM} printed no statistics:\n" + "\n".join(text.splitlines()[-10:]))
-    for received, sent in sums[:windows]:
-        if received == 0 or sent / received < 0.999:
-            raise PeerError(f"{PROGRAM} received {received} and sent {sent}")
-    return [(received / span / 1e6, cost) for (received, _), span, cost in zip(sums, spans, cycles)]
+
+
+def window(console, seconds):
+    console.tell("clear fwd stats all")
+    started = time.monotonic()
+    time.sleep(seconds)
+    text = console.tell("show fwd stats all", "CPU cycles/packet=")
+    span = time.monotonic() - started
+    total = text.split("Accumulated forward statistics")[-1]
+    received, sent = [int(n) for n in re.findall(r"[RT]X-packets: (\d+)", total)[:2]]
+    if sent / received < 0.999:
+        raise PeerError(f"{PROGRAM} received {received} and sent {sent}")
+    return received / span / 1e6, float(re.match(r"[\d.]+", total.splitlines()[-1]).group())

@@ -103,7 +103,6 @@ class Demo:
     def change(self, verb, file):
         if not self.options.bridge:
             self.ctl(verb, "-f", f"{EXAMPLES}/{file}")
-            self.out()
 
     def start_appliance(self):
         if self.options.bridge:
@@ -156,11 +155,13 @@ class Demo:
                        "(nothing passes before it knows the cluster)")
         self.heading("The cluster without policies: everybody reaches everybody")
         self.change("apply", "three-tier/cluster.yaml")
+        self.out()
         self.show_matrix(False)
 
     def with_policies(self):
         self.heading("Three policies, one per tier: who may speak to whom")
         self.change("apply", "three-tier")
+        self.out()
         self.show_matrix(True)
 
     def policy_meets_open_connection(self):
@@ -182,6 +183,7 @@ class Demo:
         self.check("backend-a → database-b TCP/5432, connected", sql, "answer")
         self.out("\n  now the database is locked for maintenance (its policy loses its only rule):")
         self.change("delta", "database-locked.yaml")
+        self.out()
         web, sql = both("after", 3)
         self.check("frontend-a → backend-b TCP/8080, the same connection", web, "answer", "(untouched)")
         self.check("backend-a → database-b TCP/5432, the same connection", sql, "silence", "(cut)")
