@@ -86,16 +86,17 @@ class BoxMaker {
   }
   const std::set<L4Port>& peer_numbers(uint32_t peer, uint32_t name) {
     const auto [entry, added] = peer_numbers_.try_emplace({peer, name});
+    std::set<L4Port>& numbers = entry->second;
     if (added) {
       for (const Range& range : peer_atoms(peer)) {
         for (uint32_t atom = range.first; atom <= range.last; ++atom) {
           if (atoms_.group(atom) == kNone) continue;
           for_each_number(groups_.ports(atoms_.group(atom)), name,
-                          [&](L4Port n) { entry->second.insert(n); });
+                          [&](L4Port n) { numbers.insert(n); });
         }
       }
     }
-    return entry->second;
+    return numbers;
   }
   bool has(uint32_t group, Port port) const {
     return std::binary_search(groups_.ports(group).begin(), groups_.ports(group).end(),
