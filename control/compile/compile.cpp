@@ -97,7 +97,11 @@ Result<std::shared_ptr<const Compiled>> compile(std::shared_ptr<const kube::Clus
   if (previous != nullptr && same_frame(*previous->state, *state)) {
     made = attempt(*state, previous->memory->frame, previous, false);
   }
-  if (!made) made = attempt(*state, make_frame(*state), previous, true);
+  NewFrame fresh;
+  if (!made) {
+    fresh = make_frame(*state);
+    made = attempt(*state, fresh.frame, previous, true);
+  }
   const bool renumbered = prune_shared(*state, *made);
   const Frame& frame = *made->memory.frame;
   const RuleSet* before = previous != nullptr ? previous->rules.get() : nullptr;
@@ -110,13 +114,14 @@ Result<std::shared_ptr<const Compiled>> compile(std::shared_ptr<const kube::Clus
                         before != nullptr ? before->addresses.get() : nullptr);
   if (!addresses) return std::move(addresses).error().within("address map");
   rules->addresses = std::move(*addresses);
-  if (before != nullptr && before->acl->rules() == frame.rules) {
+  if (!fresh.frame || (before != nullptr && before->acl->rules() == fresh.rules &&
+                       before->acl->plan() == fresh.plan)) {
     rules->acl = before->acl;
   } else {
-    auto acl = AclTable::build(frame.rules);
+    const size_t count = fresh.rules.size();
+    auto acl = AclTable::build(std::move(fresh.rules), std::move(fresh.plan));
     if (!acl) {
-      return std::move(acl).error().within("ACL of " + std::to_string(frame.rules.size()) +
-                                           " rules");
+      return std::move(acl).error().within("ACL of " + std::to_string(count) + " rules");
     }
     rules->acl = std::move(*acl);
   }
@@ -131,7 +136,7 @@ Result<std::shared_ptr<const Compiled>> compile(std::shared_ptr<const kube::Clus
   compiled->addresses = made->addresses.exact.size();
   compiled->classes = frame.peers.count;
   compiled->subjects = frame.subjects.count;
-  compiled->acl_rules = frame.rules.size();
+  compiled->acl_rules = rules->acl->rules().size();
   compiled->policy_entries = frame.policy_entries;
   compiled->origins = frame.origins;
   compiled->endpoints = std::move(made->endpoints);

@@ -24,6 +24,7 @@ std::vector<uint32_t> without_room(const std::vector<Cost>& costs, size_t room) 
   std::map<uint32_t, size_t> by_owner;
   for (const Cost& cost : costs) by_owner[cost.owner] += cost.amount;
   std::vector<size_t> wishes;
+  wishes.reserve(by_owner.size());
   for (const auto& [owner, wish] : by_owner) wishes.push_back(wish);
   std::sort(wishes.begin(), wishes.end());
   const size_t level = level_of(wishes, room);

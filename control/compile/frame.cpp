@@ -33,7 +33,7 @@ std::string no_room(const PolicyDemand& policy, uint32_t ns, const SubjectClasse
 
 }  // namespace
 
-std::shared_ptr<const Frame> make_frame(const kube::ClusterState& state) {
+NewFrame make_frame(const kube::ClusterState& state) {
   Demands demands = collect(state);
   Groups groups(demands);
   for (const auto& [key, pod] : state.pods) {
@@ -45,7 +45,8 @@ std::shared_ptr<const Frame> make_frame(const kube::ClusterState& state) {
   const Boxes boxes = make_boxes(demands, groups, members, zones, atoms);
   SubjectClasses subjects = number_subjects(demands, groups, members, boxes);
   PeerClasses peers = number_peers(atoms, boxes);
-  Rules rules = make_rules(demands, boxes, subjects, peers);
+  Numbering numbering = number_boxes(boxes, subjects, peers);
+  Rules rules = make_rules(demands, boxes, numbering);
 
   std::vector<PolicyPlace> policies;
   for (uint32_t p = 0; p < demands.policies.size(); ++p) {
@@ -58,11 +59,11 @@ std::shared_ptr<const Frame> make_frame(const kube::ClusterState& state) {
     }
     policies.push_back(std::move(place));
   }
-  return std::make_shared<const Frame>(
-      Frame{std::move(groups), std::move(zones), std::move(atoms), std::move(peers),
-            std::move(subjects), std::move(rules.rules),
-            std::make_shared<const std::vector<kube::Admission>>(std::move(demands.origins)),
-            std::move(members.subjects), std::move(policies), demands.policy_entries});
+  auto frame = std::make_shared<const Frame>(Frame{
+      std::move(groups), std::move(zones), std::move(atoms), std::move(peers), std::move(subjects),
+      std::make_shared<const std::vector<kube::Admission>>(std::move(demands.origins)),
+      std::move(members.subjects), std::move(policies), demands.policy_entries});
+  return {std::move(frame), std::move(rules.rules), std::move(numbering.plan)};
 }
 
 bool same_frame(const kube::ClusterState& a, const kube::ClusterState& b) {

@@ -30,15 +30,20 @@ struct Frame {
   Atoms atoms;
   PeerClasses peers;
   SubjectClasses subjects;
-  std::vector<AclRule> rules;
   std::shared_ptr<const std::vector<kube::Admission>> origins;
   std::vector<std::vector<uint32_t>> selected;  ///< groups, by subject demand
   std::vector<PolicyPlace> policies;            ///< by key
   size_t policy_entries = 0;
 };
 
-/// Runs the first six stages.
-std::shared_ptr<const Frame> make_frame(const kube::ClusterState& state);
+/// A frame, and what AclTable is to be built from.
+struct NewFrame {
+  std::shared_ptr<const Frame> frame;
+  std::vector<AclRule> rules;
+  AclPlan plan;
+};
+/// Runs all stages but the last.
+NewFrame make_frame(const kube::ClusterState& state);
 
 /// Whether a frame made for `a` holds for `b` as far as policies and namespaces go.
 bool same_frame(const kube::ClusterState& a, const kube::ClusterState& b);

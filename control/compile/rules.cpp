@@ -22,17 +22,14 @@ std::vector<uint32_t> without_number(const AclRule& r) {
 
 }  // namespace
 
-Rules make_rules(const Demands& demands, const Boxes& boxes, const SubjectClasses& subjects,
-                 const PeerClasses& peers, size_t most) {
-  const auto peer_ranges = [&](const Box& box) -> const Ranges& {
-    return box.peers == kNone ? kAllPeers : peers.of_set[box.peers];
-  };
+Rules make_rules(const Demands& demands, const Boxes& boxes, const Numbering& numbering,
+                 size_t most) {
   std::vector<Cost> costs;
   for (const PolicyDemand& policy : demands.policies) {
     costs.push_back({demands.subjects[policy.subject].ns, 0});
   }
-  for (const Box& box : boxes.boxes) {
-    costs[box.policy].amount += subjects.of_set[box.subjects].size() * peer_ranges(box).size();
+  for (size_t b = 0; b < boxes.boxes.size(); ++b) {
+    costs[boxes.boxes[b].policy].amount += numbering.rules(numbering.of_box[b]);
   }
   Rules made;
   made.of_policy.resize(demands.policies.size());
@@ -40,12 +37,16 @@ Rules make_rules(const Demands& demands, const Boxes& boxes, const SubjectClasse
 
   // Of rules that differ in nothing but what they report, only the first could ever be reported.
   std::unordered_set<std::vector<uint32_t>, VectorHash> seen;
-  for (const Box& box : boxes.boxes) {
+  for (size_t b = 0; b < boxes.boxes.size(); ++b) {
+    const Box& box = boxes.boxes[b];
+    const Numbering::Place& place = numbering.of_box[b];
+    if (place.subjects == kNone) continue;
     if (std::binary_search(made.without_room.begin(), made.without_room.end(), box.policy)) {
       continue;
     }
-    for (const Range& subject : subjects.of_set[box.subjects]) {
-      for (const Range& peer : peer_ranges(box)) {
+    const Ranges& peers = place.peers == kNone ? kAllPeers : numbering.peer_ranges[place.peers];
+    for (const Range& subject : numbering.subject_ranges[place.subjects]) {
+      for (const Range& peer : peers) {
         AclRule rule;
         rule.protocol = box.service.any_protocol ? 0 : box.service.protocol;
         rule.any_protocol = box.service.any_protocol;

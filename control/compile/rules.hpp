@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "control/compile/boxes.hpp"
-#include "control/compile/classes.hpp"
 #include "control/compile/demands.hpp"
+#include "control/compile/numbering.hpp"
 #include "dataplane/acl/acl_rule.hpp"
 
 /// Sixth stage: boxes over classes become ACL rules.
@@ -21,7 +21,7 @@ struct Rules {
   std::vector<size_t> of_policy;       ///< how many, by index in Demands::policies
   std::vector<uint32_t> without_room;  ///< policies that were left out as a whole, rising
 };
-Rules make_rules(const Demands& demands, const Boxes& boxes, const SubjectClasses& subjects,
-                 const PeerClasses& peers, size_t most = kMaxAclRules);
+Rules make_rules(const Demands& demands, const Boxes& boxes, const Numbering& numbering,
+                 size_t most = kMaxAclRules);
 
 }  // namespace rampart::compile

@@ -61,6 +61,7 @@ Zones cut(const std::vector<kube::IpBlock>& blocks) {
   zones.first_v6 = interval_of(zones.firsts, kFirstV6);
 
   std::vector<Ranges> inside;
+  inside.reserve(blocks.size());
   for (const kube::IpBlock& block : blocks) inside.push_back(intervals_in(zones.firsts, block));
   std::vector<uint32_t> widest_first(blocks.size());
   std::iota(widest_first.begin(), widest_first.end(), 0);

@@ -62,9 +62,36 @@ std::string next_name() {
   return "acl-b" + std::to_string(builds.fetch_add(1, std::memory_order_relaxed) + 1);
 }
 
+/// Why a plan cannot be followed, or null.
+const char* check_plan(const AclPlan& plan) {
+  if (plan.first.empty()) return plan.asks.empty() ? nullptr : "asks without classes";
+  if (plan.first.back() != plan.asks.size()) return "asks that belong to no class";
+  for (size_t s = 0; s + 1 < plan.first.size(); ++s) {
+    if (plan.first[s] > plan.first[s + 1]) return "asks out of order";
+    if (plan.first[s + 1] - plan.first[s] > kMaxAsks) return "too many asks for a class";
+  }
+  for (const AclPlan::Ask& ask : plan.asks) {
+    if (ask.view >= plan.views.size()) return "an ask without its view";
+  }
+  return nullptr;
+}
+
+/// Writes the rules that match `count` keys (at most kBurst).
+void walk(const AclContext& context, const AclKey* keys, unsigned count, uint32_t* rules) {
+  const uint8_t* data[kBurst];
+  for (unsigned i = 0; i < count; ++i) data[i] = reinterpret_cast<const uint8_t*>(&keys[i]);
+  // It fails only for bad numbers of categories.
+  if (rte_acl_classify(context.get(), data, rules, count, 1) != 0) {
+    for (unsigned i = 0; i < count; ++i) rules[i] = 0;
+  }
+}
+
 }  // namespace
 
-Result<std::shared_ptr<const AclTable>> AclTable::build(std::vector<AclRule> rules) {
+Result<std::shared_ptr<const AclTable>> AclTable::build(std::vector<AclRule> rules, AclPlan plan) {
+  if (const char* wrong = check_plan(plan)) {
+    return Error{ErrorCode::kInvalid, wrong, "ACL plan"};
+  }
   for (size_t i = 0; i < rules.size(); ++i) {
     const AclRule& r = rules[i];
     const char* wrong = r.rule == 0                        ? "its number is 0"
@@ -78,7 +105,7 @@ Result<std::shared_ptr<const AclTable>> AclTable::build(std::vector<AclRule> rul
     }
   }
   if (rules.empty()) {
-    return std::shared_ptr<const AclTable>(new AclTable({}, std::nullopt));
+    return std::shared_ptr<const AclTable>(new AclTable({}, std::move(plan), std::nullopt));
   }
   if (rules.size() > RTE_ACL_MAX_INDEX / 2) {
     return Error{ErrorCode::kTooLarge, std::to_string(rules.size()) + " ACL rules", {}};
@@ -97,7 +124,8 @@ Result<std::shared_ptr<const AclTable>> AclTable::build(std::vector<AclRule> rul
     return std::move(added).error();
   }
   if (auto built = context->build(make_config()); !built) return std::move(built).error();
-  return std::shared_ptr<const AclTable>(new AclTable(std::move(rules), std::move(*context)));
+  return std::shared_ptr<const AclTable>(
+      new AclTable(std::move(rules), std::move(plan), std::move(*context)));
 }
 
 void AclTable::classify(const AclQuery* queries, unsigned count, uint32_t* rules) const noexcept {
@@ -105,22 +133,49 @@ void AclTable::classify(const AclQuery* queries, unsigned count, uint32_t* rules
     for (unsigned i = 0; i < count; ++i) rules[i] = 0;
     return;
   }
+  if (!plan_.first.empty()) {
+    classify_by_plan(queries, count, rules);
+    return;
+  }
   while (count > 0) {
     const unsigned n = count < kBurst ? count : kBurst;
     AclKey keys[kBurst];
-    const uint8_t* data[kBurst];
     for (unsigned i = 0; i < n; ++i) {
       const AclQuery& q = queries[i];
       keys[i] = {q.protocol, {}, be16{q.subject}, be16{q.port}, be32{q.peer}};
-      data[i] = reinterpret_cast<const uint8_t*>(&keys[i]);
     }
-    // It fails only for bad numbers of categories.
-    if (rte_acl_classify(context_->get(), data, rules, n, 1) != 0) {
-      for (unsigned i = 0; i < n; ++i) rules[i] = 0;
-    }
+    walk(*context_, keys, n, rules);
     queries += n;
     rules += n;
     count -= n;
+  }
+}
+
+void AclTable::classify_by_plan(const AclQuery* queries, unsigned count,
+                                uint32_t* rules) const noexcept {
+  AclKey keys[kBurst];
+  unsigned about[kBurst];  // which query each key is for
+  uint32_t answers[kBurst];
+  for (unsigned next = 0; next < count;) {
+    unsigned used = 0;
+    for (; next < count && used + kMaxAsks <= kBurst; ++next) {
+      const AclQuery& q = queries[next];
+      rules[next] = 0;
+      if (q.subject + 1U >= plan_.first.size()) continue;
+      for (uint32_t a = plan_.first[q.subject]; a < plan_.first[q.subject + 1]; ++a) {
+        const AclPlan::Ask ask = plan_.asks[a];
+        const std::vector<uint32_t>& view = plan_.views[ask.view];
+        if (q.peer >= view.size()) continue;
+        keys[used] = {q.protocol, {}, be16{ask.subject}, be16{q.port}, be32{view[q.peer]}};
+        about[used++] = next;
+      }
+    }
+    if (used == 0) continue;
+    walk(*context_, keys, used, answers);
+    for (unsigned k = 0; k < used; ++k) {
+      uint32_t& best = rules[about[k]];
+      if (answers[k] != 0 && (best == 0 || answers[k] < best)) best = answers[k];
+    }
   }
 }
 

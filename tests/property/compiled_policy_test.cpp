@@ -51,7 +51,7 @@ std::optional<kube::Admission> origin(const Compiled& compiled, uint32_t rule) {
 }
 
 struct Counts {
-  size_t allowed = 0, denied = 0, shared = 0, by_rule = 0;
+  size_t allowed = 0, denied = 0, shared = 0, by_rule = 0, plans = 0;
 };
 
 /// Asks both. Returns false, having said so, when they differ.
@@ -108,13 +108,15 @@ TEST(CompiledPolicy, EqualsTheEvaluator) {
     const auto compiled = compile_state(random.make(), 1, nullptr);
     ASSERT_NE(compiled, nullptr);
     check_facts(*compiled);
+    counts.plans += !compiled->rules->acl->plan().first.empty();
     const kube::Evaluator evaluator(*compiled->state);
     for (const RandomProbe& probe : random.probes(*compiled->state, 400)) {
       ASSERT_TRUE(agree(*compiled, evaluator, probe, counts));
     }
   }
   std::cout << counts.allowed << " allowed, " << counts.denied << " denied, " << counts.shared
-            << " with shared addresses, " << counts.by_rule << " allowed by a rule\n";
+            << " with shared addresses, " << counts.by_rule << " allowed by a rule; "
+            << counts.plans << " of " << rounds << " clusters needed a plan\n";
   EXPECT_GT(counts.denied, rounds * 20);
   EXPECT_GT(counts.by_rule, rounds * 10);
   EXPECT_GT(counts.shared, rounds * 5);

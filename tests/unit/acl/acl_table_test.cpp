@@ -138,6 +138,88 @@ TEST(AclTable, EqualsALinearScan) {
   }
 }
 
+TEST(AclTable, APlanTranslatesClasses) {
+  AclPlan plan;
+  plan.first = {0, 0, 1, 3};  // class 0: never asked about; 1: one ask; 2: two
+  plan.asks = {{40, 1}, {50, 0}, {60, 1}};
+  plan.views = {{7, 8, 9}, {9, 8, 7}};
+  const auto rule = [](uint16_t subject, uint32_t peer, uint32_t number) {
+    return AclRule{.any_protocol = true,
+                   .subject_first = subject,
+                   .subject_last = subject,
+                   .peer_first = peer,
+                   .peer_last = peer,
+                   .rule = number};
+  };
+  auto table = AclTable::build({rule(40, 9, 5), rule(50, 7, 9), rule(60, 9, 4)}, plan);
+  ASSERT_TRUE(table) << table.error().text();
+  EXPECT_EQ(ask(**table, {6, 0, 0, 80}), 0U);
+  EXPECT_EQ(ask(**table, {6, 1, 0, 80}), 5U);  // 40 with view 1: peer 0 is 9
+  EXPECT_EQ(ask(**table, {6, 1, 2, 80}), 0U);
+  EXPECT_EQ(ask(**table, {6, 2, 0, 80}), 4U);  // both asks match: the lowest
+  EXPECT_EQ(ask(**table, {6, 2, 1, 80}), 0U);
+  EXPECT_EQ(ask(**table, {6, 3, 0, 80}), 0U);  // no such class
+  EXPECT_EQ(ask(**table, {6, 2, 3, 80}), 0U);  // no such peer
+  EXPECT_EQ(ask(**table, {6, 40, 9, 80}), 0U);
+}
+
+TEST(AclTable, APlanHoldsForMoreThanABurst) {
+  AclPlan plan;
+  plan.first = {0};
+  std::vector<AclRule> rules;
+  for (uint16_t s = 0; s < 20; ++s) {
+    for (uint16_t a = 0; a < s % (kMaxAsks + 1); ++a) {
+      const auto number = static_cast<uint16_t>(plan.asks.size() + 1);
+      plan.asks.push_back({number, a});
+      rules.push_back({.any_protocol = true,
+                       .subject_first = number,
+                       .subject_last = number,
+                       .peer_first = 100U + s,
+                       .peer_last = 100U + s,
+                       .rule = 1000U - number});
+    }
+    plan.first.push_back(static_cast<uint32_t>(plan.asks.size()));
+  }
+  for (uint32_t v = 0; v < kMaxAsks; ++v) {
+    plan.views.emplace_back();
+    for (uint32_t p = 0; p < 20; ++p) plan.views.back().push_back(100 + (p + v) % 20);
+  }
+  auto table = AclTable::build(rules, plan);
+  ASSERT_TRUE(table) << table.error().text();
+  std::vector<AclQuery> queries;
+  for (uint32_t i = 0; i < 20 * 20; ++i) {
+    queries.push_back({17, static_cast<uint16_t>(i / 20), i % 20, 53});
+  }
+  std::vector<uint32_t> found(queries.size(), 99);
+  (*table)->classify(queries.data(), static_cast<unsigned>(queries.size()), found.data());
+  for (size_t i = 0; i < queries.size(); ++i) {
+    uint32_t expected = 0;
+    for (uint32_t a = plan.first[queries[i].subject]; a < plan.first[queries[i].subject + 1U];
+         ++a) {
+      const AclPlan::Ask& one = plan.asks[a];
+      const uint32_t hit =
+          linear_scan(rules, {17, one.subject, plan.views[one.view][queries[i].peer], 53});
+      if (hit != 0 && (expected == 0 || hit < expected)) expected = hit;
+    }
+    ASSERT_EQ(found[i], expected) << i;
+  }
+}
+
+TEST(AclTable, RefusesAPlanThatLeadsNowhere) {
+  const AclRule good{.any_protocol = true, .subject_first = 1, .subject_last = 1, .rule = 1};
+  const auto refused = [&](AclPlan plan) -> std::string {
+    auto table = AclTable::build({good}, std::move(plan));
+    return table ? "accepted" : table.error().text();
+  };
+  EXPECT_EQ(refused({{0, 1}, {{1, 0}}, {{1}}}), "accepted");
+  EXPECT_EQ(refused({{}, {{1, 0}}, {{1}}}), "ACL plan: asks without classes");
+  EXPECT_EQ(refused({{0, 1}, {{1, 1}}, {{1}}}), "ACL plan: an ask without its view");
+  EXPECT_EQ(refused({{0, 1}, {{1, 0}, {2, 0}}, {{1}}}), "ACL plan: asks that belong to no class");
+  EXPECT_EQ(refused({{0, 2, 1}, {{1, 0}}, {{1}}}), "ACL plan: asks out of order");
+  EXPECT_EQ(refused({{0, 9}, std::vector<AclPlan::Ask>(9), {{1}}}),
+            "ACL plan: too many asks for a class");
+}
+
 TEST(AclTable, TablesLiveSideBySide) {
   const AclRule r{.any_protocol = true, .subject_first = 1, .subject_last = 1, .rule = 1};
   auto other = r;

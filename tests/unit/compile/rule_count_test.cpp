@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <ostream>
 #include <random>
 #include <string>
 
@@ -20,6 +21,10 @@ struct Named {
   const char* name;
   support::Shape shape;
 };
+
+void PrintTo(const Named& named, std::ostream* out) {
+  *out << named.name;
+}
 
 class RuleCount : public ::testing::TestWithParam<Named> {};
 
@@ -67,13 +72,19 @@ TEST_P(RuleCount, StaysBelowFourTimesTheEntries) {
 
 INSTANTIATE_TEST_SUITE_P(
     Shapes, RuleCount,
-    ::testing::Values(Named{"FiveThousandPodsUnderTwoHundredPolicies", {}},
-                      Named{"OneUniqueLabelAPod", {.unique_labels = true}},
-                      Named{"PeersByUniqueLabel", {.select_by_unique_label = true}},
-                      Named{"OneNodeAPod", {.node_each = true}},
-                      Named{"AllOfIt", {.unique_labels = true, .node_each = true}},
-                      Named{"TenPods", {.pods = 10, .policies = 12, .namespaces = 2}},
-                      Named{"LabelsThatCrossEachOther", {.crossing_labels = true}}),
+    ::testing::Values(
+        Named{"FiveThousandPodsUnderTwoHundredPolicies", {}},
+        Named{"OneUniqueLabelAPod", {.unique_labels = true}},
+        Named{"PeersByUniqueLabel", {.select_by_unique_label = true}},
+        Named{"OneNodeAPod", {.node_each = true}},
+        Named{"AllOfIt", {.unique_labels = true, .node_each = true}},
+        Named{"TenPods", {.pods = 10, .policies = 12, .namespaces = 2}},
+        Named{"LabelsThatCrossEachOther", {.crossing_labels = true}},
+        Named{"LabelsThatCrossInTenNamespaces", {.namespaces = 10, .crossing_labels = true}},
+        Named{"LabelsThatCrossInOneNamespace", {.namespaces = 1, .crossing_labels = true}},
+        Named{"PeersDrawnByLot", {.random_sets = true}},
+        Named{"SubjectsDrawnByLot", {.namespaces = 5, .random_subjects = true}},
+        Named{"AllDrawnByLot", {.namespaces = 5, .random_sets = true, .random_subjects = true}}),
     [](const auto& param) { return param.param.name; });
 
 }  // namespace
