@@ -10,6 +10,8 @@ import subprocess
 import tempfile
 import time
 
+import machine
+
 
 class ApplianceError(Exception):
     pass
@@ -71,6 +73,7 @@ class Appliance:
         command = [program, "--port", f"in=net_pcap0,rx_pcap={pcap},infinite_rx=1",
                    "--port", "out=net_null0,no-rx=1", "--wire", "in,out", "--workers", "1",
                    "--cores", str(core), "--mbufs", str(frames + 16384), "--max-flows", str(max_flows),
+                   "--memory", str(machine.buffers_mib(frames + 16384) + max_flows * 300 // (1 << 20) + 640),
                    "--socket", socket_path, "--state-dir", os.path.join(self.folder, "state"), *extra]
         with open(self.log, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

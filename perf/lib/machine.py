@@ -30,6 +30,11 @@ def huge_mib_free():
     return pages * int(re.search(r"Hugepagesize:\s+(\d+)", memory).group(1)) // 1024
 
 
+def buffers_mib(frames):
+    """DPDK's memory for a packet buffer a frame. Without huge pages no buffer crosses a 4 KiB page."""
+    return frames * 4096 // (1 << 20)
+
+
 def facts(root):
     commit = first_line("git", "-C", root, "rev-parse", "--short", "HEAD")
     if first_line("git", "-C", root, "status", "--porcelain", "-uno"):

@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import time
 
+import machine
+
 PROGRAM = "dpdk-testpmd"
 
 
@@ -57,7 +59,7 @@ def measure(pcap, frames, core, windows, seconds, huge, prefix):
     if shutil.which(PROGRAM) is None:
         raise PeerError(f"no {PROGRAM} (Debian package dpdk-dev)")
     mbufs = frames + 16384
-    memory = mbufs * 2560 // (1 << 20) + 512
+    memory = machine.buffers_mib(mbufs) + 512
     others = [cpu for cpu in sorted(os.sched_getaffinity(0)) if cpu != core] or [core]
     console = Console(["stdbuf", "-oL", PROGRAM, "--lcores", f"0@{others[0]},1@{core}", "--no-pci", "--no-telemetry",
                        "--file-prefix", prefix, "-m", str(memory), *([] if huge else ["--no-huge"]),
