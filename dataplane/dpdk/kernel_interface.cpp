@@ -80,59 +80,58 @@ void read_attributes(const nlmsghdr* header, KernelInterface& out) {
   }
 }
 
-/// One of ethtool's commands: a head that ends in an array of `count` elements.
-template <typename Head, typename Element>
+/// One of ethtool's commands: `Words` 32-bit words, then an array of `count` elements. The
+/// kernel's own structs for them end in arrays without a length, which C++ does not know.
+template <size_t Words, typename Element>
 class ArrayCommand {
  public:
-  ArrayCommand(const Head& head, size_t count) : bytes_(sizeof head + count * sizeof(Element)) {
-    std::memcpy(bytes_.data(), &head, sizeof head);
+  ArrayCommand(const std::array<uint32_t, Words>& head, size_t count)
+      : bytes_(sizeof head + count * sizeof(Element)) {
+    std::memcpy(bytes_.data(), head.data(), sizeof head);
   }
   Element get(size_t i) const {
     Element e;
-    std::memcpy(&e, bytes_.data() + sizeof(Head) + i * sizeof e, sizeof e);
+    std::memcpy(&e, bytes_.data() + at(i), sizeof e);
     return e;
   }
-  void set(size_t i, const Element& e) {
-    std::memcpy(bytes_.data() + sizeof(Head) + i * sizeof e, &e, sizeof e);
-  }
+  void set(size_t i, const Element& e) { std::memcpy(bytes_.data() + at(i), &e, sizeof e); }
   Result<void> run(const std::string& name, const char* doing) {
     if (const int e = ethtool(name, bytes_.data()); e != 0) return system_error(e, doing, name);
     return {};
   }
 
  private:
+  static size_t at(size_t i) { return Words * sizeof(uint32_t) + i * sizeof(Element); }
+
   std::vector<uint8_t> bytes_;
 };
 
 /// The names of the kernel's offloads, in the order of its bits.
 Result<std::vector<std::string>> feature_names(const std::string& name) {
-  ethtool_sset_info which{};
-  which.cmd = ETHTOOL_GSSET_INFO;
-  which.sset_mask = uint64_t{1} << ETH_SS_FEATURES;
-  ArrayCommand<ethtool_sset_info, uint32_t> size(which, 1);
+  // ethtool_sset_info: command, reserved, a 64-bit mask of the sets asked for.
+  ArrayCommand<4, uint32_t> size({ETHTOOL_GSSET_INFO, 0, 1U << ETH_SS_FEATURES, 0}, 1);
   if (auto r = size.run(name, "asking for its offloads"); !r) return std::move(r).error();
-  ethtool_gstrings head{};
-  head.cmd = ETHTOOL_GSTRINGS;
-  head.string_set = ETH_SS_FEATURES;
-  head.len = size.get(0);
+  const uint32_t count = size.get(0);
   using Text = std::array<char, ETH_GSTRING_LEN>;
-  ArrayCommand<ethtool_gstrings, Text> strings(head, head.len);
+  ArrayCommand<3, Text> strings({ETHTOOL_GSTRINGS, ETH_SS_FEATURES, count}, count);
   if (auto r = strings.run(name, "asking for its offloads"); !r) return std::move(r).error();
   std::vector<std::string> out;
-  for (uint32_t i = 0; i < head.len; ++i) {
+  for (uint32_t i = 0; i < count; ++i) {
     const Text text = strings.get(i);
     out.emplace_back(text.data(), strnlen(text.data(), text.size()));
   }
   return out;
 }
 
+uint32_t blocks_for(const std::vector<std::string>& features) {
+  return static_cast<uint32_t>((features.size() + 31) / 32);
+}
+
 /// Those that merge several frames into one on the way in and are on, as indices into `names`.
 Result<std::vector<size_t>> merging_features(const std::string& name,
                                              const std::vector<std::string>& names) {
-  ethtool_gfeatures head{};
-  head.cmd = ETHTOOL_GFEATURES;
-  head.size = static_cast<uint32_t>((names.size() + 31) / 32);
-  ArrayCommand<ethtool_gfeatures, ethtool_get_features_block> now(head, head.size);
+  const uint32_t blocks = blocks_for(names);
+  ArrayCommand<2, ethtool_get_features_block> now({ETHTOOL_GFEATURES, blocks}, blocks);
   if (auto r = now.run(name, "asking for its offloads"); !r) return std::move(r).error();
   std::vector<size_t> out;
   for (size_t i = 0; i < names.size(); ++i) {
@@ -215,10 +214,8 @@ Result<void> KernelInterface::keep_frames_apart(const std::string& name) {
   if (!merging) return std::move(merging).error();
   if (merging->empty()) return {};
 
-  ethtool_sfeatures head{};
-  head.cmd = ETHTOOL_SFEATURES;
-  head.size = static_cast<uint32_t>((names->size() + 31) / 32);
-  ArrayCommand<ethtool_sfeatures, ethtool_set_features_block> off(head, head.size);
+  const uint32_t blocks = blocks_for(*names);
+  ArrayCommand<2, ethtool_set_features_block> off({ETHTOOL_SFEATURES, blocks}, blocks);
   for (const size_t i : *merging) {
     auto block = off.get(i / 32);
     block.valid |= 1U << i % 32;  // and not requested
