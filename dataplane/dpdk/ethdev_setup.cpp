@@ -30,8 +30,8 @@ bool hands_over_unfinished_checksums(std::string_view driver) {
 }
 
 uint64_t wanted_rx_offloads(const EthDevParams& params, const rte_eth_dev_info& info) {
-  // What a software driver calls an offload it does on our core, and net_tap does it wrongly for
-  // some frames; what the NIC does costs nothing. VLAN tags stay in the frame; nothing is merged.
+  // What a software driver calls an offload it does on our core, for every frame; what the NIC
+  // does costs nothing. VLAN tags stay in the frame; nothing is merged.
   if (params.device.kind != Device::Kind::kPci) return 0;
   if (hands_over_unfinished_checksums(info.driver_name)) return 0;
   constexpr uint64_t kChecksums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM |
