@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a compilation says of itself, what it shares with the one before, and what it does when
+// something does not fit.
+#include "control/compile/compile.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rte_malloc.h>
+
+#include <string>
+#include <vector>
+
+#include "control/compile/frame.hpp"
+#include "tests/unit/compile/cluster.hpp"
+
+namespace rampart {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+const std::string kWeb = R"("app":"web")", kDb = R"("app":"db")";
+const std::string kFromWeb =
+    R"("podSelector":{"matchLabels":{"app":"db"}},"ingress":[{"from":[{"podSelector":{"matchLabels":{"app":"web"}}}],"ports":[{"port":80},{"port":81}]}])";
+
+Cluster web_and_db() {
+  Cluster c;
+  c.ns("x", "").node("n1", "172.16.0.1");
+  c.pod("x/web", 1, kWeb, R"("nodeName":"n1")").pod("x/db", 2, kDb, R"("nodeName":"n1")");
+  c.policy("x/p", kFromWeb);
+  return c;
+}
+
+Revision changed_in(const compile::Compiled& c, const char* address) {
+  return c.rules->addresses->changed_in(*IpAddress::parse(address));
+}
+const Identity& identity(const compile::Compiled& c, const char* address) {
+  return *c.rules->addresses->find(*IpAddress::parse(address));
+}
+
+TEST(Compile, StartupRulesAnswerByModeAlone) {
+  for (const auto mode : {RuleSet::Mode::kDropAll, RuleSet::Mode::kPassAll}) {
+    const auto rules = compile::startup_rules(mode);
+    EXPECT_EQ(rules->mode, mode);
+    EXPECT_EQ(rules->revision, 0U);
+    ASSERT_NE(rules->addresses, nullptr);
+    ASSERT_NE(rules->acl, nullptr);
+  }
+}
+
+TEST(Compile, AnEmptyClusterAllowsEverything) {
+  Cluster c;
+  c.ns("x", "");
+  EXPECT_TRUE(c.allows("192.0.2.1", "192.0.2.2", "GRE"));
+  EXPECT_TRUE(c.allows("2001:db8::1", "2001:db8::2"));
+  EXPECT_EQ(c.compiled().rules->mode, RuleSet::Mode::kByTables);
+  EXPECT_EQ(c.compiled().acl_rules, 0U);
+  EXPECT_EQ(c.compiled().addresses, 0U);
+  EXPECT_TRUE(c.compiled().warnings.empty());
+}
+
+TEST(Compile, CountsWhatItMade) {
+  Cluster c = web_and_db();
+  const compile::Compiled& made = c.compiled();
+  EXPECT_EQ(made.addresses, 5U);  // two pods of two addresses, a node
+  EXPECT_EQ(made.classes, 2U);    // x/web and the rest
+  EXPECT_EQ(made.subjects, 1U);   // x/db
+  EXPECT_EQ(made.policy_entries, 2U);
+  EXPECT_EQ(made.acl_rules, 2U);
+  EXPECT_EQ(made.rules->revision, 1U);
+  ASSERT_EQ(made.policies.size(), 1U);
+  EXPECT_EQ(made.policies[0], (compile::PolicyFacts{{"x", "p"}, 1, 2, ""}));
+  ASSERT_EQ(made.origins->size(), 2U);
+  EXPECT_EQ((*made.origins)[1].port_path(), "spec.ingress[0].ports[1]");
+  const Verdict v = support::ask(*made.rules, *IpAddress::parse("10.0.0.1"),
+                                 *IpAddress::parse("10.0.0.2"), 6, 81);
+  EXPECT_EQ(v.ingress_rule, 2U);
+  EXPECT_EQ(v.egress_rule, 0U);
+  EXPECT_EQ(made.endpoints.at(identity(made, "10.0.0.2").endpoint - 1)->name, "db");
+  EXPECT_EQ(made.endpoints.at(identity(made, "fd00::2").endpoint - 1)->name, "db");
+}
+
+TEST(Compile, WarnsOfWhatItDoesNotEnforce) {
+  Cluster c = web_and_db();
+  c.policy(
+      "x/future",
+      R"("podSelector":{"matchLabels":{"app":"web"}},"ingress":[{"from":[{"bodySelector":{}}]}])");
+  c.item(
+      R"({"apiVersion":"policy.networking.k8s.io/v1alpha1","kind":"AdminNetworkPolicy","metadata":{"name":"all"},"spec":{}})");
+  EXPECT_FALSE(c.allows("x/db", "x/web"));  // isolated, and nothing is allowed
+  EXPECT_TRUE(c.allows("x/web", "x/db"));
+  std::vector<std::string> seen;
+  for (const auto& w : c.compiled().warnings) seen.push_back(w.code + " " + w.object);
+  EXPECT_THAT(seen, ElementsAre("policy-fails-closed NetworkPolicy x/future",
+                                "unsupported-policy AdminNetworkPolicy all"));
+  EXPECT_THAT(c.compiled().warnings[0].message, HasSubstr("bodySelector"));
+  EXPECT_FALSE(c.compiled().policies[0].fails_closed.empty());
+  EXPECT_TRUE(c.compiled().policies[1].fails_closed.empty());
+}
+
+TEST(Stability, APodOfAKnownKindChangesAddressesOnly) {
+  Cluster c = web_and_db();
+  const auto before = c.share();
+  c.pod("x/web-2", 7, kWeb + R"(,"pod-template-hash":"abc")", R"("nodeName":"n1")").apply("ADDED");
+  const compile::Compiled& after = c.compiled();
+  EXPECT_TRUE(c.allows("x/web-2", "x/db"));
+  EXPECT_FALSE(c.allows("x/web-2", "x/db", "TCP/82"));
+  EXPECT_EQ(after.rules->revision, 2U);
+  EXPECT_EQ(after.rules->policy_changed_in, 1U);
+  EXPECT_EQ(after.rules->acl, before->rules->acl);
+  EXPECT_EQ(after.origins, before->origins);
+  EXPECT_EQ(changed_in(after, "10.0.0.7"), 2U);
+  EXPECT_EQ(changed_in(after, "10.0.0.1"), 1U);
+  EXPECT_EQ(identity(after, "10.0.0.1"), identity(*before, "10.0.0.1"));
+  // Two shards changed, one for each address.
+  EXPECT_EQ(after.rules->addresses->shards_shared_with(*before->rules->addresses),
+            2 * AddressMap::kShardsPerFamily - 2);
+  c.apply("DELETED");
+  EXPECT_FALSE(c.allows("10.0.0.7", "x/db"));
+  EXPECT_EQ(c.compiled().rules->policy_changed_in, 1U);
+  EXPECT_EQ(c.compiled().endpoints.size(), 3U);
+  EXPECT_EQ(c.compiled().endpoints[2], nullptr);
+}
+
+TEST(Stability, TheLastPodOfAKindLeavesItsClassBehind) {
+  Cluster c = web_and_db();
+  const auto before = c.share();
+  c.pod("x/web", 1, kWeb, R"("nodeName":"n1")").apply("DELETED");
+  EXPECT_FALSE(c.allows("10.0.0.1", "x/db"));
+  EXPECT_EQ(c.compiled().rules->policy_changed_in, 1U);
+  c.apply("ADDED");
+  EXPECT_TRUE(c.allows("x/web", "x/db"));
+  EXPECT_EQ(c.compiled().rules->policy_changed_in, 1U);
+  EXPECT_EQ(c.compiled().rules->acl, before->rules->acl);
+}
+
+TEST(Stability, APodThatWaitsForItsAddressIsKnownAlready) {
+  Cluster c = web_and_db();
+  c.item(
+      R"({"apiVersion":"v1","kind":"Pod","metadata":{"namespace":"x","name":"late","labels":{"app":"cache"}},)"
+      R"("spec":{"containers":[{"name":"c","image":"i"}]},"status":{"phase":"Pending"}})");
+  c.policy(
+      "x/q",
+      R"("podSelector":{"matchLabels":{"app":"cache"}},"ingress":[{"from":[{"podSelector":{"matchLabels":{"app":"cache"}}}]}])");
+  c.compiled();
+  c.pod("x/late", 9, R"("app":"cache")").apply();
+  EXPECT_FALSE(c.allows("x/web", "x/late"));
+  EXPECT_EQ(c.compiled().rules->policy_changed_in, 1U);
+}
+
+TEST(Stability, ANodeThatComesChangesNobodyElse) {
+  Cluster c = web_and_db();
+  const auto before = c.share();
+  c.node("n0", "172.16.0.9").apply("ADDED");
+  EXPECT_EQ(c.compiled().rules->policy_changed_in, 1U);
+  for (const char* address : {"10.0.0.1", "10.0.0.2", "172.16.0.1"}) {
+    EXPECT_EQ(identity(c.compiled(), address), identity(*before, address)) << address;
+  }
+  EXPECT_EQ(changed_in(c.compiled(), "172.16.0.9"), 2U);
+}
+
+TEST(Stability, ANamespaceThatNobodySelectsSharesTheAcl) {
+  Cluster c = web_and_db();
+  const auto before = c.share();
+  c.ns("y", R"("team":"blue")").apply("ADDED");
+  EXPECT_EQ(c.compiled().rules->policy_changed_in, 1U);
+  EXPECT_EQ(c.compiled().rules->acl, before->rules->acl);
+}
+
+TEST(Stability, ABlockThatMovesIsAChangeOfPolicy) {
+  const auto spec = [](const std::string& cidr) {
+    return R"("podSelector":{"matchLabels":{"app":"db"}},"ingress":[{"from":[{"ipBlock":{"cidr":")" +
+           cidr + R"("}}]}])";
+  };
+  Cluster c = web_and_db();
+  c.policy("x/q", spec("192.0.2.0/24"));
+  const auto before = c.share();
+  EXPECT_TRUE(c.allows("192.0.2.1", "x/db"));
+  // The same classes and ACL, only elsewhere: what must not stay is policy_changed_in.
+  c.policy("x/q", spec("192.0.3.0/24")).apply();
+  EXPECT_FALSE(c.allows("192.0.2.1", "x/db"));
+  EXPECT_TRUE(c.allows("192.0.3.1", "x/db"));
+  EXPECT_EQ(c.compiled().rules->acl, before->rules->acl);
+  EXPECT_EQ(c.compiled().rules->policy_changed_in, 2U);
+}
+
+TEST(Stability, ARenamedPolicyIsAChangeOfPolicy) {
+  // The ACL may stay, but flows would be shown with the wrong name.
+  Cluster c = web_and_db();
+  c.compiled();
+  c.policy("x/p", kFromWeb).apply("DELETED");
+  EXPECT_EQ(c.compiled().rules->policy_changed_in, 2U);
+  c.policy("x/renamed", kFromWeb).apply("ADDED");
+  EXPECT_EQ(c.compiled().rules->policy_changed_in, 3U);
+  EXPECT_EQ((*c.compiled().origins)[0].policy.name, "renamed");
+}
+
+TEST(Stability, ClaimantsOfAnAddressComeAndGo) {
+  Cluster c = web_and_db();
+  c.pod("x/web-2", 2, kWeb);  // the address of x/db
+  EXPECT_TRUE(c.allows("x/web", "x/db"));
+  EXPECT_FALSE(c.allows("172.16.0.9", "x/db"));
+  c.pod("x/web-2", 2, kWeb).apply("DELETED");
+  EXPECT_EQ(changed_in(c.compiled(), "10.0.0.2"), 2U);
+  EXPECT_EQ(identity(c.compiled(), "10.0.0.2").flags, 0U);
+  c.pod("x/web-3", 2, kDb).apply("ADDED");
+  EXPECT_EQ(identity(c.compiled(), "10.0.0.2").flags, Identity::kShared);
+  EXPECT_EQ(changed_in(c.compiled(), "10.0.0.2"), 3U);
+  EXPECT_EQ(c.compiled().warnings.size(), 2U);
+}
+
+TEST(Compile, ClaimantsThatAreAlikeCountOnceAndTooManyDenyAll) {
+  Cluster c = web_and_db();
+  for (int i = 0; i < 20; ++i) c.pod("x/copy-" + std::to_string(i), 50, kWeb);
+  EXPECT_TRUE(c.allows("x/copy-1", "x/db"));
+  EXPECT_THAT(c.compiled().warnings.at(0).message,
+              HasSubstr("and 12 more: traffic passes only if"));
+  Cluster many;
+  for (int i = 0; i < 10; ++i) {
+    many.pod("x/kind-" + std::to_string(i), 50, "", R"("nodeName":"n)" + std::to_string(i) + "\"");
+  }
+  EXPECT_FALSE(many.allows("192.0.2.1", "10.0.0.50"));
+  EXPECT_THAT(many.compiled().warnings.at(0).message, HasSubstr("too many to judge"));
+}
+
+TEST(Limits, APolicyWithoutEndFailsClosedAndHurtsNobodyElse) {
+  std::string peers, ports;
+  for (int i = 0; i < 800; ++i) {
+    const std::string comma = i == 0 ? "" : ",";
+    peers += comma + R"({"ipBlock":{"cidr":"192.)" + std::to_string(i / 250) + "." +
+             std::to_string(i % 250) + R"(.0/25"}})";
+    ports += comma + R"({"port":)" + std::to_string(2 * i + 1) + "}";
+  }
+  Cluster c = web_and_db();
+  c.pod("evil/a", 9, kWeb);
+  c.policy("evil/huge",
+           R"("podSelector":{},"ingress":[{"from":[)" + peers + R"(],"ports":[)" + ports + "]}]");
+  c.policy("evil/small", R"("podSelector":{},"ingress":[{"ports":[{"port":22}]}])");
+  EXPECT_GT(c.compiled().policy_entries, compile::kMaxEntries);
+  EXPECT_FALSE(c.allows("192.0.0.1", "10.0.0.9", "TCP/1"));  // isolated, and allowed nothing
+  EXPECT_TRUE(c.allows("192.0.0.1", "10.0.0.9", "TCP/22"));
+  EXPECT_TRUE(c.allows("x/web", "x/db"));
+  ASSERT_EQ(c.compiled().warnings.size(), 1U);
+  EXPECT_EQ(c.compiled().warnings[0].object, "NetworkPolicy evil/huge");
+  EXPECT_EQ(c.compiled().warnings[0].code, "policy-fails-closed");
+}
+
+/// The stages up to boxes, for those limits that take very large clusters to reach.
+struct Stages {
+  explicit Stages(const kube::ClusterState& state)
+      : demands(compile::collect(state)), groups(demands) {
+    for (const auto& [key, pod] : state.pods) groups.add(*pod);
+    members = compile::find_members(state, demands, groups);
+    zones = compile::cut(demands.blocks);
+    atoms = compile::Atoms(state, groups, zones);
+    boxes = compile::make_boxes(demands, groups, members, zones, atoms);
+  }
+  compile::Demands demands;
+  compile::Groups groups;
+  compile::Members members;
+  compile::Zones zones;
+  compile::Atoms atoms;
+  compile::Boxes boxes;
+};
+
+/// Namespace "a" with one kind of pods, "b" with eight that overlapping policies tell apart.
+Cluster greedy() {
+  Cluster c;
+  c.pod("a/only", 1, kDb).policy("a/p", kFromWeb);
+  for (int i = 0; i < 8; ++i) {
+    std::string labels;
+    for (int bit = 0; bit < 3; ++bit) {
+      if ((i >> bit & 1) != 0)
+        labels += (labels.empty() ? "\"l" : ",\"l") + std::to_string(bit) + R"(":"")";
+    }
+    c.pod("b/pod-" + std::to_string(i), 10 + i, labels);
+  }
+  for (int bit = 0; bit < 3; ++bit) {
+    const std::string n = std::to_string(bit);
+    c.policy("b/p" + n, R"("podSelector":{"matchLabels":{"l)" + n +
+                            R"(":""}},"ingress":[{"ports":[{"port":8)" + n + "}]}]");
+  }
+  return c;
+}
+
+TEST(Limits, SubjectClassesAreSharedFairly) {
+  Cluster c = greedy();
+  const Stages s(*c.compiled().state);
+  const auto enough = compile::number_subjects(s.demands, s.groups, s.members, s.boxes);
+  EXPECT_EQ(enough.count, 8U);  // seven kinds of b's that a policy isolates, and a's
+  const auto few = compile::number_subjects(s.demands, s.groups, s.members, s.boxes, 6);
+  const size_t in = static_cast<size_t>(kube::Direction::kIngress);
+  EXPECT_FALSE(few.shut[in][s.demands.namespaces.at("a")]);
+  EXPECT_TRUE(few.shut[in][s.demands.namespaces.at("b")]);
+  for (uint32_t g = 0; g < s.groups.size(); ++g) {
+    const bool of_a = s.groups.ns(g) == s.demands.namespaces.at("a");
+    const uint16_t wanted = enough.of_group[in][g];
+    if (of_a) {
+      EXPECT_GE(few.of_group[in][g], compile::kFirstOpenClass);
+    } else {
+      EXPECT_EQ(few.of_group[in][g], wanted == 0 ? 0 : compile::kShutClass);
+    }
+  }
+  EXPECT_EQ(few.count, 2U);
+}
+
+TEST(Limits, AclRulesAreSharedFairly) {
+  Cluster c = greedy();
+  const Stages s(*c.compiled().state);
+  const auto subjects = compile::number_subjects(s.demands, s.groups, s.members, s.boxes);
+  const auto peers = compile::number_peers(s.atoms, s.boxes);
+  const auto numbering = compile::number_boxes(s.boxes, subjects, peers);
+  const auto all = compile::make_rules(s.demands, s.boxes, numbering);
+  EXPECT_TRUE(all.without_room.empty());
+  const auto few = compile::make_rules(s.demands, s.boxes, numbering, all.rules.size() - 1);
+  ASSERT_EQ(few.without_room.size(), 1U);
+  EXPECT_EQ(s.demands.policies[few.without_room[0]].policy->ns, "b");
+  EXPECT_LT(few.rules.size(), all.rules.size());
+  EXPECT_EQ(few.of_policy[few.without_room[0]], 0U);
+}
+
+TEST(Limits, ShortMemoryRefusesAndLeavesWhatThereIs) {
+  Cluster c = web_and_db();
+  const auto before = c.share();
+  std::vector<void*> hog;
+  for (size_t size = size_t{256} << 20; size >= 4096; size /= 2) {
+    while (void* block = rte_malloc(nullptr, size, 0)) hog.push_back(block);
+  }
+  auto state = std::make_shared<kube::ClusterState>(*before->state);
+  auto policy = *state->policies.begin()->second;
+  policy.ingress[0].ports[0].port = kube::PolicyPort::Range{90, 99};
+  state->policies.begin()->second = std::make_shared<const kube::NetworkPolicy>(policy);
+  const auto refused = compile::compile(state, 2, before.get());
+  for (void* block : hog) rte_free(block);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kNoMemory);
+  EXPECT_THAT(refused.error().text(), HasSubstr("ACL of 2 rules"));
+  EXPECT_TRUE(c.allows("x/web", "x/db"));
+  const auto now = compile::compile(state, 2, before.get());
+  EXPECT_TRUE(now) << now.error().text();
+}
+
+}  // namespace
+}  // namespace rampart
