@@ -2,6 +2,7 @@
 """What has to be known of the machine to read a figure."""
 
 import datetime
+import os
 import re
 import subprocess
 import time
@@ -48,6 +49,7 @@ def facts(root):
         "commit": commit,
         "cpu": f"{model} ({'/'.join(numbers)}), {mhz / 1000:.1f} GHz",
         "dpdk": first_line("pkg-config", "--modversion", "libdpdk"),
+        "load": f"{os.getloadavg()[0]:.1f}",  # what else the machine was doing: next to nothing, or measure again
         "memory": f"{huge_mib_free()} MiB huge" if huge_mib_free() >= 1024 else "no huge pages",
     }
 
