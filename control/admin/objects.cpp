@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "control/admin/documents.hpp"
 #include "control/admin/json.hpp"
 #include "control/kube/evaluate.hpp"
@@ -12,21 +14,19 @@ std::string_view state_of(const kube::Pod& pod) {
   return pod.addresses.empty() ? "no-address" : "subject";
 }
 
-/// The class that rules know the pod by as a peer. Where several pods claim the address, each
-/// claimant has an identity of its own.
+/// The class that rules know the pod by as a peer; null if they know it by none, or if several pods
+/// of different classes claim its address.
 Json peer_class(const compile::Compiled& compiled, const kube::Pod& pod) {
   if (state_of(pod) != "subject") return {};
   const Identity& found = *compiled.rules->addresses->find(pod.addresses.front());
   if ((found.flags & Identity::kShared) == 0) return found.peer_class;
   const auto& shared = compiled.rules->shared_addresses;
   if (found.endpoint >= shared.size()) return {};
-  for (const Identity& claimant : shared[found.endpoint]) {
-    if (claimant.endpoint != 0 && claimant.endpoint <= compiled.endpoints.size() &&
-        compiled.endpoints[claimant.endpoint - 1] == &pod) {
-      return claimant.peer_class;
-    }
-  }
-  return {};
+  const std::vector<Identity>& claimants = shared[found.endpoint];
+  const bool alike = std::all_of(claimants.begin(), claimants.end(), [&](const Identity& claimant) {
+    return claimant.peer_class == claimants.front().peer_class;
+  });
+  return alike && !claimants.empty() ? Json(claimants.front().peer_class) : Json();
 }
 
 Json isolating(const kube::Evaluator& evaluator, const kube::Pod& pod, kube::Direction direction) {

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/unit/admin/admin_test.hpp"
+
+namespace rampart::admin {
+namespace {
+
+using ::testing::HasSubstr;
+
+FlowRecord flow_of_a_and_b(Revision revision) {
+  FlowRecord flow;
+  flow.source = *IpAddress::parse("10.0.0.1");
+  flow.destination = *IpAddress::parse("10.0.0.2");
+  flow.source_port = 40000;
+  flow.destination_port = 80;
+  flow.protocol = 6;
+  flow.wire = 1;
+  flow.outer_vlan = 100;
+  flow.state = "established";
+  flow.worker = 1;
+  flow.revision = revision;
+  flow.egress_rule = flow.ingress_rule = 0;
+  flow.packets[0] = 3;
+  flow.packets[1] = 2;
+  flow.bytes[0] = 200;
+  flow.bytes[1] = 150;
+  flow.idle_ms = 10;
+  flow.expires_in_ms = 7999000;
+  return flow;
+}
+
+TEST_F(AdminTest, FlowFilters) {
+  get("/v1/flows");
+  EXPECT_EQ(dataplane_.asked.limit, 1000U);
+  EXPECT_FALSE(dataplane_.asked.address || dataplane_.asked.port || dataplane_.asked.protocol);
+  get("/v1/flows?address=fd00::1&port=443&protocol=udp&state=replied&limit=7");
+  EXPECT_EQ(dataplane_.asked.address, *IpAddress::parse("fd00::1"));
+  EXPECT_EQ(dataplane_.asked.port, 443);
+  EXPECT_EQ(dataplane_.asked.protocol, 17);
+  EXPECT_EQ(dataplane_.asked.state, "replied");
+  EXPECT_EQ(dataplane_.asked.limit, 7U);
+  get("/v1/flows?protocol=47&limit=100000");
+  EXPECT_EQ(dataplane_.asked.protocol, 47);
+  for (const char* bad :
+       {"address=web/a", "address=", "port=65536", "port=x", "port=", "port=-1", "protocol=tpc",
+        "protocol=256", "limit=0", "limit=100001", "limit=x", "adress=10.0.0.1"}) {
+    const auto problem = get("/v1/flows?" + std::string(bad), 400);
+    EXPECT_EQ(problem["code"], "bad-request") << bad;
+    EXPECT_EQ(problem["field"], std::string(bad).substr(0, std::string(bad).find('='))) << bad;
+  }
+}
+
+TEST_F(AdminTest, FlowsAreSpelledOut) {
+  put_cluster();
+  const auto& origins = *applier_->in_force()->compiled->origins;
+  FlowRecord flow = flow_of_a_and_b(1);
+  for (uint32_t rule = 1; rule <= origins.size(); ++rule) {
+    (origins[rule - 1].policy.name == "out" ? flow.egress_rule : flow.ingress_rule) = rule;
+  }
+  dataplane_.flows_now = {flow};
+  dataplane_.flows_truncated = true;
+  EXPECT_EQ(get("/v1/flows"), Document::parse(R"({"flows":[{"source":"10.0.0.1",
+    "source_port":40000,"destination":"10.0.0.2","destination_port":80,"protocol":"TCP",
+    "state":"established","wire":1,"vlans":[100],"worker":1,"revision":1,
+    "egress_rule":"web/out egress[0]","ingress_rule":"web/allow ingress[0]","packets":[3,2],
+    "bytes":[200,150],"idle_ms":10,"expires_in_ms":7999000,"source_pod":"web/a",
+    "destination_pod":"web/b"}],"truncated":true})"));
+}
+
+TEST_F(AdminTest, FlowsWithoutPodsRulesOrSnapshot) {
+  FlowRecord flow = flow_of_a_and_b(0);
+  flow.protocol = 47;
+  flow.outer_vlan = flow.inner_vlan = 0;
+  flow.ingress_rule = 1;
+  dataplane_.flows_now = {flow};
+  auto d = get("/v1/flows")["flows"][0];
+  EXPECT_EQ(d["protocol"], "47");
+  EXPECT_EQ(d["vlans"], Document::array());
+  EXPECT_TRUE(d["source_pod"].is_null());
+  EXPECT_TRUE(d["ingress_rule"].is_null());
+  put_cluster();
+  flow.source = *IpAddress::parse("10.0.0.9");
+  flow.destination = *IpAddress::parse("192.0.2.1");
+  dataplane_.flows_now = {flow};
+  d = get("/v1/flows")["flows"][0];
+  EXPECT_TRUE(d["source_pod"].is_null()) << "two pods claim it";
+  EXPECT_TRUE(d["destination_pod"].is_null()) << "a node";
+  EXPECT_TRUE(d["ingress_rule"].is_null()) << "a rule of a revision that is gone";
+}
+
+TEST_F(AdminTest, WorkersThatDoNotAnswer) {
+  dataplane_.flows_error = Error{ErrorCode::kIo, "worker 1 does not answer", "flows"};
+  EXPECT_EQ(get("/v1/flows", 500)["detail"], "flows: worker 1 does not answer");
+}
+
+TEST_F(AdminTest, ExplainsADenial) {
+  put_cluster();
+  const auto d = get("/v1/explain?from=web/a&to=10.9.9.9&protocol=TCP&port=80");
+  EXPECT_EQ(d["revision"], 1);
+  EXPECT_EQ(d["from"], Document::parse(R"({"text":"web/a","address":"10.0.0.1","pod":"web/a"})"));
+  EXPECT_EQ(d["to"], Document::parse(R"({"text":"10.9.9.9","address":"10.9.9.9","pod":null})"));
+  EXPECT_EQ(d["protocol"], "TCP");
+  EXPECT_EQ(d["port"], 80);
+  EXPECT_EQ(d["verdict"], "deny");
+  EXPECT_EQ(d["denied_by"], "egress");
+  EXPECT_EQ(d["egress"]["policies"], Document({"web/out"}));
+  EXPECT_TRUE(d["egress"]["rule"].is_null());
+  EXPECT_EQ(d["ingress"]["isolated"], false);
+  EXPECT_EQ(d["tables_agree"], true);
+  EXPECT_THAT(d["why"].get<std::string>(), HasSubstr("web/a is isolated for egress by web/out"));
+}
+
+TEST_F(AdminTest, ExplainsAnAdmission) {
+  put_cluster();
+  const auto d = get("/v1/explain?from=10.0.0.1&to=web%2Fb&port=80");
+  EXPECT_EQ(d["from"]["pod"], "web/a") << "the pod behind the address";
+  EXPECT_EQ(d["verdict"], "allow");
+  EXPECT_TRUE(d["denied_by"].is_null());
+  EXPECT_EQ(d["ingress"]["rule"], Document::parse(R"({"policy":"web/allow",
+    "path":"spec.ingress[0]","peer":"spec.ingress[0].from[1]","port":"spec.ingress[0].ports[0]"})"));
+  EXPECT_TRUE(d["egress"]["rule"]["port"].is_null()) << "the rule names no ports";
+  EXPECT_EQ(d["tables_agree"], true);
+  EXPECT_EQ(get("/v1/explain?from=web/a&to=web/b&port=81")["denied_by"], "ingress");
+}
+
+TEST_F(AdminTest, ExplainPicksAddressesOfOneFamily) {
+  put_cluster();
+  const auto d = get("/v1/explain?from=web/a&to=fd00::2&protocol=icmp");
+  EXPECT_EQ(d["from"]["address"], "fd00::1");
+  EXPECT_EQ(d["protocol"], "ICMPv6");
+  EXPECT_EQ(d["port"], 0);
+  EXPECT_EQ(get("/v1/explain?from=other/c&to=fd00::2&port=1", 400)["field"], "to");
+}
+
+TEST_F(AdminTest, ExplainOfSharedAndOwnAddresses) {
+  put_cluster();
+  EXPECT_TRUE(get("/v1/explain?from=10.0.0.9&to=web/b&port=80")["from"]["pod"].is_null());
+  const auto own = get("/v1/explain?from=web/a&to=web/a&port=80");
+  EXPECT_EQ(own["verdict"], "allow");
+  EXPECT_EQ(own["tables_agree"], true);
+  const auto node = get("/v1/explain?from=192.0.2.1&to=web/a&port=80");
+  EXPECT_EQ(node["verdict"], "allow");
+  EXPECT_EQ(node["tables_agree"], true);
+}
+
+TEST_F(AdminTest, ExplainRefuses) {
+  EXPECT_EQ(get("/v1/explain?from=web/a&to=web/b&port=80", 409)["code"], "conflict");
+  put_cluster();
+  EXPECT_EQ(get("/v1/explain?to=web/b&port=80", 400)["field"], "from");
+  EXPECT_EQ(get("/v1/explain?from=web/a&port=80", 400)["field"], "to");
+  EXPECT_EQ(get("/v1/explain?from=web/a&to=nonsense&port=80", 400)["field"], "to");
+  EXPECT_EQ(get("/v1/explain?from=web/nobody&to=web/b&port=80", 404)["code"], "not-found");
+  EXPECT_EQ(get("/v1/explain?from=web/new&to=web/b&port=80", 400)["field"], "from");
+  EXPECT_EQ(get("/v1/explain?from=web/a&to=web/b", 400)["field"], "port");
+  EXPECT_EQ(get("/v1/explain?from=web/a&to=web/b&port=65536", 400)["field"], "port");
+  EXPECT_EQ(get("/v1/explain?from=web/a&to=web/b&protocol=tpc&port=1", 400)["field"], "protocol");
+  EXPECT_EQ(get("/v1/explain?from=web/a&to=web/b&port=80&sport=1", 400)["field"], "sport");
+}
+
+}  // namespace
+}  // namespace rampart::admin
