@@ -85,7 +85,7 @@ class Exchange {
 Error explain_failure(const Exchange& exchange, const std::string& path,
                       std::chrono::seconds timeout) {
   const ErrorCodeOfBoost& code = exchange.error();
-  const auto say = [&](ErrorCode kind, std::string what) { return Error{kind, what, path}; };
+  const auto say = [&](ErrorCode kind, const std::string& what) { return Error{kind, what, path}; };
   if (code == beast::error::timeout) {
     return say(ErrorCode::kIo, "no answer within " + std::to_string(timeout.count()) +
                                    " s (--timeout sets how long to wait)");
@@ -117,7 +117,7 @@ Error explain_failure(const Exchange& exchange, const std::string& path,
 
 }  // namespace
 
-Result<Response> Client::call(Request request) const {
+Result<Response> Client::call(const Request& request) const {
   if (socket_path_.size() >= sizeof(sockaddr_un::sun_path)) {
     return Error{ErrorCode::kInvalid,
                  "the path of a socket has less than " +

@@ -35,7 +35,7 @@ class Client {
 
   /// Any answer, also one that refuses. Errors: nobody listens, no permission, time-out, a peer
   /// that does not speak HTTP. `where` is the socket's path.
-  Result<Response> call(Request request) const;
+  Result<Response> call(const Request& request) const;
 
  private:
   std::string socket_path_;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,12 @@
 // words KIND` for names that only rampartd knows.
 namespace rampart::ctl {
 namespace {
+
+std::string concat(std::initializer_list<std::string_view> parts) {
+  std::string text;
+  for (const std::string_view part : parts) text += part;
+  return text;
+}
 
 std::string dashed(const Option& option) {
   std::string text = "--" + std::string(option.name);
@@ -45,7 +52,10 @@ std::string reply(Word word) {
 
 std::string joined(const std::vector<std::string_view>& words) {
   std::string text;
-  for (const std::string_view word : words) text += (text.empty() ? "" : " ") + std::string(word);
+  for (const std::string_view word : words) {
+    if (!text.empty()) text += ' ';
+    text += word;
+  }
   return text;
 }
 
@@ -54,13 +64,13 @@ std::string value_cases(const std::vector<Option>& options, const std::string& p
   std::string out;
   for (const Option& option : options) {
     if (option.takes != Option::Value::kRequired) continue;
-    std::string pattern = prefix + "--" + std::string(option.name);
-    if (option.letter != '\0') pattern += " | " + prefix + "-" + option.letter;
+    std::string pattern = concat({prefix, "--", option.name});
+    if (option.letter != '\0') pattern += concat({" | ", prefix, "-", {&option.letter, 1}});
     const std::string body =
         option.choices.empty()
             ? reply(option.word)
-            : "COMPREPLY=($(compgen -W '" + joined(option.choices) + "' -- \"$current\"))";
-    out += "    " + pattern + ") " + body + "; return ;;\n";
+            : concat({"COMPREPLY=($(compgen -W '", joined(option.choices), "' -- \"$current\"))"});
+    out += concat({"    ", pattern, ") ", body, "; return ;;\n"});
   }
   return out;
 }
@@ -72,8 +82,8 @@ std::string value_options() {
     for (const Option& option : options) {
       if (option.takes != Option::Value::kRequired) continue;
       if (!out.empty()) out += " | ";
-      out += prefix + "--" + std::string(option.name);
-      if (option.letter != '\0') out += " | " + prefix + "-" + option.letter;
+      out += concat({prefix, "--", option.name});
+      if (option.letter != '\0') out += concat({" | ", prefix, "-", {&option.letter, 1}});
     }
   };
   add(common_options(), "*:");
@@ -89,16 +99,17 @@ std::string bash_completion() {
   std::string names, options, values, operands;
   for (const Command& command : command_table()) {
     const std::string name(command.name);
-    names += (names.empty() ? "" : " ") + name;
+    names += concat({names.empty() ? "" : " ", name});
     const std::string own = names_of(command.options);
-    options += "    " + name + ") options=\"" + own + (own.empty() ? "" : " ") + "$options\" ;;\n";
+    options +=
+        concat({"    ", name, ") options=\"", own, own.empty() ? "" : " ", "$options\" ;;\n"});
     values += value_cases(command.options, name + ":");
     for (size_t i = 0; i < command.operands.size(); ++i) {
       const Operand& operand = command.operands[i];
       const std::string body = name == "completion"
                                    ? "COMPREPLY=($(compgen -W 'bash' -- \"$current\"))"
                                    : reply(operand.word);
-      operands += "    " + name + ":" + std::to_string(i) + ") " + body + " ;;\n";
+      operands += concat({"    ", name, ":", std::to_string(i), ") ", body, " ;;\n"});
     }
   }
   values += value_cases(common_options(), "*:");

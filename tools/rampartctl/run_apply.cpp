@@ -162,11 +162,10 @@ int run_apply(Session& session) {
   request.content_type = kJsonType;
   request.body = list_of(*documents);
   if (!plausible(session, *documents, request.body)) return kFailed;
-  const std::string body = dry ? request.body : std::string();
-  const auto sent = send(session, std::move(request),
+  const auto sent = send(session, request,
                          [&](const Json& problem) { return place_in_input(*documents, problem); });
   if (!sent) return kFailed;
-  return dry ? dry_run(session, body, *sent) : show_accepted(session, *sent);
+  return dry ? dry_run(session, request.body, *sent) : show_accepted(session, *sent);
 }
 
 int run_validate(Session& session) {
@@ -185,7 +184,7 @@ int run_validate(Session& session) {
   request.target = "/v1/validate";
   request.content_type = kJsonType;
   request.body = list_of(*documents);
-  const auto sent = send(session, std::move(request),
+  const auto sent = send(session, request,
                          [&](const Json& problem) { return place_in_input(*documents, problem); });
   if (!sent) return kFailed;
   if (session.wants_json()) return session.print_json(sent->response.body);

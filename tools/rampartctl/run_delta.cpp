@@ -73,7 +73,7 @@ int run_delta(Session& session) {
     if (!done) return session.fail(done.error());
   }
   if (places.empty()) return session.fail("the input is empty: no event and no object");
-  const auto sent = send(session, std::move(request), [&](const Json& problem) {
+  const auto sent = send(session, request, [&](const Json& problem) {
     return places.size() < 2 ? std::string() : place_of_line(problem["object"].text(""), places);
   });
   return sent ? show_accepted(session, *sent) : kFailed;

@@ -8,7 +8,7 @@ namespace {
 
 /// "10.0.0.1:80", "[fd00::1]:80"; without a port the address alone.
 std::string endpoint_text(const Json& flow, const std::string& side) {
-  const std::string address = flow[side].text();
+  std::string address = flow[side].text();
   const Json port = flow[side + "_port"];
   if (port.number() == 0) return address;
   const bool v6 = address.find(':') != std::string::npos;

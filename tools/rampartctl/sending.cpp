@@ -54,9 +54,9 @@ bool take_if_match(Session& session, Request& request) {
   return true;
 }
 
-std::optional<Sent> send(Session& session, Request request,
+std::optional<Sent> send(Session& session, const Request& request,
                          const std::function<std::string(const Json&)>& place_of) {
-  auto response = session.try_call(std::move(request));
+  auto response = session.try_call(request);
   if (!response) {
     session.fail(response.error());
     return std::nullopt;

@@ -32,7 +32,7 @@ struct Sent {
 
 /// Sends a request and takes its JSON answer. Nothing if it was refused; then that has been said,
 /// with the place in the input that `place_of` finds for the problem document.
-std::optional<Sent> send(Session& session, Request request,
+std::optional<Sent> send(Session& session, const Request& request,
                          const std::function<std::string(const Json&)>& place_of);
 
 /// What was compiled, skipped and warned of; the same in the answers of PUT, PATCH and validate.

@@ -79,7 +79,7 @@ Session::Session(const Invocation& invocation, Console& console)
   format_ = invocation.value("output", formats.empty() ? std::string_view() : formats.front());
 }
 
-Result<Response> Session::try_call(Request request) {
+Result<Response> Session::try_call(const Request& request) {
   // Compiling a large cluster takes its time; everything else answers at once.
   const bool long_call =
       request.method == "PUT" || request.method == "PATCH" || request.method == "POST";
@@ -91,11 +91,11 @@ Result<Response> Session::try_call(Request request) {
   }
   const std::string path =
       invocation_.value("socket", console_.socket.empty() ? kDefaultSocket : console_.socket);
-  return Client(path, std::chrono::seconds(seconds)).call(std::move(request));
+  return Client(path, std::chrono::seconds(seconds)).call(request);
 }
 
-std::optional<Response> Session::call(Request request) {
-  auto response = try_call(std::move(request));
+std::optional<Response> Session::call(const Request& request) {
+  auto response = try_call(request);
   if (!response) {
     fail(response.error());
     return std::nullopt;
@@ -110,7 +110,7 @@ std::optional<Response> Session::call(Request request) {
 std::optional<Session::Fetched> Session::get(std::string target) {
   Request request;
   request.target = std::move(target);
-  const auto response = call(std::move(request));
+  const auto response = call(request);
   if (!response) return std::nullopt;
   auto answer = Answer::parse(response->body);
   if (!answer) {

@@ -82,9 +82,9 @@ class Session {
 
   /// The answer to a request that was granted. Otherwise says on standard error why not and returns
   /// nothing; `place` may add where in the input the trouble is.
-  std::optional<Response> call(Request request);
+  std::optional<Response> call(const Request& request);
   /// The same without a word; for a command that wants to say it its own way.
-  Result<Response> try_call(Request request);
+  Result<Response> try_call(const Request& request);
 
   /// GETs a JSON document. With -o json it is printed already and `shown` is set. Nothing if there
   /// is none; then standard error says why.

@@ -108,8 +108,8 @@ std::string duration_text(double seconds) {
   };
   if (whole == 0) return show("%llu ms", static_cast<uint64_t>(std::max(0.0, seconds) * 1000), 0);
   if (whole < 120) return show("%llu s", whole, 0);
-  if (whole < 2 * 3600) return show("%llum%02llus", whole / 60, whole % 60);
-  if (whole < 48 * 3600) return show("%lluh%02llum", whole / 3600, whole / 60 % 60);
+  if (whole < 7200) return show("%llum%02llus", whole / 60, whole % 60);
+  if (whole < 172'800) return show("%lluh%02llum", whole / 3600, whole / 60 % 60);
   return show("%llud%02lluh", whole / 86400, whole / 3600 % 24);
 }
 
