@@ -109,7 +109,7 @@ int dry_run(Session& session, const std::string& body, const Sent& sent) {
                   << changes.changed.size() << ", remove " << changes.removed.size()
                   << " (dry run: nothing was changed)\n";
   }
-  print_outcome(session, sent.answer.root());
+  print_outcome(session, sent.answer.root(), Swapped::kNo);
   return kDone;
 }
 
@@ -189,7 +189,7 @@ int run_validate(Session& session) {
   if (!sent) return kFailed;
   if (session.wants_json()) return session.print_json(sent->response.body);
   session.out() << "valid: would be accepted\n";
-  print_outcome(session, sent->answer.root());
+  print_outcome(session, sent->answer.root(), Swapped::kNo);
   return kDone;
 }
 

@@ -128,9 +128,7 @@ int run_status(Session& session) {
   if (!warnings.empty()) session.out() << '\n';
   for (const Json& warning : warnings) {
     session.out() << session.style("warning:", Style::kWarning) << ' '
-                  << printable(warning["object"].text() + ": " + warning["message"].text() + " (" +
-                               warning["code"].text() + ")")
-                  << '\n';
+                  << printable(warning_text(warning)) << '\n';
   }
   return kDone;
 }

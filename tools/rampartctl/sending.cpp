@@ -73,7 +73,7 @@ std::optional<Sent> send(Session& session, const Request& request,
   return Sent{std::move(*response), std::move(*answer)};
 }
 
-void print_outcome(Session& session, const Json& answer) {
+void print_outcome(Session& session, const Json& answer, Swapped swapped) {
   const Json objects = answer["objects"], times = answer["milliseconds"];
   if (objects.exists()) {
     session.out() << "  objects   " << counted(objects["namespaces"].number(), "namespace") << ", "
@@ -88,7 +88,7 @@ void print_outcome(Session& session, const Json& answer) {
   if (times.exists()) {
     session.out() << "  took      decode " << milliseconds(times["decode"]) << ", compile "
                   << milliseconds(times["compile"]);
-    if (times["swap"].exists()) session.out() << ", swap " << milliseconds(times["swap"]);
+    if (swapped == Swapped::kYes) session.out() << ", swap " << milliseconds(times["swap"]);
     session.out() << '\n';
   }
   std::string skipped;
@@ -99,10 +99,7 @@ void print_outcome(Session& session, const Json& answer) {
     session.out() << "  skipped   " << printable(skipped) << " (policy does not speak of them)\n";
   }
   session.out().flush();
-  for (const Json& warning : answer["warnings"].items()) {
-    session.warn(warning["object"].text() + ": " + warning["message"].text() + " (" +
-                 warning["code"].text() + ")");
-  }
+  for (const Json& warning : answer["warnings"].items()) session.warn(warning_text(warning));
 }
 
 int show_accepted(Session& session, const Sent& sent) {
@@ -114,7 +111,7 @@ int show_accepted(Session& session, const Sent& sent) {
     session.out() << "nothing changed: revision " << answer["revision"].text()
                   << " stays in force\n";
   }
-  print_outcome(session, answer);
+  print_outcome(session, answer, answer["changed"].truth() ? Swapped::kYes : Swapped::kNo);
   return kDone;
 }
 

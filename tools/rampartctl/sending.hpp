@@ -35,8 +35,10 @@ struct Sent {
 std::optional<Sent> send(Session& session, const Request& request,
                          const std::function<std::string(const Json&)>& place_of);
 
+enum class Swapped : uint8_t { kNo, kYes };  ///< whether a new rule set came into force
+
 /// What was compiled, skipped and warned of; the same in the answers of PUT, PATCH and validate.
-void print_outcome(Session& session, const Json& answer);
+void print_outcome(Session& session, const Json& answer, Swapped swapped);
 
 /// The answer of PUT and PATCH, as -o says; returns the exit status.
 int show_accepted(Session& session, const Sent& sent);

@@ -73,6 +73,12 @@ Result<Answer> Answer::parse(std::string_view body) {
   return answer;
 }
 
+std::string warning_text(const Json& warning) {
+  const std::string object = warning["object"].text("");
+  return (object.empty() ? object : object + ": ") + warning["message"].text() + " (" +
+         warning["code"].text() + ")";
+}
+
 Session::Session(const Invocation& invocation, Console& console)
     : invocation_(invocation), console_(console) {
   const auto& formats = invocation.command->formats;

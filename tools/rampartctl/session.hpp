@@ -69,6 +69,9 @@ class Answer {
   Json root_;
 };
 
+/// A warning of an answer, for people: "OBJECT: MESSAGE (CODE)".
+std::string warning_text(const Json& warning);
+
 /// One command being carried out.
 class Session {
  public:

@@ -42,10 +42,11 @@ TEST(Status, ShowsWhatIsInForce) {
 }
 
 TEST(Status, BeforeTheFirstSnapshot) {
-  const Stand stand(R"({"version":"0.1.0","state":"running","revision":0,"startup":"drop"})");
+  const Stand stand(R"({"version":"0.1.0","state":"running","revision":0,"startup":"drop",)"
+                    R"("warnings":[{"code":"no-snapshot","object":"","message":"none yet"}]})");
   EXPECT_THAT(stand.run({"status"}).out,
               AllOf(HasSubstr("none yet: no snapshot has been accepted, all IP traffic is dropped"),
-                    Not(HasSubstr("compiled"))));
+                    HasSubstr("\nwarning: none yet (no-snapshot)\n"), Not(HasSubstr("compiled"))));
 }
 
 TEST(Status, JsonIsTheAnswerItself) {
