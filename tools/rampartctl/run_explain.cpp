@@ -83,7 +83,9 @@ void print_direction(Session& session, std::string_view name, std::string_view w
   } else if (isolated) {
     session.out() << "  admitted by  " << (allowed ? "no rule is needed" : "no rule") << '\n';
   }
-  if (const std::string why = direction["why"].text(""); !why.empty()) {
+  // Where policies decided, the lines above say it all.
+  const bool said = isolated && (!allowed || direction["rule"].exists());
+  if (const std::string why = direction["why"].text(""); !said && !why.empty()) {
     session.out() << "  " << printable(why) << '\n';
   }
 }

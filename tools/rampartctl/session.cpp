@@ -158,7 +158,8 @@ int Session::refuse(const Response& response, std::string_view place) {
   if (answer) {
     what = answer->root()["detail"].text("");
     if (what.empty()) what = answer->root()["title"].text("");
-    if (wants_json()) print_json(response.body);
+    // Only where JSON was asked for: what `snapshot > FILE` writes must be a snapshot.
+    if (invocation_.value("output") == "json") print_json(response.body);
   }
   if (what.empty()) what = "refused with HTTP status " + std::to_string(response.status);
   fail(what);

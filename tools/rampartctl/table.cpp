@@ -126,11 +126,13 @@ void Table::print(std::ostream& out, bool colour) const {
     widths.push_back(width);
   }
   const auto print_row = [&](const std::vector<Cell>& row) {
-    for (size_t i = 0; i < columns_.size(); ++i) {
+    size_t end = columns_.size();
+    while (end > 0 && row[end - 1].text.empty()) --end;  // no blanks at the end of a line
+    for (size_t i = 0; i < end; ++i) {
       const std::string& text = row[i].text;
       const std::string padding(widths[i] - display_width(text), ' ');
       const bool right = columns_[i].align == Align::kRight;
-      const bool last = i + 1 == columns_.size();
+      const bool last = i + 1 == end;
       if (right) out << padding;
       out << styled(text, row[i].style, colour);
       if (!right && !last) out << padding;

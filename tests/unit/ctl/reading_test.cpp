@@ -71,7 +71,7 @@ TEST(Policies, OneLineAPolicy) {
   const Outcome outcome = stand.run({"policies"});
   EXPECT_EQ(outcome.out,
             "POLICY     ISOLATES  PODS  INGRESS RULES  EGRESS RULES  COMPILED  NOTE\n"
-            "web/allow  Ingress      4              2             0         3  \n");
+            "web/allow  Ingress      4              2             0         3\n");
   EXPECT_THAT(outcome.err, HasSubstr("is not enforced"));
   const Stand closed(
       R"({"policies":[{"policy":"a/b","types":["Egress"],"pods":1,"fails_closed":"unknown field x"}]})");
@@ -157,7 +157,6 @@ TEST(Explain, ADenialReadsAsASentence) {
             "egress of web/a (10.0.0.1): denied\n"
             "  isolated by  web/out\n"
             "  admitted by  no rule\n"
-            "  \xE2\x80\xA6\n"
             "\n"
             "ingress of 10.9.9.9: allowed\n"
             "  isolated by  no policy\n"
@@ -204,6 +203,12 @@ TEST(Snapshot, IsJsonUnlessATableIsWanted) {
   EXPECT_THAT(stand.run({"snapshot"}).out, StartsWith("{\n  \"kind\": \"List\",\n"));
   EXPECT_EQ(stand.run({"snapshot", "-o", "table"}).out,
             "KIND  NAMESPACE  NAME\nPod   web        a\nNode  -          n1\n");
+}
+
+TEST(Snapshot, ARefusalIsNotWrittenInItsPlace) {
+  const Stand stand(R"({"detail":"none yet"})", 404);
+  EXPECT_EQ(stand.run({"snapshot"}).out, "");
+  EXPECT_EQ(stand.run({"snapshot", "-o", "json"}).out, "{\n  \"detail\": \"none yet\"\n}\n");
 }
 
 TEST(Metrics, ComeAsTheyAre) {

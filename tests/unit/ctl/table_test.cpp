@@ -21,7 +21,7 @@ TEST(Table, ColumnsAreAlignedAndNothingTrails) {
   EXPECT_EQ(printed(table),
             "NAME         PODS  NOTE\n"
             "a              12  first\n"
-            "longer-name     3  \n");
+            "longer-name     3\n");
 }
 
 TEST(Table, WidthIsWhatTheTerminalShows) {
