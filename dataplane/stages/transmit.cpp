@@ -23,7 +23,7 @@ void refuse(Leaving& l, unsigned from, PortWork& work, DropReason why) {
 void send(WorkerState& w, uint8_t in_port, Leaving& l) {
   PortWork& work = w.counters.ports[in_port];
   const WorkerPort& out = w.ports[w.ports[in_port].peer];
-  if (!out.active->load(std::memory_order_relaxed)) {
+  if (!out.active->load(std::memory_order_acquire)) {
     return refuse(l, 0, work, DropReason::kPortDown);
   }
   if (out.tx_queue == kNoQueue) {
@@ -34,11 +34,21 @@ void send(WorkerState& w, uint8_t in_port, Leaving& l) {
     work.given += given;
     return refuse(l, given, work, DropReason::kHandoffFull);
   }
-  const unsigned sent =
-      rte_eth_tx_burst(out.dpdk_port, out.tx_queue, l.mbuf, static_cast<uint16_t>(l.count));
-  work.forwarded += sent;
-  for (unsigned n = 0; n < sent; ++n) work.forwarded_bytes += l.bytes[n];
-  refuse(l, sent, work, DropReason::kTxFull);
+  // Some drivers stop at a frame that they cannot send (too long for their interface): it alone is
+  // to be lost, not those behind it. A queue that is full refuses the next one, too.
+  constexpr unsigned kRefusals = 4;
+  unsigned next = 0;
+  for (unsigned refused = 0; next < l.count; ++refused) {
+    const unsigned sent = rte_eth_tx_burst(out.dpdk_port, out.tx_queue, l.mbuf + next,
+                                           static_cast<uint16_t>(l.count - next));
+    work.forwarded += sent;
+    for (unsigned n = next; n < next + sent; ++n) work.forwarded_bytes += l.bytes[n];
+    next += sent;
+    if (next == l.count) return;
+    if (refused == kRefusals) return refuse(l, next, work, DropReason::kTxFull);
+    ++work.drops[static_cast<unsigned>(DropReason::kTxFull)];
+    rte_pktmbuf_free(l.mbuf[next++]);
+  }
 }
 
 }  // namespace
