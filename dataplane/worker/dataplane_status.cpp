@@ -15,13 +15,13 @@ using namespace std::chrono_literals;
 
 constexpr auto kPatience = 3s;
 
-/// Sleeps until done() or the time is over; says which.
+/// Sleeps until done(), or until the time is over or the workers are told to end; says which.
 template <typename Done>
-bool wait_for(Done&& done) {
+bool wait_for(const WorkerShared& shared, Done&& done) {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   auto pause = 20us;
   while (!done()) {
-    if (std::chrono::steady_clock::now() >= deadline) return false;
+    if (shared.stop.load() || std::chrono::steady_clock::now() >= deadline) return false;
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, 1000us);
   }
@@ -80,7 +80,7 @@ bool DataplaneImpl::collect_reports() const {
   for (const Worker& worker : workers_) {
     worker.mailbox->report_asked.store(next, std::memory_order_release);
   }
-  return wait_for([&] {
+  return wait_for(shared_, [&] {
     return std::all_of(workers_.begin(), workers_.end(), [&](const Worker& worker) {
       return worker.mailbox->report_made.load(std::memory_order_acquire) == next;
     });
@@ -199,7 +199,8 @@ Result<void> DataplaneImpl::ask_worker(Worker& worker, std::unique_ptr<FlowQuery
   if (box.query.load(std::memory_order_acquire) != nullptr) return silent;
   box.query_answered.store(false, std::memory_order_relaxed);
   box.query.store(query.get(), std::memory_order_release);
-  if (wait_for([&box] { return box.query_answered.load(std::memory_order_acquire); })) return {};
+  if (wait_for(shared_, [&box] { return box.query_answered.load(std::memory_order_acquire); }))
+    return {};
   stuck_queries_.push_back(std::move(query));
   return silent;
 }

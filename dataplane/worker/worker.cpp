@@ -23,7 +23,8 @@ unsigned receive(WorkerState& w, const RuleSet& r) noexcept {
   unsigned total = 0;
   for (unsigned port = 0; port < w.port_count; ++port) {
     const WorkerPort& in = w.ports[port];
-    if (in.rx_queue == kNoQueue || !in.active->load(std::memory_order_acquire)) continue;
+    // In this order: the queue is only ours to know while the port is active.
+    if (!in.active->load(std::memory_order_acquire) || in.rx_queue == kNoQueue) continue;
     b.count = rte_eth_rx_burst(in.dpdk_port, in.rx_queue, b.mbuf, Burst::kSize);
     if (b.count == 0) continue;
     b.now = rte_rdtsc();
@@ -109,6 +110,7 @@ void run_worker(WorkerState& w, WorkerShared& shared) noexcept {
     }
   }
   shared.qsbr->offline(w.id);
+  serve_mailbox(w, rte_rdtsc());  // whoever has just asked need not wait for a worker that is gone
   // The thread goes, its counter of the heap with it.
   if (w.heap_now != nullptr) {
     w.counters.heap_bytes = *w.heap_now - w.heap_at_start;

@@ -38,7 +38,7 @@ StageBench::StageBench(uint32_t max_flows, unsigned worker, unsigned workers)
       memory_v6_(zeroed(FlowTable<FlowKeyV6>::bytes_for(max_flows)), &std::free) {
   const std::string number = std::to_string(next_number());
   pool_ = must(Mempool::create({.name = "bench-" + number,
-                                .count = 1023,
+                                .count = 2047,
                                 .cache = 0,
                                 .data_room = Mempool::data_room_for(1500)}));
   w.id = static_cast<WorkerId>(worker);
@@ -51,7 +51,7 @@ StageBench::StageBench(uint32_t max_flows, unsigned worker, unsigned workers)
   for (uint8_t p = 0; p < 2; ++p) {
     w.ports[p].peer = 1 - p;
     w.ports[p].sources = &no_filter_;
-    w.ports[p].active = &active_;
+    w.ports[p].active = &active;
   }
   w.flows_v4 = FlowTable<FlowKeyV4>(memory_v4_.get(), max_flows);
   w.flows_v6 = FlowTable<FlowKeyV6>(memory_v6_.get(), max_flows);
@@ -71,14 +71,19 @@ StageBench::~StageBench() {
   }
 }
 
+rte_mbuf* StageBench::buffer(const Bytes& bytes) {
+  rte_mbuf* m = rte_pktmbuf_alloc(pool_->get());
+  std::memcpy(rte_pktmbuf_append(m, static_cast<uint16_t>(bytes.size())), bytes.data(),
+              bytes.size());
+  return m;
+}
+
 std::vector<StageBench::End> StageBench::run(const std::vector<Frame>& frames) {
   Burst& b = w.burst;
   b.count = 0;
   b.now = now_;
   for (const Frame& frame : frames) {
-    rte_mbuf* m = rte_pktmbuf_alloc(pool_->get());
-    std::memcpy(rte_pktmbuf_append(m, static_cast<uint16_t>(frame.bytes.size())),
-                frame.bytes.data(), frame.bytes.size());
+    rte_mbuf* m = buffer(frame.bytes);
     m->ol_flags = frame.ol_flags;
     b.in_port[b.count] = frame.port;
     b.mbuf[b.count++] = m;

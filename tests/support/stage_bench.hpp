@@ -63,15 +63,19 @@ class StageBench {
   /// Buffers that nobody has given back: forwarded and handed-over frames are taken by run().
   unsigned buffers_out() const { return pool_->in_use(); }
 
+  /// A buffer with these bytes in it.
+  rte_mbuf* buffer(const Bytes& bytes);
+  const Mempool& pool() const { return *pool_; }
+
   WorkerState w;
   std::shared_ptr<RuleSet> rules;
+  std::atomic<bool> active{true};  ///< of both ports
 
  private:
   std::optional<Mempool> pool_;
   std::unique_ptr<void, decltype(&std::free)> memory_v4_, memory_v6_;
   std::vector<HandoffRing> rings_;
   SourceFilter no_filter_;
-  std::atomic<bool> active_{true};
   Mailbox mailbox_;
   Tsc now_ = Tsc{1000} << kTickShift;
 };

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The last step, over a port that is a ring.
+#include <gtest/gtest.h>
+
+#include "dataplane/dpdk/ethdev.hpp"
+#include "tests/support/stage_bench.hpp"
+
+namespace rampart::test {
+namespace {
+
+using enum DropReason;
+
+class Transmit : public testing::Test {
+ protected:
+  /// A burst that came in on port 0 and is allowed.
+  void leave(unsigned count) {
+    Burst& b = bench.w.burst;
+    b.count = count;
+    const Bytes bytes = packet().ipv4("10.0.0.1", "10.0.0.2").udp(1, 2).bytes();
+    for (unsigned i = 0; i < count; ++i) {
+      b.mbuf[i] = bench.buffer(bytes);
+      b.in_port[i] = 0;
+      b.fate[i] = Fate::kForward;
+      b.frame_bytes[i] = static_cast<uint32_t>(bytes.size());
+    }
+    transmit(b, bench.w, *bench.rules);
+  }
+  const PortWork& work() const { return bench.w.counters.ports[0]; }
+  StageBench bench{10, 0, 2};
+};
+
+TEST_F(Transmit, APortThatIsBeingResetTakesNothing) {
+  bench.active = false;
+  leave(3);
+  EXPECT_EQ(bench.drops(kPortDown), 3U);
+  EXPECT_EQ(bench.buffers_out(), 0U);
+}
+
+TEST_F(Transmit, WithoutAQueueOfItsOwnAWorkerHandsOver) {
+  bench.w.ports[1].tx_worker = 1;
+  leave(10);  // the ring holds eight
+  EXPECT_EQ(work().given, 8U);
+  EXPECT_EQ(bench.drops(kHandoffFull), 2U);
+  EXPECT_EQ(bench.buffers_out(), 8U);
+  rte_mbuf* m = nullptr;
+  ASSERT_EQ(bench.w.to[1]->dequeue(&m, 1), 1U);
+  EXPECT_EQ(HandoffTag::purpose(m->hash.usr), HandoffTag::kTransmit);
+  EXPECT_EQ(HandoffTag::in_port(m->hash.usr), 0);
+  rte_pktmbuf_free(m);
+}
+
+TEST_F(Transmit, WhatThePortDoesNotTakeIsCountedAndFreed) {
+  auto port = EthDev::open({.name = "out",
+                            .device = *Device::parse("net_ring_transmit"),
+                            .workers = 1,
+                            .pool = &bench.pool()});
+  ASSERT_TRUE(port) << port.error().text();
+  ASSERT_TRUE(port->start());
+  bench.w.ports[1].dpdk_port = port->id();
+  bench.w.ports[1].tx_queue = 0;
+  leave(64);
+  EXPECT_EQ(work().forwarded, 64U);
+  EXPECT_EQ(work().forwarded_bytes, 64U * 42);
+  // Nobody reads the ring, which holds 1,023.
+  for (unsigned burst = 1; burst < 20; ++burst) leave(64);
+  EXPECT_EQ(work().forwarded, 1023U);
+  EXPECT_EQ(bench.drops(kTxFull), 20U * 64 - 1023);
+  EXPECT_EQ(bench.buffers_out(), 1023U);
+}
+
+}  // namespace
+}  // namespace rampart::test
