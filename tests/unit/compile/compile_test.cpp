@@ -188,12 +188,17 @@ TEST(Stability, ABlockThatMovesIsAChangeOfPolicy) {
 TEST(Stability, ARenamedPolicyIsAChangeOfPolicy) {
   // The ACL may stay, but flows would be shown with the wrong name.
   Cluster c = web_and_db();
-  c.compiled();
-  c.policy("x/p", kFromWeb).apply("DELETED");
-  EXPECT_EQ(c.compiled().rules->policy_changed_in, 2U);
-  c.policy("x/renamed", kFromWeb).apply("ADDED");
-  EXPECT_EQ(c.compiled().rules->policy_changed_in, 3U);
-  EXPECT_EQ((*c.compiled().origins)[0].policy.name, "renamed");
+  const auto before = c.share();
+  auto state = std::make_shared<kube::ClusterState>(*before->state);
+  auto policy = *state->policies.begin()->second;
+  policy.name = "renamed";
+  state->policies.clear();
+  state->policies[{"x", "renamed"}] = std::make_shared<const kube::NetworkPolicy>(policy);
+  const auto after = compile::compile(state, 2, before.get());
+  ASSERT_TRUE(after) << after.error().text();
+  EXPECT_EQ((*after)->rules->acl, before->rules->acl);
+  EXPECT_EQ((*after)->rules->policy_changed_in, 2U);
+  EXPECT_EQ((*(*after)->origins)[0].policy.name, "renamed");
 }
 
 TEST(Stability, ClaimantsOfAnAddressComeAndGo) {
