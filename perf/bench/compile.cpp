@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// The policy compiler over clusters of growing size: a desired state compiled from nothing, one
+// pod of a known kind that comes and goes, and a policy that changes. `acl_ms` is what of it
+// rte_acl takes.
+#include <chrono>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <utility>
+
+#include "control/compile/compile.hpp"
+#include "perf/bench/tsc.hpp"
+#include "tests/support/eal.hpp"
+#include "tests/support/shapes.hpp"
+
+namespace rampart {
+namespace {
+
+using State = std::shared_ptr<const kube::ClusterState>;
+
+State cluster(const benchmark::State& state) {
+  const auto pods = static_cast<size_t>(state.range(0)),
+             policies = static_cast<size_t>(state.range(1));
+  return std::make_shared<const kube::ClusterState>(
+      support::make_cluster({.pods = pods,
+                             .policies = policies,
+                             .namespaces = policies / 10,
+                             .crossing_labels = state.range(2) != 0}));
+}
+
+std::shared_ptr<const compile::Compiled> make(benchmark::State& state, State desired,
+                                              Revision revision,
+                                              const compile::Compiled* previous) {
+  auto made = compile::compile(std::move(desired), revision, previous);
+  if (!made) {
+    state.SkipWithError(made.error().text().c_str());
+    return nullptr;
+  }
+  return *made;
+}
+
+void note(benchmark::State& state, const compile::Compiled& made) {
+  const auto begin = std::chrono::steady_clock::now();
+  auto again = AclTable::build(made.rules->acl->rules(), made.rules->acl->plan());
+  state.counters["acl_ms"] =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  state.counters["rules"] = static_cast<double>(made.acl_rules);
+  state.counters["entries"] = static_cast<double>(made.policy_entries);
+  state.counters["classes"] = static_cast<double>(made.classes);
+  state.counters["subjects"] = static_cast<double>(made.subjects);
+}
+
+void from_nothing(benchmark::State& state) {
+  const State desired = cluster(state);
+  std::shared_ptr<const compile::Compiled> made;
+  for (auto _ : state) made = make(state, desired, 1, nullptr);
+  if (made) note(state, *made);
+}
+
+void one_pod(benchmark::State& state) {
+  const State all = cluster(state);
+  auto fewer = std::make_shared<kube::ClusterState>(*all);
+  fewer->pods.erase(std::next(fewer->pods.begin(), static_cast<ptrdiff_t>(fewer->pods.size() / 2)));
+  auto made = make(state, all, 1, nullptr);
+  Revision revision = 1;
+  for (auto _ : state) {
+    if (!made) break;
+    made = make(state, revision % 2 != 0 ? State(fewer) : all, revision + 1, made.get());
+    ++revision;
+  }
+  if (made && made->rules->policy_changed_in != 1) state.SkipWithError("the policy changed");
+}
+
+void one_policy(benchmark::State& state) {
+  const State all = cluster(state);
+  auto changed = std::make_shared<kube::ClusterState>(*all);
+  auto& entry =
+      std::next(changed->policies.begin(), static_cast<ptrdiff_t>(changed->policies.size() / 2))
+          ->second;
+  auto policy = *entry;
+  policy.isolates_ingress = true;
+  policy.ingress.push_back({{}, {{IpProtocol::kTcp, kube::PolicyPort::Range{7, 7}}}});
+  entry = std::make_shared<const kube::NetworkPolicy>(policy);
+  auto made = make(state, all, 1, nullptr);
+  Revision revision = 1;
+  for (auto _ : state) {
+    if (!made) break;
+    made = make(state, revision % 2 != 0 ? State(changed) : all, revision + 1, made.get());
+    ++revision;
+  }
+}
+
+void sizes(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"pods", "policies", "crossing"})->Unit(benchmark::kMillisecond);
+  for (const int crossing : {0, 1}) {
+    b->Args({1000, 100, crossing})->Args({10000, 1000, crossing})->Args({100000, 10000, crossing});
+  }
+}
+BENCHMARK(from_nothing)->Apply(sizes);
+BENCHMARK(one_pod)->Apply(sizes);
+BENCHMARK(one_policy)->Apply(sizes);
+
+}  // namespace
+}  // namespace rampart
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  if (!rampart::test::start_eal(4096)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  rampart::test::stop_eal();
+  return 0;
+}
