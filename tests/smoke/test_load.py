@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""More than it can take, and things that happen meanwhile: nothing vanishes."""
+
+import json
+import threading
+
+from lib import kube
+from lib.frames import frame, udp
+from lib.net import wait_for
+from lib.runner import smoke
+
+A, B = "10.0.0.1", "10.0.0.2"
+STATE = [kube.namespace("web"), kube.pod("web/a", A, app="a"), kube.pod("web/b", B),
+         kube.policy("web/some", {"app": "a"}, ingress=[{"ports": [kube.port(80, "UDP")]}])]
+
+
+class Background:
+    """Does something over and over in a thread of its own until the block ends."""
+
+    def __init__(self, action):
+        self.action, self.count, self.stop = action, 0, threading.Event()
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        while not self.stop.wait(0.0005):
+            self.action(self.count)
+            self.count += 1
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
+
+
+@smoke(cost=3)
+def test_a_flood_adds_up(lab):
+    """Frames as fast as they can be sent, in part denied: each one is forwarded or has a reason,
+    those that the port had no room for included, and what was forwarded came out."""
+    wire = lab.wire()
+    lab.start(objects=STATE)
+    there = [frame(udp(1024 + i % 5000, 80), A, B) for i in range(15000)]
+    back = [frame(udp(1024 + i % 5000, 80 + i % 2), B, A) for i in range(15000)]
+    for one, other in zip(there, back):
+        wire.left.send(one)
+        wire.right.send(other)
+    wait_for("all frames to be counted",
+             lambda: lab.daemon.stats()["total"]["received"] == len(there) + len(back))
+    lab.daemon.settled()
+    stats = {p["name"]: p for p in lab.daemon.check_laws()["ports"]}
+    assert stats["a"]["received"] == len(there) and stats["b"]["received"] == len(back), stats
+    assert 0 < stats["b"]["drops"]["denied_ingress"] <= len(back) // 2, stats
+    assert set(stats["a"]["drops"]) <= {"rx_missed", "tx_full", "handoff_full"}, stats
+    for end, name, sent in ((wire.right, "b", there), (wire.left, "a", back)):
+        out = end.take_until(stats[name]["sent"])
+        assert len(out) == stats[name]["sent"] > 0 and set(out) <= set(sent), name
+
+
+@smoke(cost=3)
+def test_resets_under_traffic_add_up(lab):
+    """Ports are taken away and come back while packets flow both ways."""
+    wire = lab.wire()
+    lab.start(objects=STATE)
+    forward, denied = frame(udp(9000, 80), A, B), frame(udp(9000, 81), B, A)
+
+    def knock(_):
+        wire.left.send(forward)
+        wire.right.send(denied)
+
+    with Background(knock) as knocking:
+        for turn in range(10):
+            answer = lab.daemon.call("POST", f"/v1/ports/{'ab'[turn % 2]}/reset")
+            assert answer.status == 200, answer
+            lab.daemon.check_laws()
+            seen = knocking.count
+            wait_for("more traffic", lambda n=seen: knocking.count > n + 5)
+    lab.daemon.settled()
+    assert wire.left.take() == [] and set(wire.right.take()) == {forward}
+    wire.passes(forward)
+    wire.drops(denied, "denied_ingress", back=True)
+
+
+@smoke(workers=(1,), cost=3)
+def test_a_long_compilation_keeps_nobody_waiting(lab):
+    """Questions are answered and packets judged by the old revision until the new one is there."""
+    wire = lab.wire()
+    lab.start(objects=STATE)
+    pods = [kube.pod(f"web/p{i}", f"10.1.{i >> 8}.{i & 255}", unique=f"u{i}") for i in range(3000)]
+    policies = [kube.policy(f"web/n{i}", {"unique": f"u{i}"}, ingress=[
+        {"ports": [kube.port(1000 + j * 7 + i) for j in range(4)]}]) for i in range(3000)]
+    body = json.dumps(kube.listing(*STATE, *pods, *policies))
+    answers, meanwhile = [], 0
+    feeder = threading.Thread(target=lambda: answers.append(
+        lab.daemon.call("PUT", "/v1/snapshot", body, timeout=100)))
+    feeder.start()
+    while feeder.is_alive():
+        wire.passes(frame(udp(lab.number(), 80), B, A), back=True)
+        wire.drops(frame(udp(lab.number(), 81), B, A), "denied_ingress", back=True)
+        if not answers and lab.daemon.get("/v1/status")["revision"] == 1:
+            meanwhile += 1
+    feeder.join()
+    assert answers[0].status == 200 and answers[0].json["revision"] == 2, answers
+    assert meanwhile > 0, "nothing could be asked while it compiled"
