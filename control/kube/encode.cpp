@@ -1,30 +1,103 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Written piece by piece into one string: a state of 100,000 pods is written anew with each of its
+// revisions, and a tree of JSON values for each object would cost ten times as much.
 #include "control/kube/encode.hpp"
 
-#include <algorithm>
-#include <nlohmann/json.hpp>
+#include <charconv>
 #include <string_view>
-#include <utility>
 
 namespace rampart::kube {
 namespace {
 
-using Json = nlohmann::ordered_json;
+/// A JSON writer that puts the commas.
+class Writer {
+ public:
+  explicit Writer(std::string& out) : out_(out) {}
 
-Json encode_labels(const Labels& labels) {
-  Json out = Json::object();
-  for (const auto& [key, value] : labels) out[key] = value;
-  return out;
-}
+  void open(char bracket) {
+    separate();
+    out_ += bracket;
+    first_ = true;
+  }
+  void close(char bracket) {
+    out_ += bracket;
+    first_ = false;
+  }
+  void key(std::string_view name) {
+    separate();
+    quote(name);
+    out_ += ':';
+    first_ = true;  // what follows is its value
+  }
+  void string(std::string_view text) {
+    separate();
+    quote(text);
+  }
+  void number(uint64_t value) {
+    separate();
+    char digits[20];
+    out_.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
+  }
+  void yes() { raw("true"); }
+  /// JSON text as it is.
+  void raw(std::string_view json) {
+    separate();
+    out_ += json;
+  }
+  void member(std::string_view name, std::string_view text) {
+    key(name);
+    string(text);
+  }
 
-Json header(std::string_view api_version, std::string_view kind, const std::string& ns,
-            const std::string& name, const Labels& labels) {
-  Json out{{"apiVersion", api_version}, {"kind", kind}};
-  Json& metadata = out["metadata"] = Json::object();
-  metadata["name"] = name;
-  if (!ns.empty()) metadata["namespace"] = ns;
-  if (!labels.empty()) metadata["labels"] = encode_labels(labels);
-  return out;
+ private:
+  void separate() {
+    if (!first_) out_ += ',';
+    first_ = false;
+  }
+  /// RFC 8259 §7. The text is UTF-8: the reader saw to that.
+  void quote(std::string_view text) {
+    out_ += '"';
+    size_t done = 0;
+    for (size_t i = 0; i < text.size(); ++i) {
+      const char c = text[i];
+      const bool control = static_cast<unsigned char>(c) < 0x20;
+      if (!control && c != '"' && c != '\\') continue;
+      out_ += text.substr(done, i - done);
+      done = i + 1;
+      static constexpr char kHex[] = "0123456789abcdef";
+      if (control) {
+        out_ += "\\u00";
+        out_ += kHex[c >> 4];
+        out_ += kHex[c & 15];
+      } else {
+        out_ += '\\';
+        out_ += c;
+      }
+    }
+    out_ += text.substr(done);
+    out_ += '"';
+  }
+
+  std::string& out_;
+  bool first_ = true;
+};
+
+void write_header(Writer& w, std::string_view api_version, std::string_view kind,
+                  std::string_view ns, std::string_view name, const Labels& labels) {
+  w.member("apiVersion", api_version);
+  w.member("kind", kind);
+  w.key("metadata");
+  w.open('{');
+  w.member("name", name);
+  if (!ns.empty()) w.member("namespace", ns);
+  if (!labels.empty()) {
+    w.key("labels");
+    w.open('{');
+    for (const auto& [key, value] : labels) w.member(key, value);
+    w.close('}');
+  }
+  w.close('}');
 }
 
 std::string_view protocol_name(IpProtocol protocol) {
@@ -32,51 +105,73 @@ std::string_view protocol_name(IpProtocol protocol) {
   return protocol == IpProtocol::kSctp ? "SCTP" : "TCP";
 }
 
-Json ip_list(const std::vector<IpAddress>& addresses) {
-  Json out = Json::array();
-  for (const IpAddress& address : addresses) out.push_back({{"ip", address.text()}});
-  return out;
-}
-
-Json encode(const Namespace& ns) {
-  return header("v1", "Namespace", {}, ns.name, ns.labels);
-}
-
-Json encode(const Node& node) {
-  Json out = header("v1", "Node", {}, node.name, node.labels);
-  Json& addresses = out["status"]["addresses"] = Json::array();
-  for (const IpAddress& address : node.addresses) {
-    addresses.push_back({{"type", "InternalIP"}, {"address", address.text()}});
+/// [{NAME: ADDRESS}, …]; `type` too, if there is one.
+void write_addresses(Writer& w, std::string_view list, std::string_view name,
+                     const std::vector<IpAddress>& addresses, std::string_view type = {}) {
+  w.key(list);
+  w.open('[');
+  for (const IpAddress& address : addresses) {
+    w.open('{');
+    if (!type.empty()) w.member("type", type);
+    w.member(name, address.text());
+    w.close('}');
   }
-  return out;
+  w.close(']');
 }
 
-Json encode(const Pod& pod) {
-  Json out = header("v1", "Pod", pod.ns, pod.name, pod.labels);
-  Json spec = Json::object(), status = Json::object();
-  if (!pod.node_name.empty()) spec["nodeName"] = pod.node_name;
-  if (pod.host_network) spec["hostNetwork"] = true;
-  if (!pod.ports.empty()) {
-    Json ports = Json::array();
-    for (const ContainerPort& port : pod.ports) {
-      Json one = Json::object();
-      if (!port.name.empty()) one["name"] = port.name;
-      one["protocol"] = protocol_name(port.protocol);
-      one["containerPort"] = port.number;
-      ports.push_back(std::move(one));
-    }
-    // Which of its containers has a port decides nothing and is not known any more.
-    spec["containers"] = Json::array({{{"name", "all"}, {"ports", std::move(ports)}}});
+void write(Writer& w, const Namespace& ns) {
+  write_header(w, "v1", "Namespace", {}, ns.name, ns.labels);
+}
+
+void write(Writer& w, const Node& node) {
+  write_header(w, "v1", "Node", {}, node.name, node.labels);
+  w.key("status");
+  w.open('{');
+  write_addresses(w, "addresses", "address", node.addresses, "InternalIP");
+  w.close('}');
+}
+
+/// Which of its containers has a port decides nothing and is not known any more.
+void write_ports(Writer& w, const std::vector<ContainerPort>& ports) {
+  w.key("containers");
+  w.open('[');
+  w.open('{');
+  w.member("name", "all");
+  w.key("ports");
+  w.open('[');
+  for (const ContainerPort& port : ports) {
+    w.open('{');
+    if (!port.name.empty()) w.member("name", port.name);
+    w.member("protocol", protocol_name(port.protocol));
+    w.key("containerPort");
+    w.number(port.number);
+    w.close('}');
   }
-  status["phase"] = pod.finished ? "Succeeded" : "Running";
-  if (!pod.host_addresses.empty()) status["hostIPs"] = ip_list(pod.host_addresses);
+  w.close(']');
+  w.close('}');
+  w.close(']');
+}
+
+void write(Writer& w, const Pod& pod) {
+  write_header(w, "v1", "Pod", pod.ns, pod.name, pod.labels);
+  w.key("spec");
+  w.open('{');
+  if (!pod.node_name.empty()) w.member("nodeName", pod.node_name);
+  if (pod.host_network) {
+    w.key("hostNetwork");
+    w.yes();
+  }
+  if (!pod.ports.empty()) write_ports(w, pod.ports);
+  w.close('}');
+  w.key("status");
+  w.open('{');
+  w.member("phase", pod.finished ? "Succeeded" : "Running");
+  if (!pod.host_addresses.empty()) write_addresses(w, "hostIPs", "ip", pod.host_addresses);
   if (!pod.addresses.empty()) {
-    status["podIP"] = pod.addresses.front().text();
-    status["podIPs"] = ip_list(pod.addresses);
+    w.member("podIP", pod.addresses.front().text());
+    write_addresses(w, "podIPs", "ip", pod.addresses);
   }
-  if (!spec.empty()) out["spec"] = std::move(spec);
-  out["status"] = std::move(status);
-  return out;
+  w.close('}');
 }
 
 std::string_view operator_name(LabelRequirement::Op op) {
@@ -94,92 +189,143 @@ std::string_view operator_name(LabelRequirement::Op op) {
 }
 
 /// Equalities go to matchLabels, as people write them; a key has room there only once.
-Json encode(const LabelSelector& selector) {
-  Json labels = Json::object(), expressions = Json::array();
+void write_selector(Writer& w, std::string_view name, const LabelSelector& selector) {
+  std::vector<const LabelRequirement*> labels, expressions;
   for (const LabelRequirement& r : selector.requirements) {
-    if (r.op == LabelRequirement::Op::kIn && r.values.size() == 1 && !labels.contains(r.key)) {
-      labels[r.key] = r.values.front();
-      continue;
+    const bool equality = r.op == LabelRequirement::Op::kIn && r.values.size() == 1;
+    const bool taken = !labels.empty() && labels.back()->key == r.key;  // they are sorted by key
+    (equality && !taken ? labels : expressions).push_back(&r);
+  }
+  w.key(name);
+  w.open('{');
+  if (!labels.empty()) {
+    w.key("matchLabels");
+    w.open('{');
+    for (const auto* r : labels) w.member(r->key, r->values.front());
+    w.close('}');
+  }
+  if (!expressions.empty()) {
+    w.key("matchExpressions");
+    w.open('[');
+    for (const auto* r : expressions) {
+      w.open('{');
+      w.member("key", r->key);
+      w.member("operator", operator_name(r->op));
+      if (!r->values.empty()) {
+        w.key("values");
+        w.open('[');
+        for (const std::string& value : r->values) w.string(value);
+        w.close(']');
+      }
+      w.close('}');
     }
-    Json one{{"key", r.key}, {"operator", operator_name(r.op)}};
-    if (!r.values.empty()) one["values"] = r.values;
-    expressions.push_back(std::move(one));
+    w.close(']');
   }
-  Json out = Json::object();
-  if (!labels.empty()) out["matchLabels"] = std::move(labels);
-  if (!expressions.empty()) out["matchExpressions"] = std::move(expressions);
-  return out;
+  w.close('}');
 }
 
-Json encode(const PolicyPeer& peer) {
-  Json out = Json::object();
-  if (peer.pod_selector) out["podSelector"] = encode(*peer.pod_selector);
-  if (peer.namespace_selector) out["namespaceSelector"] = encode(*peer.namespace_selector);
+void write_peer(Writer& w, const PolicyPeer& peer) {
+  w.open('{');
+  if (peer.pod_selector) write_selector(w, "podSelector", *peer.pod_selector);
+  if (peer.namespace_selector) write_selector(w, "namespaceSelector", *peer.namespace_selector);
   if (peer.ip_block) {
-    Json& block = out["ipBlock"] = {{"cidr", peer.ip_block->cidr.text()}};
-    for (const IpPrefix& prefix : peer.ip_block->except) block["except"].push_back(prefix.text());
+    w.key("ipBlock");
+    w.open('{');
+    w.member("cidr", peer.ip_block->cidr.text());
+    if (!peer.ip_block->except.empty()) {
+      w.key("except");
+      w.open('[');
+      for (const IpPrefix& prefix : peer.ip_block->except) w.string(prefix.text());
+      w.close(']');
+    }
+    w.close('}');
   }
-  return out;
+  w.close('}');
 }
 
-Json encode(const PolicyPort& port) {
-  Json out{{"protocol", protocol_name(port.protocol)}};
+void write_port(Writer& w, const PolicyPort& port) {
+  w.open('{');
+  w.member("protocol", protocol_name(port.protocol));
   if (const auto* range = std::get_if<PolicyPort::Range>(&port.port)) {
-    out["port"] = range->first;
-    if (range->last != range->first) out["endPort"] = range->last;
+    w.key("port");
+    w.number(range->first);
+    if (range->last != range->first) {
+      w.key("endPort");
+      w.number(range->last);
+    }
   } else if (const auto* name = std::get_if<PolicyPort::Name>(&port.port)) {
-    out["port"] = *name;
+    w.member("port", *name);
   }
-  return out;
+  w.close('}');
 }
 
-Json encode(const std::vector<PolicyRule>& rules, std::string_view peers_name) {
-  Json out = Json::array();
+void write_rules(Writer& w, std::string_view name, std::string_view peers_name,
+                 const std::vector<PolicyRule>& rules) {
+  if (rules.empty()) return;
+  w.key(name);
+  w.open('[');
   for (const PolicyRule& rule : rules) {
-    Json one = Json::object();
-    for (const PolicyPeer& peer : rule.peers) one[std::string(peers_name)].push_back(encode(peer));
-    for (const PolicyPort& port : rule.ports) one["ports"].push_back(encode(port));
-    out.push_back(std::move(one));
+    w.open('{');
+    if (!rule.peers.empty()) {
+      w.key(peers_name);
+      w.open('[');
+      for (const PolicyPeer& peer : rule.peers) write_peer(w, peer);
+      w.close(']');
+    }
+    if (!rule.ports.empty()) {
+      w.key("ports");
+      w.open('[');
+      for (const PolicyPort& port : rule.ports) write_port(w, port);
+      w.close(']');
+    }
+    w.close('}');
   }
-  return out;
+  w.close(']');
 }
 
-std::string text_of(const NetworkPolicy& policy) {
-  Json out = header("networking.k8s.io/v1", "NetworkPolicy", policy.ns, policy.name, {});
-  if (!policy.raw_spec.empty()) {
-    // It holds what this version does not know, and goes back out as it came.
-    std::string text = out.dump();
-    text.back() = ',';
-    return text + "\"spec\":" + policy.raw_spec + "}";
-  }
-  Json spec{{"podSelector", encode(policy.subject)}};
-  Json& types = spec["policyTypes"] = Json::array();
-  if (policy.isolates_ingress) types.push_back("Ingress");
-  if (policy.isolates_egress) types.push_back("Egress");
-  if (!policy.ingress.empty()) spec["ingress"] = encode(policy.ingress, "from");
-  if (!policy.egress.empty()) spec["egress"] = encode(policy.egress, "to");
-  out["spec"] = std::move(spec);
-  return out.dump();
+void write(Writer& w, const NetworkPolicy& policy) {
+  write_header(w, "networking.k8s.io/v1", "NetworkPolicy", policy.ns, policy.name, {});
+  w.key("spec");
+  // It holds what this version does not know, and goes back out as it came.
+  if (!policy.raw_spec.empty()) return w.raw(policy.raw_spec);
+  w.open('{');
+  write_selector(w, "podSelector", policy.subject);
+  w.key("policyTypes");
+  w.open('[');
+  if (policy.isolates_ingress) w.string("Ingress");
+  if (policy.isolates_egress) w.string("Egress");
+  w.close(']');
+  write_rules(w, "ingress", "from", policy.ingress);
+  write_rules(w, "egress", "to", policy.egress);
+  w.close('}');
 }
 
-void append(std::string& out, bool& first, std::string_view object) {
-  out += first ? "\n" : ",\n";
-  out += object;
+/// Each object on a line of its own.
+template <typename T>
+void write_object(std::string& out, bool& first, const T& object) {
+  out += first ? "\n{" : ",\n{";
   first = false;
+  Writer w(out);
+  write(w, object);
+  out += '}';
 }
 
 }  // namespace
 
 std::string encode_snapshot(const ClusterState& state) {
   std::string out = R"({"apiVersion":"v1","kind":"List","items":[)";
+  out.reserve(512 * (state.pods.size() + state.policies.size()) + 4096);
   bool first = true;
   for (const auto& [key, ns] : state.namespaces) {
-    if (!ns->implied) append(out, first, encode(*ns).dump());
+    if (!ns->implied) write_object(out, first, *ns);
   }
-  for (const auto& [key, node] : state.nodes) append(out, first, encode(*node).dump());
-  for (const auto& [key, pod] : state.pods) append(out, first, encode(*pod).dump());
-  for (const auto& [key, policy] : state.policies) append(out, first, text_of(*policy));
-  for (const auto& [key, policy] : state.unsupported) append(out, first, policy->json);
+  for (const auto& [key, node] : state.nodes) write_object(out, first, *node);
+  for (const auto& [key, pod] : state.pods) write_object(out, first, *pod);
+  for (const auto& [key, policy] : state.policies) write_object(out, first, *policy);
+  for (const auto& [key, policy] : state.unsupported) {
+    out += (first ? "\n" : ",\n") + policy->json;
+    first = false;
+  }
   return out + "\n]}\n";
 }
 

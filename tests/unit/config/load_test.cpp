@@ -16,7 +16,6 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using Strings = std::vector<std::string>;
 
 /// A file in a folder of its own, gone at the end of the test.

@@ -70,6 +70,14 @@ TEST(Encode, PodsNodesAndNamespaces) {
      "status":{"phase":"Pending","podIP":"10.0.0.2","podIPs":[{"ip":"10.0.0.1"},{"ip":"fd00::2"}]}})"));
 }
 
+TEST(Encode, TextsThatNeedEscapes) {
+  const std::string text = round_trip(list(R"(
+    {"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"web"},
+     "spec":{"nodeName":"a\"b\\c\n\u0001\u00e9",
+             "containers":[{"ports":[{"containerPort":1,"name":"x\ty\u001f"}]}]}})"));
+  EXPECT_THAT(text, HasSubstr(R"("nodeName":"a\"b\\c\u000a\u0001é")"));
+}
+
 TEST(Encode, PoliciesOfEveryShape) {
   const std::string text = round_trip(list(R"(
     {"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"a","namespace":"web"},
