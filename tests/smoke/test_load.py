@@ -103,3 +103,30 @@ def test_a_long_compilation_keeps_nobody_waiting(lab):
     feeder.join()
     assert answers[0].status == 200 and answers[0].json["revision"] == 2, answers
     assert meanwhile > 0, "nothing could be asked while it compiled"
+
+
+@smoke(workers=(2,))
+def test_feeders_at_once_lose_nothing(lab):
+    """Every change becomes a revision of its own; of many that expect one revision, one wins."""
+    lab.wire()
+    lab.start(objects=STATE)
+    answers = []
+
+    def feed(method, headers, body):
+        answers.append(lab.daemon.call(method, "/v1/snapshot", body, headers))
+
+    def all_at_once(method, headers, bodies):
+        answers.clear()
+        threads = [threading.Thread(target=feed, args=(method, headers, b)) for b in bodies]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    all_at_once("PATCH", {}, [kube.lines(kube.event("ADDED", kube.pod(f"web/x{i}", f"10.2.0.{i}")))
+                              for i in range(1, 41)])
+    assert sorted(a.json["revision"] for a in answers) == list(range(2, 42)), answers
+    assert lab.daemon.get("/v1/status")["objects"]["pods"] == 42
+    all_at_once("PUT", {"If-Match": '"41"'}, [
+        json.dumps(kube.listing(*STATE, kube.pod(f"web/y{i}", f"10.3.0.{i}"))) for i in range(1, 21)])
+    assert sorted(a.status for a in answers) == [200] + [412] * 19, answers

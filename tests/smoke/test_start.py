@@ -69,7 +69,7 @@ def test_a_config_file_says_the_same_as_options(lab):
 
 @smoke(workers=(1,), cost=2)
 def test_a_second_daemon_on_the_socket_is_refused(lab):
-    """And one that died leaves nothing that keeps the next from starting."""
+    """Likewise one on its state directory; one that died keeps nobody from starting."""
     how = {"devices": NULLS, "wires": [("x", "y")]}
     first = lab.start(**how)
     second = lab.make(folder="second", **how)
@@ -77,6 +77,10 @@ def test_a_second_daemon_on_the_socket_is_refused(lab):
     second.launch()
     assert second.process.wait(60) == 1
     assert first.socket_path in "\n".join(second.log())
+    third = lab.make("--state-dir", os.path.join(first.folder, "state"), folder="third", **how)
+    third.launch()
+    assert third.process.wait(60) == 1
+    assert os.path.join(first.folder, "state") in "\n".join(third.log())
     assert first.get("/v1/status")["state"] == "running"
     first.kill()
     assert os.path.exists(first.socket_path)
