@@ -183,6 +183,10 @@ def test_a_status_that_a_stranger_can_read(lab):
     assert status["flows"] == {"live": 1, "max": status["flows"]["max"]}
     assert status["memory"]["mib"] > 0 and status["memory"]["mbufs_free"] > 0
     text = lab.daemon.call("GET", "/metrics").body.decode()
+    for line in ('rampart_port_received_packets_total{port="a"} 1', "rampart_revision 1",
+                 'rampart_port_forwarded_packets_total{port="a"} 1',
+                 'rampart_port_sent_packets_total{port="b"} 1'):
+        assert line in text.splitlines(), f"{line} is not in {text}"
     families = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE ")}
     assert families and all(f.startswith("rampart_") for f in families), families
     for line in text.splitlines():

@@ -46,7 +46,7 @@ class Daemon:
         self.socket_path = socket_path or os.path.join(folder, "rampart.sock")
         self.log_path = os.path.join(folder, "rampartd.log")
         self.process = None
-        self.last_stats = None
+        self.buffers = None  # packet buffers that were free at the start
 
     def command(self):
         words = ["ip", "netns", "exec", self.ns.name, self.binary, "--socket", self.socket_path]
@@ -66,7 +66,11 @@ class Daemon:
     def start(self):
         self.launch()
         wait_for("rampartd to run", self._runs, seconds=60)
+        self.buffers = self._free_buffers()
         return self
+
+    def _free_buffers(self):
+        return self.get("/v1/status")["memory"]["mbufs_free"]
 
     def _runs(self):
         if self.process.poll() is not None:
@@ -105,8 +109,7 @@ class Daemon:
         return answer.json
 
     def stats(self):
-        self.last_stats = self.get("/v1/stats")
-        return self.last_stats
+        return self.get("/v1/stats")
 
     def port(self, name):
         return next(p for p in self.stats()["ports"] if p["name"] == name)
@@ -147,10 +150,14 @@ class Daemon:
         return stats
 
     def finish(self):
-        """The laws, then a clean end."""
+        """The laws, no buffer lost, then a clean end."""
         self.check_laws()
         self.settled()
         self.check_laws()
+        # net_af_xdp keeps sent frames until it needs the room in its ring.
+        if not any("net_af_xdp" in device for device in self.devices.values()):
+            wait_for("every packet buffer to be free again",
+                     lambda: self._free_buffers() == self.buffers, seconds=5)
         self.terminate()
 
     def terminate(self, seconds=10):
