@@ -200,12 +200,6 @@ Atoms::Atoms(const kube::ClusterState& state, const Groups& groups, const Zones&
   }
 }
 
-std::optional<uint32_t> Atoms::find(uint64_t key) const {
-  const auto found = std::lower_bound(keys_.begin(), keys_.end(), key);
-  if (found == keys_.end() || *found != key) return std::nullopt;
-  return static_cast<uint32_t>(found - keys_.begin());
-}
-
 Range Atoms::of_zone(uint32_t zone) const {
   const auto begin = std::lower_bound(keys_.begin(), keys_.end(), uint64_t{zone} << 32);
   const auto end = std::lower_bound(begin, keys_.end(), uint64_t{zone + 1} << 32);

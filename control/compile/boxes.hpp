@@ -23,10 +23,13 @@ class Atoms {
 
   uint32_t size() const { return static_cast<uint32_t>(keys_.size()); }
   /// The atom of addresses in `zone` that are no pod's.
-  uint32_t outside(uint32_t zone) const { return *find(key(zone, kNone)); }
+  uint32_t outside(uint32_t zone) const { return of_zone(zone).first; }
   /// Nothing if no pod of the group was in this zone.
   std::optional<uint32_t> find(uint32_t zone, uint32_t group) const {
-    return find(key(zone, group));
+    for (const uint32_t atom : of_group_[group]) {
+      if (keys_[atom] >> 32 == zone) return atom;
+    }
+    return std::nullopt;
   }
   /// kNone: addresses of no pod.
   uint32_t group(uint32_t atom) const { return static_cast<uint32_t>(keys_[atom]) - 1; }
@@ -35,8 +38,6 @@ class Atoms {
 
  private:
   static uint64_t key(uint32_t zone, uint32_t group) { return uint64_t{zone} << 32 | (group + 1); }
-  std::optional<uint32_t> find(uint64_t key) const;
-
   std::vector<uint64_t> keys_;
   std::vector<std::vector<uint32_t>> of_group_;
 };

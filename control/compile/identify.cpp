@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <tuple>
 #include <unordered_map>
@@ -18,7 +19,7 @@ struct Claim {
   auto operator<=>(const Claim&) const = default;
 };
 
-/// Every claim once, by address; pods by key, then nodes.
+/// Every claim once or, for those of nodes, more often.
 std::vector<Claim> collect_claims(const kube::ClusterState& state, const Memory& memory) {
   std::vector<Claim> claims;
   claims.reserve(state.pods.size() * 2 + state.nodes.size() * 2);
@@ -48,9 +49,41 @@ std::vector<Claim> collect_claims(const kube::ClusterState& state, const Memory&
     known = &pod->host_addresses;
     claim_all(pod->host_addresses, true, node);
   }
-  std::sort(claims.begin(), claims.end());
-  claims.erase(std::unique(claims.begin(), claims.end()), claims.end());
   return claims;
+}
+
+/// Moves the claims on addresses that are claimed more than once to the end, where they are sorted:
+/// by address, pods by key, then nodes, each once. Returns how many claims have an address of their
+/// own: mostly nearly all of them, which is why not everything is sorted.
+size_t sort_contested(std::vector<Claim>& claims) {
+  const size_t capacity = std::bit_ceil(claims.size() * 2 + 1);
+  std::vector<uint32_t> first_claim(capacity);  // 1 + index
+  std::vector<bool> contested(claims.size());
+  for (uint32_t i = 0; i < claims.size(); ++i) {
+    size_t slot = std::hash<IpAddress>()(claims[i].address) & (capacity - 1);
+    while (first_claim[slot] != 0 && claims[first_claim[slot] - 1].address != claims[i].address) {
+      slot = (slot + 1) & (capacity - 1);
+    }
+    if (first_claim[slot] == 0) {
+      first_claim[slot] = i + 1;
+    } else {
+      contested[i] = contested[first_claim[slot] - 1] = true;
+    }
+  }
+  std::vector<Claim> apart;
+  size_t kept = 0;
+  for (size_t i = 0; i < claims.size(); ++i) {
+    if (contested[i]) {
+      apart.push_back(claims[i]);
+    } else {
+      claims[kept++] = claims[i];
+    }
+  }
+  std::sort(apart.begin(), apart.end());
+  apart.erase(std::unique(apart.begin(), apart.end()), apart.end());
+  claims.resize(kept);
+  claims.insert(claims.end(), apart.begin(), apart.end());
+  return kept;
 }
 
 /// Numbers lists of claimants; see identify().
@@ -91,6 +124,10 @@ class Identifier {
  public:
   Identifier(const Memory& memory, const std::vector<std::vector<Identity>>* shared_before)
       : memory_(memory), frame_(*memory.frame), shared_(shared_before) {
+    for (uint32_t zone = 0; zone < frame_.zones.count; ++zone) {
+      outside_.push_back(frame_.peers.of_atom[frame_.atoms.outside(zone)]);
+    }
+    made_.exact.reserve(memory.pods.size() * 2);
     node_names_.resize(memory.last_node + 1);
     for (const auto& [name, number] : *memory.nodes) node_names_[number] = name;
   }
@@ -99,7 +136,7 @@ class Identifier {
   /// made.
   bool add(const Claim* begin, const Claim* end) {
     const IpAddress& address = begin->address;
-    const uint32_t zone = frame_.zones.zone_of(address);
+    const uint32_t zone = frame_.zones.zone_of(address, near_);
     const Claim* nodes = std::find_if(begin, end, [](const Claim& c) { return c.is_node; });
     std::vector<Identity> list;
     for (const Claim* claim = begin; claim != nodes; ++claim) {
@@ -145,9 +182,7 @@ class Identifier {
   uint16_t subject(kube::Direction direction, uint32_t group) const {
     return frame_.subjects.of_group[static_cast<size_t>(direction)][group];
   }
-  Identity outside(uint32_t zone) const {
-    return {.peer_class = frame_.peers.of_atom[frame_.atoms.outside(zone)]};
-  }
+  Identity outside(uint32_t zone) const { return {.peer_class = outside_[zone]}; }
 
   /// Returns whether there are too many claimants to be judged.
   bool add_shared(const IpAddress& address, std::vector<Identity>& list) {
@@ -195,6 +230,8 @@ class Identifier {
   const Frame& frame_;
   SharedLists shared_;
   Addresses made_;
+  uint32_t near_ = 0;
+  std::vector<uint32_t> outside_;  ///< peer class of each zone's addresses of no pod
   std::vector<std::string> node_names_;
 };
 
@@ -202,10 +239,14 @@ class Identifier {
 
 std::optional<Addresses> identify(const kube::ClusterState& state, const Memory& memory,
                                   const std::vector<std::vector<Identity>>* shared_before) {
-  const std::vector<Claim> claims = collect_claims(state, memory);
+  std::vector<Claim> claims = collect_claims(state, memory);
+  const size_t alone = sort_contested(claims);
   Identifier identifier(memory, shared_before);
   for (size_t begin = 0, end = 0; begin < claims.size(); begin = end) {
-    while (end < claims.size() && claims[end].address == claims[begin].address) ++end;
+    ++end;
+    while (begin >= alone && end < claims.size() && claims[end].address == claims[begin].address) {
+      ++end;
+    }
     if (!identifier.add(claims.data() + begin, claims.data() + end)) return std::nullopt;
   }
   return std::move(identifier).finish();

@@ -76,7 +76,10 @@ std::optional<Memory> place_pods(const kube::ClusterState& state,
     return std::tie(a.ns, a.name) <=> std::tie(b.ns, b.name);
   };
   for (const auto& [key, pod] : state.pods) {
-    if (!counts_as_pod(*pod)) continue;
+    if (!counts_as_pod(*pod)) {
+      if (!pod->finished) nodes.number(pod->node_name);  // it stands for its node
+      continue;
+    }
     while (old != before.end() && old->pod != pod.get() && order(*old->pod, *pod) < 0) leave();
     PodPlace place;
     const bool known =
@@ -95,10 +98,6 @@ std::optional<Memory> place_pods(const kube::ClusterState& state,
     memory.pods.push_back(place);
   }
   while (old != before.end()) leave();
-  // Nodes that pods of the host's network or Node objects name.
-  for (const auto& [key, pod] : state.pods) {
-    if (!pod->finished && pod->host_network) nodes.number(pod->node_name);
-  }
   for (const auto& [key, node] : state.nodes) nodes.number(node->name);
   nodes.finish(memory);
   return memory;

@@ -49,6 +49,13 @@ uint32_t Zones::zone_of(const IpAddress& address) const {
   return zone[interval_of(firsts, address)];
 }
 
+uint32_t Zones::zone_of(const IpAddress& address, uint32_t& near) const {
+  const bool inside =
+      firsts[near] <= address && (near + 1 == firsts.size() || address < firsts[near + 1]);
+  if (!inside) near = interval_of(firsts, address);
+  return zone[near];
+}
+
 Zones cut(const std::vector<kube::IpBlock>& blocks) {
   Zones zones;
   zones.firsts = {kFirstV4, kFirstV6};

@@ -22,6 +22,9 @@ struct Zones {
   std::vector<Ranges> blocks;     ///< the zones in each block
 
   uint32_t zone_of(const IpAddress& address) const;
+  /// The same for a row of addresses of which many are of one interval: `near` is where the last
+  /// one was.
+  uint32_t zone_of(const IpAddress& address, uint32_t& near) const;
 };
 
 Zones cut(const std::vector<kube::IpBlock>& blocks);
