@@ -85,7 +85,7 @@ Result<std::pair<IpAddress, IpAddress>> pair_up(const Asked& from, const Asked& 
 
 Json rule_json(const std::optional<kube::Admission>& admission) {
   if (!admission) return {};
-  const auto or_null = [](std::string path) { return path.empty() ? Json() : Json(path); };
+  const auto or_null = [](const std::string& path) { return path.empty() ? Json() : Json(path); };
   return {{"policy", admission->policy.text()},
           {"path", admission->rule_path()},
           {"peer", or_null(admission->peer_path())},

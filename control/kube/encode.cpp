@@ -326,7 +326,8 @@ std::string encode_snapshot(const ClusterState& state) {
     out += (first ? "\n" : ",\n") + policy->json;
     first = false;
   }
-  return out + "\n]}\n";
+  out += "\n]}\n";
+  return out;
 }
 
 }  // namespace rampart::kube
