@@ -6,7 +6,7 @@ import select
 import socket
 
 from lib import kube
-from lib.net import wait_for
+from lib.net import offloads, wait_for
 from lib.pods import talk
 from lib.runner import smoke
 
@@ -132,6 +132,20 @@ def test_a_policy_change_cuts_only_what_it_forbids(lab):
     assert sum(w["flows_cut"] for w in lab.daemon.stats()["workers"]) >= 1
     for s in (doomed, theirs, spared, spared_theirs):
         s.close()
+
+
+@smoke(cost=2)
+def test_a_sender_that_leaves_checksums_to_its_nic_is_told_so(lab):
+    """With checksum offload on its veth pair a pod's packets are wrong: counted, with a hint."""
+    client, other, server, objects = three_pods(lab)
+    lab.start(objects=objects)
+    offloads(client.ns, "eth0", on=True)
+    offloads(client.side.ns, "uplink", on=True)
+    client.no_tcp(server, 80, why="l4_checksum")
+    hints = lab.daemon.stats()["hints"]
+    assert any("port a" in h and "checksum" in h and "tx off" in h for h in hints), hints
+    other.tcp(server, 80)
+    server.tcp(other, 80, v6=True)
 
 
 def _has_data(s):

@@ -23,7 +23,7 @@ SO_RCVBUFFORCE, SO_SNDBUFFORCE = 33, 32
 ETH_P_ALL = 3
 SIOCETHTOOL = 0x8946
 # rx, tx, sg, tso, gso, gro of `ethtool -K`
-OFFLOADS_OFF = (0x15, 0x17, 0x19, 0x1F, 0x24, 0x2C)
+OFFLOADS = (0x15, 0x17, 0x19, 0x1F, 0x24, 0x2C)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -78,12 +78,12 @@ def _setns(fd):
         raise OSError(ctypes.get_errno(), "setns")
 
 
-def offloads_off(ns, device):
+def offloads(ns, device, on=False):
     """What `ethtool -K DEVICE rx off tx off sg off tso off gso off gro off` does: frames leave with
-    their checksums filled in and no longer than the MTU."""
+    their checksums filled in and no longer than the MTU. `on`: the reverse."""
     with ns, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        for command in OFFLOADS_OFF:
-            value = array.array("I", [command, 0])
+        for command in OFFLOADS:
+            value = array.array("I", [command, int(on)])
             request = struct.pack("16sP16x", device.encode(), value.buffer_info()[0])
             try:
                 fcntl.ioctl(s, SIOCETHTOOL, request)
@@ -97,7 +97,7 @@ def veth(ns_a, name_a, ns_b, name_b, mtu=1500, mtu_b=None):
     run("ip", "link", "add", "name", name_a, "netns", ns_a.name, "mtu", str(mtu), "type", "veth", "peer",
         "name", name_b, "netns", ns_b.name, "mtu", str(mtu if mtu_b is None else mtu_b))
     for ns, name in ((ns_a, name_a), (ns_b, name_b)):
-        offloads_off(ns, name)
+        offloads(ns, name)
         ns.ip(f"link set dev {name} up")
 
 

@@ -34,7 +34,7 @@ class Pod:
     """One pod: addresses, and sockets that live in it."""
 
     def __init__(self, lab, side, name, addresses):
-        self.lab, self.name, self.addresses = lab, name, addresses
+        self.lab, self.side, self.name, self.addresses = lab, side, name, addresses
         self.ns = Namespace("pod-" + name.replace("/", "-"), ipv6=True)
         side.plug(self.ns)
         for text in addresses:
