@@ -121,6 +121,9 @@ std::optional<Response> Connection::explain(Code error) const {
                    "the body is larger than " + std::to_string(shared_.params.max_body) +
                        " bytes (--max-body-mib)");
   }
+  if (error == beast::error::buffer_overflow) {
+    return problem(507, "no-memory", "there is no memory for the body");
+  }
   return problem(400, "bad-request", "this is not HTTP/1.1: " + error.message());
 }
 

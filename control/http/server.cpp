@@ -8,6 +8,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <exception>
 #include <map>
 #include <thread>
 #include <utility>
@@ -40,7 +41,7 @@ class Server::Impl {
       return Error{ErrorCode::kIo, "cannot listen", "socket " + file_.path()};
     }
     accept();
-    thread_ = std::thread([this] { io_.run(); });
+    thread_ = std::thread([this] { serve(); });
     return {};
   }
 
@@ -65,6 +66,17 @@ class Server::Impl {
   }
 
  private:
+  void serve() noexcept {
+    for (;;) {
+      try {
+        io_.run();
+        return;
+      } catch (const std::exception&) {
+        // Out of memory, most likely: the connection goes with its handler, the others go on.
+      }
+    }
+  }
+
   void accept() {
     if (accepting_ || connections_.size() >= params_.max_connections) return;
     accepting_ = true;
