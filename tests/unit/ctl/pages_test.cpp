@@ -90,6 +90,7 @@ TEST_F(Completion, Commands) {
   EXPECT_THAT(offered({"rampartctl", ""}), IsSupersetOf({"apply", "status", "help"}));
   EXPECT_THAT(offered({"rampartctl", "st"}), ElementsAre("status", "stats"));
   EXPECT_THAT(offered({"rampartctl", "--socket", "/s", "expl"}), ElementsAre("explain"));
+  EXPECT_THAT(offered({"rampartctl", "-o", "json", "expl"}), ElementsAre("explain"));
   EXPECT_THAT(offered({"rampartctl", "help", "reset"}), ElementsAre("reset-port"));
 }
 
@@ -109,6 +110,9 @@ TEST_F(Completion, Files) {
 TEST_F(Completion, NamesThatRampartdKnows) {
   EXPECT_THAT(offered({"rampartctl", "explain", "web/"}), ElementsAre("web/a", "web/b"));
   EXPECT_THAT(offered({"rampartctl", "explain", "web/a", "d"}), ElementsAre("db/c"));
+  EXPECT_THAT(
+      offered({"rampartctl", "explain", "--exit-code", "--timeout", "3", "web/a", "db/c", "I"}),
+      ElementsAre("ICMP"));
   EXPECT_THAT(offered({"rampartctl", "explain", "web/a", "db/c", "S"}), ElementsAre("SCTP/"));
   EXPECT_THAT(offered({"rampartctl", "--socket", "/s", "reset-port", ""}),
               ElementsAre("left", "right"));
