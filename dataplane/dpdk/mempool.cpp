@@ -20,7 +20,12 @@ uint64_t Mempool::memory_for(uint32_t count, uint16_t data_room) {
   // On top: the ring of pointers, at the next power of two, and the pool's own head with its
   // caches.
   const uint64_t ring = rte_align64pow2(uint64_t{count} + 1) * sizeof(void*);
-  return count * object + ring + (uint64_t{1} << 20);
+  // No object shares a page that it does not fit into as a whole: with ordinary memory that is one
+  // buffer of the usual size in 4 KiB. We do not know yet which memory it will be.
+  constexpr uint64_t kPage = 4096;
+  const uint64_t room =
+      object > kPage ? (object + kPage - 1) / kPage * kPage : kPage / (kPage / object);
+  return count * room + ring + (uint64_t{2} << 20);
 }
 
 Result<Mempool> Mempool::create(const Params& params) {

@@ -32,7 +32,8 @@ class Mempool {
   /// bytes that drivers count on.
   static uint16_t data_room_for(uint32_t mtu);
 
-  /// DPDK's heap that `count` buffers take, in bytes, give or take a hundredth.
+  /// DPDK's heap that `count` buffers take on ordinary memory, in bytes, give or take a hundredth
+  /// (in huge pages they take less).
   static uint64_t memory_for(uint32_t count, uint16_t data_room);
 
   /// Errors: kConflict for a name in use, kTooLarge for a long one, kInvalid for a count of 0,

@@ -2,6 +2,7 @@
 // Memory, pools, rings and grace periods.
 #include <gtest/gtest.h>
 #include <rte_lcore.h>
+#include <rte_malloc.h>
 
 #include <array>
 #include <atomic>
@@ -78,10 +79,26 @@ TEST(MempoolTest, AFrameOfTheMtuFitsOneBuffer) {
   EXPECT_EQ(Mempool::data_room_for(1000000), Mempool::data_room_for(Mempool::kMaxMtu));
 }
 
+/// Bytes in use on DPDK's heap.
+uint64_t heap_in_use() {
+  uint64_t sum = 0;
+  for (int socket = 0; socket < RTE_MAX_NUMA_NODES; ++socket) {
+    rte_malloc_socket_stats stats{};
+    if (rte_malloc_get_socket_stats(socket, &stats) == 0) sum += stats.heap_allocsz_bytes;
+  }
+  return sum;
+}
+
 TEST(MempoolTest, KnowsWhatItWillTake) {
-  const uint64_t estimate = Mempool::memory_for(10000, 2176);
-  EXPECT_GT(estimate, uint64_t{10000} * (2176 + 128));
-  EXPECT_LT(estimate, uint64_t{10000} * (2176 + 128 + 300) + (2U << 20));
+  for (const uint32_t mtu : {1500U, 9000U}) {
+    const uint16_t room = Mempool::data_room_for(mtu);
+    const uint64_t before = heap_in_use(), estimate = Mempool::memory_for(10000, room);
+    const auto pool = Mempool::create({.name = "take", .count = 10000, .data_room = room});
+    ASSERT_TRUE(pool) << pool.error().text();
+    const uint64_t taken = heap_in_use() - before;
+    EXPECT_LE(taken, estimate) << mtu;
+    EXPECT_GE(taken, estimate * 8 / 10) << mtu;
+  }
 }
 
 TEST(MempoolTest, RefusesByName) {
