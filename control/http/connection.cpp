@@ -121,9 +121,6 @@ std::optional<Response> Connection::explain(Code error) const {
                    "the body is larger than " + std::to_string(shared_.params.max_body) +
                        " bytes (--max-body-mib)");
   }
-  if (error == beast::error::buffer_overflow) {
-    return problem(507, "no-memory", "there is no memory for the body");
-  }
   return problem(400, "bad-request", "this is not HTTP/1.1: " + error.message());
 }
 
@@ -196,6 +193,12 @@ void Connection::send_continue() {
 
 void Connection::read_body() {
   if (!body_unread_) return run_handler();
+  try {
+    // Boost.Beast does the same, and lets the exception go where nobody can answer it.
+    if (const auto length = parser_->content_length()) parser_->get().body().reserve(*length);
+  } catch (const std::exception&) {
+    return answer(problem(507, "no-memory", "there is no memory for the body"));
+  }
   arm(shared_.params.body);
   beast::async_read(socket_, buffer_, *parser_,
                     [self = shared_from_this()](Code error, size_t) { self->on_body(error); });

@@ -292,6 +292,15 @@ TEST_F(ServerTest, HandlersThatThrow) {
   EXPECT_EQ(call("GET", "/hello").status, 200U);
 }
 
+TEST_F(ServerTest, ABodyThatNoMemoryHoldsEndsOnlyItsConnection) {
+  params_.max_body = uint64_t{1} << 62;
+  start();
+  HttpClient greedy(path_);
+  ASSERT_TRUE(greedy.send("PUT /echo HTTP/1.1\r\nContent-Length: 4611686018427387903\r\n\r\nabc"));
+  EXPECT_EQ(greedy.receive().status, 507U);
+  EXPECT_EQ(call("GET", "/hello").status, 200U);
+}
+
 TEST_F(ServerTest, EndsWithRequestsUnderWay) {
   start();
   HttpClient idle(path_), half(path_), running(path_), queued(path_);
