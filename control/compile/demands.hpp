@@ -77,7 +77,7 @@ struct Demands {
 };
 
 /// More entries than this are not compiled: namespaces share them fairly (see fair_share.hpp).
-inline constexpr size_t kMaxEntries = size_t{1} << 19;
+inline constexpr size_t kMaxEntries = size_t{1} << 18;
 
 Demands collect(const kube::ClusterState& state);
 

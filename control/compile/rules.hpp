@@ -14,7 +14,7 @@
 namespace rampart::compile {
 
 /// More ACL rules than this are not built: namespaces share them fairly.
-inline constexpr size_t kMaxAclRules = size_t{1} << 20;
+inline constexpr size_t kMaxAclRules = size_t{1} << 18;
 
 struct Rules {
   std::vector<AclRule> rules;          ///< by AclRule::rule, which is 1 + Box::origin
