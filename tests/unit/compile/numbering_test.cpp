@@ -39,8 +39,8 @@ TEST(Refinement, AtomsOfTheSameSetsShareAClass) {
   std::mt19937 random(3);
   for (int round = 0; round < 200; ++round) {
     const uint32_t atoms = 1 + static_cast<uint32_t>(random() % 40);
-    std::vector<Ranges> sets;
-    for (int s = 0; s < 6; ++s) sets.push_back(draw(random, 0, atoms - 1));
+    std::vector<Ranges> sets(6);
+    for (Ranges& set : sets) set = draw(random, 0, atoms - 1);
     Refinement refinement(atoms);
     for (const Ranges& set : sets) refinement.split(set);
     const auto numbers = refinement.numbers();
