@@ -37,8 +37,10 @@ class AclContext {
     rte_acl_ctx* context = rte_acl_create(&param);
     if (context == nullptr) {
       // rte_acl_create only logs when memory is short, so rte_errno says nothing reliable.
-      return Error{ErrorCode::kNoMemory,
-                   "no room for " + std::to_string(max_rules) + " rules in DPDK's heap", name};
+      return Error{
+          ErrorCode::kNoMemory,
+          "no room for " + std::to_string(max_rules) + " rules in DPDK's heap (see --memory)",
+          name};
     }
     return AclContext(context);
   }

@@ -17,10 +17,11 @@ Error bad(std::string where, std::string what) {
 
 Result<void> connect(const DataplaneParams& params, Layout& layout) {
   std::map<std::string, uint8_t> index;
-  for (uint8_t i = 0; i < params.ports.size(); ++i) {
+  for (size_t i = 0; i < params.ports.size(); ++i) {
     const std::string& name = params.ports[i].name;
     if (name.empty()) return bad("--port " + params.ports[i].device, "the port has no name");
-    if (!index.emplace(name, i).second) return bad("--port " + name, "the name is given twice");
+    if (!index.emplace(name, static_cast<uint8_t>(i)).second)
+      return bad("--port " + name, "the name is given twice");
   }
   std::vector<bool> connected(params.ports.size());
   for (size_t w = 0; w < params.wires.size(); ++w) {

@@ -14,6 +14,8 @@ namespace {
 
 /// DPDK's heap beside flows and buffers: the ACL tables of two revisions at once, rings, drivers.
 constexpr uint64_t kPolicyMib = 512;
+/// Below that no port starts and no policy fits.
+constexpr uint64_t kLeastMib = 12;
 constexpr uint32_t kMempoolCache = 256;
 
 /// Buffers without which ports could starve each other: all descriptors of all queues full.
@@ -56,7 +58,7 @@ Result<Sizing> size_up(const DataplaneParams& params, uint32_t mtu) {
   const uint64_t flow_bytes = workers * (FlowTable<FlowKeyV4>::bytes_for(s.flows_per_worker) +
                                          FlowTable<FlowKeyV6>::bytes_for(s.flows_per_worker));
   const uint64_t pool_bytes = Mempool::memory_for(s.mbufs, s.data_room);
-  const uint64_t fixed_mib = ((flow_bytes + pool_bytes) >> 20) + 32;
+  const uint64_t fixed_mib = ((flow_bytes + pool_bytes) >> 20) + kLeastMib;
   if (params.memory_mib != 0 && params.memory_mib < fixed_mib) {
     return Error{ErrorCode::kInvalid,
                  "flows and packet buffers alone take " + std::to_string(fixed_mib) +

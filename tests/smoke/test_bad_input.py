@@ -167,11 +167,11 @@ def test_http_as_clients_speak_it(lab):
 def test_a_cluster_too_large_for_memory_is_refused(lab):
     """A revision that does not fit is refused, not died of; a smaller one is welcome afterwards."""
     wire = lab.wire()
-    lab.start("--memory", 64, "--max-flows", 1024, "--mbufs", 13000, objects=STATE)
+    lab.start("--memory", 66, "--max-flows", 1024, "--mbufs", 13000, objects=STATE)
     pods = [kube.pod(f"web/p{i}", f"10.1.{i >> 8}.{i & 255}", unique=f"u{i}") for i in range(3000)]
     policies = [kube.policy(f"web/n{i}", {"unique": f"u{i}"}, ingress=[
         {"from": [kube.block(f"{20 + i % 100}.{i // 100}.0.0/16")],
-         "ports": [kube.port(1000 + j * 7 + i) for j in range(16)]}]) for i in range(3000)]
+         "ports": [kube.port(1000 + j * 7 + i) for j in range(64)]}]) for i in range(3000)]
     problem = refused(lab, "PUT", "/v1/snapshot", listing(*STATE, *pods, *policies), 413, 507)
     assert "memory" in problem["detail"], problem
     still_in_force(lab, wire)
