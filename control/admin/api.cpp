@@ -131,6 +131,7 @@ void add_calls(http::Router& router, publish::Applier& applier, Dataplane& datap
   get("/v1/flows",
       [&](const Request& request) { return flows(request, dataplane, *applier.in_force()); });
   get("/v1/stats", plain([&](const Request&) { return json(stats_document(dataplane.status())); }));
+  get("/v1/reasons", plain([](const Request&) { return json(reasons_document()); }));
   get("/v1/explain", [&](const Request& request) {
     const auto document = explain_document(request.query, *applier.in_force());
     return document ? json(*document) : failed(document.error());

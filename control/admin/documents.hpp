@@ -24,6 +24,8 @@ http::Response refused_response(const publish::Refused& refused);
 std::string status_document(const Facts& facts, std::chrono::system_clock::time_point now,
                             const publish::InForce& in_force, const DataplaneStatus& status);
 std::string stats_document(const DataplaneStatus& status);
+/// All drop reasons there are, in the order of the list.
+std::string reasons_document();
 /// What the counters tell about how things are set up, a sentence each.
 std::vector<std::string> hints(const DataplaneStatus& status);
 std::string endpoints_document(const publish::InForce& in_force);

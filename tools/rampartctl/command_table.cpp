@@ -218,6 +218,12 @@ const std::vector<Command>& command_table() {
                     .word = Word::kNumber}},
        .examples = {"rampartctl stats", "rampartctl stats --watch 1"},
        .run = run_stats},
+      {.name = "reasons",
+       .summary = "every reason for which a packet can be dropped",
+       .description = "One line a reason: its name, as stats and the metrics count it, and what "
+                      "it means.\n",
+       .call = "GET /v1/reasons",
+       .run = run_reasons},
       {.name = "explain",
        .summary = "would this connection be allowed, and which policies and rules say so",
        .description = "Asks the rules in force about a new connection. For each direction it says "

@@ -33,6 +33,18 @@ int run_metrics(Session& session) {
   return kDone;
 }
 
+int run_reasons(Session& session) {
+  const auto fetched = session.get("/v1/reasons");
+  if (!fetched) return kFailed;
+  if (fetched->shown) return kDone;
+  Table table({{"REASON"}, {"MEANING"}});
+  for (const Json& reason : fetched->answer.root()["reasons"].items()) {
+    table.add({reason["reason"].text(), reason["meaning"].text()});
+  }
+  session.print(table);
+  return kDone;
+}
+
 int run_reset_port(Session& session) {
   const std::string& name = session.invocation().operands[0];
   Request request;

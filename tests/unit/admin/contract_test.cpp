@@ -63,6 +63,7 @@ TEST_F(AdminTest, TheDocumentsAreThoseOfTheContract) {
             members(get("/v1/endpoints"), {"/endpoints/labels"}));
   EXPECT_EQ(members(example("`GET /v1/policies`:")), members(get("/v1/policies")));
   EXPECT_EQ(members(example("`GET /v1/flows`:")), members(get("/v1/flows")));
+  EXPECT_EQ(members(example("`GET /v1/reasons`:")), members(get("/v1/reasons")));
   const std::set<std::string> rules{"/egress/rule", "/ingress/rule"};
   EXPECT_EQ(members(example("`GET /v1/explain`:"), rules),
             members(get("/v1/explain?from=web/a&to=10.9.9.9&port=80"), rules));

@@ -91,6 +91,7 @@ TEST_F(Completion, Commands) {
   EXPECT_THAT(offered({"rampartctl", "st"}), ElementsAre("status", "stats"));
   EXPECT_THAT(offered({"rampartctl", "--socket", "/s", "expl"}), ElementsAre("explain"));
   EXPECT_THAT(offered({"rampartctl", "-o", "json", "expl"}), ElementsAre("explain"));
+  EXPECT_THAT(offered({"rampartctl", "re"}), ElementsAre("reasons", "reset-port"));
   EXPECT_THAT(offered({"rampartctl", "help", "reset"}), ElementsAre("reset-port"));
 }
 

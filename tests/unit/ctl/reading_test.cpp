@@ -144,6 +144,17 @@ TEST(Stats, WatchShowsRates) {
   EXPECT_EQ(json.out, "{\"ports\":[{\"name\":\"a\",\"received\":2001000}]}\n");
 }
 
+TEST(Reasons, OneLineAReason) {
+  const Stand stand(R"({"reasons":[{"reason":"runt","meaning":"too short"},)"
+                    R"({"reason":"no_flow","meaning":"belongs to no known flow"}]})");
+  EXPECT_EQ(stand.run({"reasons"}).out,
+            "REASON   MEANING\n"
+            "runt     too short\n"
+            "no_flow  belongs to no known flow\n");
+  EXPECT_THAT(stand.calls(), ElementsAre("GET /v1/reasons"));
+  EXPECT_THAT(stand.run({"reasons", "-o", "json"}).out, HasSubstr("\"reason\": \"no_flow\""));
+}
+
 TEST(Explain, ADenialReadsAsASentence) {
   const Stand stand(api_example("GET /v1/explain"));
   const Outcome outcome = stand.run({"explain", "web/a", "10.9.9.9", "TCP/80"});
@@ -239,11 +250,13 @@ TEST(CompletionWords, NamesOrSilence) {
 TEST(EveryCommand, SurvivesAnAnswerItDoesNotKnow) {
   const Stand stand(
       R"({"ports":7,"flows":"x","endpoints":[1,null],"policies":{},"workers":[[]],"items":1})");
-  for (const char* name : {"status", "endpoints", "policies", "flows", "stats", "snapshot"}) {
+  for (const char* name :
+       {"status", "endpoints", "policies", "flows", "stats", "reasons", "snapshot"}) {
     EXPECT_EQ(stand.run({name, "-o", "table"}).status, kDone) << name;
   }
   const Stand text("no JSON at all");
-  for (const char* name : {"status", "endpoints", "policies", "flows", "stats", "snapshot"}) {
+  for (const char* name :
+       {"status", "endpoints", "policies", "flows", "stats", "reasons", "snapshot"}) {
     const Outcome outcome = text.run({name});
     EXPECT_EQ(outcome.status, kFailed) << name;
     EXPECT_THAT(outcome.err, HasSubstr("the answer is not JSON")) << name;
