@@ -227,6 +227,12 @@ Result<void> DataplaneImpl::start() {
   const std::lock_guard lock(ports_lock_);
   const std::lock_guard ask(ask_lock_);
   if (launched_) return Error{ErrorCode::kConflict, "it runs already", "data path"};
+  if (params_.pick_up_tcp || grace_.count() != 0) {
+    const Tsc until = rte_rdtsc() + rte_get_tsc_hz() * static_cast<Tsc>(grace_.count());
+    for (Worker& worker : workers_) {
+      worker.state->pick_up_until = params_.pick_up_tcp ? ~Tsc{0} : until;
+    }
+  }
   for (const auto& port : ports_) {
     if (Result<void> r = port->device.start(); !r) return r;
     port->active.store(true, std::memory_order_release);
