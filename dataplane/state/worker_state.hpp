@@ -69,8 +69,9 @@ struct WorkerState {
   Tsc pick_up_until = 0;
   FlowTimeouts timeouts{};
   std::array<WorkerPort, kMaxPorts> ports{};
-  std::array<HandoffRing*, kMaxWorkers> to{};  ///< rings of which this worker is the only producer
-  std::array<HandoffRing*, kMaxWorkers> from{};  ///< rings of which it is the only consumer
+  /// Rings of which this worker is the only producer, and the only consumer. One leads from the
+  /// worker to itself: what it takes up again, as if another had handed it over.
+  std::array<HandoffRing*, kMaxWorkers> to{}, from{};
   Mailbox* mailbox = nullptr;
   /// Bytes that this thread has taken from the heap so far; null: not known.
   const uint64_t* heap_now = nullptr;

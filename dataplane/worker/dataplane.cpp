@@ -170,9 +170,9 @@ Result<void> DataplaneImpl::make_workers(const Layout& layout) {
   rings_.reserve(size_t{params_.workers} * params_.workers);
   for (unsigned giver = 0; giver < params_.workers; ++giver) {
     for (unsigned taker = 0; taker < params_.workers; ++taker) {
-      if (giver == taker) continue;
-      Result<HandoffRing> ring = HandoffRing::create(
-          "handoff-" + std::to_string(giver) + "-" + std::to_string(taker), kHandoffRing);
+      Result<HandoffRing> ring =
+          HandoffRing::create("handoff-" + std::to_string(giver) + "-" + std::to_string(taker),
+                              giver == taker ? kOwnRing : kHandoffRing);
       if (!ring) return ring.error();
       rings_.push_back(*std::move(ring));
       workers_[giver].state->to[taker] = &rings_.back();
