@@ -208,6 +208,17 @@ void add_policy(std::vector<Option>& all) {
        "Encapsulated packets (VXLAN, Geneve, GRE, IP in IP), whose inner addresses no policy sees: "
        "judged by the outer addresses, or dropped."},
       &Settings::tunnels, kHandlings));
+  using Pickup = Settings::Pickup;
+  all.push_back(choice<Pickup, 2>(
+      {kPolicy, "tcp-pickup", "WHEN",
+       "Whether a TCP connection that is met in its middle may become a flow if policy allows it. "
+       "With never, only a SYN opens one (but see --restart-grace-s)."},
+      &Settings::tcp_pickup, {{{"never", Pickup::kNever}, {"always", Pickup::kAlways}}}));
+  all.push_back(number(
+      {kPolicy, "restart-grace-s", "SECONDS",
+       "For so long after a start that found a stored policy but no flows (a crash), TCP "
+       "connections that policy allows are picked up in their middle, whichever end speaks first."},
+      &Settings::restart_grace_s, {0, 60, "never"}));
 }
 
 void add_control(std::vector<Option>& all) {

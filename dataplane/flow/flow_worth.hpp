@@ -23,4 +23,21 @@ constexpr FlowWorth worth_of(FlowState state) {
   }
 }
 
+/// Whether flows of this protocol can be in this state.
+constexpr bool is_state_of(FlowState state, IpProtocol protocol) {
+  switch (protocol) {
+    case IpProtocol::kTcp:
+      return state <= FlowState::kTcpReset;
+    case IpProtocol::kUdp:
+      return state == FlowState::kUdpOpening || state == FlowState::kUdpReplied;
+    case IpProtocol::kSctp:
+      return state >= FlowState::kSctpOpening && state <= FlowState::kSctpClosing;
+    case IpProtocol::kIcmp:
+    case IpProtocol::kIcmpV6:
+      return state == FlowState::kIcmpEcho;
+    default:
+      return state == FlowState::kOther;
+  }
+}
+
 }  // namespace rampart

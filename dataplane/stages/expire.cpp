@@ -27,18 +27,10 @@ template <typename Key>
 void judge_idle(WorkerState& w, const RuleSet& r, FlowTable<Key>& table, const Stale<Key>& stale) {
   if (stale.count == 0) return;
   Verdict verdicts[Burst::kSize];
-  if (r.mode == RuleSet::Mode::kByTables) {
-    Question questions[Burst::kSize];
-    const auto at = [&](unsigned n) {
-      const FlowEntry<Key>& entry = table[stale.slot[n]];
-      return Asked<Key>{entry.key, entry.facts.opener_end};
-    };
-    ask(*r.addresses, stale.count, at, questions);
-    judge(r, questions, stale.count, verdicts);
-  } else {
-    const Outcome all = r.mode == RuleSet::Mode::kPassAll ? Outcome::kAllow : Outcome::kDenyIngress;
-    std::fill_n(verdicts, stale.count, Verdict{all, 0, 0});
-  }
+  judge_flows(r, stale.count, verdicts, [&](unsigned n) {
+    const FlowEntry<Key>& entry = table[stale.slot[n]];
+    return Asked<Key>{entry.key, entry.facts.opener_end};
+  });
   w.counters.flows_rejudged += stale.count;
   for (unsigned n = 0; n < stale.count; ++n) {
     const auto slot = stale.slot[n];

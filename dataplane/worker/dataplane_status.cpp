@@ -150,6 +150,8 @@ void DataplaneImpl::fill_worker(const Worker& worker, WorkerStatus& out) const {
   out.flows_created = c.flows_created;
   out.flows_expired = c.flows_expired;
   out.flows_cut = c.flows_cut;
+  out.flows_restored = c.flows_restored;
+  out.flows_picked_up = c.flows_picked_up;
   out.flows_recycled = c.flows_recycled;
   out.flows_rejudged = c.flows_rejudged;
   out.flows = c.flows;

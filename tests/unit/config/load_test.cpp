@@ -69,6 +69,10 @@ TEST(Load, EveryOptionReachesItsSetting) {
                                          "pass",
                                          "--tunnels",
                                          "drop",
+                                         "--tcp-pickup",
+                                         "always",
+                                         "--restart-grace-s",
+                                         "0",
                                          "--socket",
                                          "/tmp/x.sock",
                                          "--socket-group",
@@ -123,6 +127,8 @@ TEST(Load, EveryOptionReachesItsSetting) {
   e.checksum = Settings::Checksum::kAll;
   e.non_ip = Settings::Handling::kPass;
   e.tunnels = Settings::Handling::kDrop;
+  e.tcp_pickup = Settings::Pickup::kAlways;
+  e.restart_grace_s = 0;
   e.socket = "/tmp/x.sock";
   e.socket_group = "ops";
   e.state_dir = "/tmp/state";
@@ -246,6 +252,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"checksum", "ALL", "'ALL' is not one of them"},
         BadValue{"non-ip", "no", "'no' is not one of them"},
         BadValue{"tunnels", "yes", "'yes' is not one of them"},
+        BadValue{"restart-grace-s", "61", "61 is out of range"},
         BadValue{"socket", "", "must not be empty"}, BadValue{"state-dir", "", "must not be empty"},
         BadValue{"max-body-mib", "0", "0 is out of range"},
         BadValue{"max-body-mib", "4096", "4096 is out of range"},
