@@ -271,6 +271,8 @@ void add_timeouts(std::vector<Option>& all) {
   all.push_back(seconds("tcp-reset-s", &Settings::tcp_reset_s, "TCP, reset."));
   all.push_back(seconds("udp-s", &Settings::udp_s, "UDP, no answer seen yet."));
   all.push_back(seconds("udp-replied-s", &Settings::udp_replied_s, "UDP, answered."));
+  all.push_back(seconds("udp-answered-s", &Settings::udp_answered_s,
+                        "UDP to port 53 (DNS) after its answer."));
   all.push_back(
       seconds("sctp-opening-s", &Settings::sctp_opening_s, "SCTP, handshake not finished."));
   all.push_back(seconds("sctp-established-s", &Settings::sctp_established_s, "SCTP, established."));

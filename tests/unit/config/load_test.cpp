@@ -111,6 +111,8 @@ TEST(Load, EveryOptionReachesItsSetting) {
                                          "6",
                                          "--udp-replied-s",
                                          "7",
+                                         "--udp-answered-s",
+                                         "12",
                                          "--sctp-opening-s",
                                          "8",
                                          "--sctp-established-s",
@@ -148,6 +150,7 @@ TEST(Load, EveryOptionReachesItsSetting) {
   e.tcp_reset_s = 5;
   e.udp_s = 6;
   e.udp_replied_s = 7;
+  e.udp_answered_s = 12;
   e.sctp_opening_s = 8;
   e.sctp_established_s = 9;
   e.icmp_s = 10;
@@ -282,6 +285,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"tcp-closing-s", "0", "is out of range"},
         BadValue{"tcp-reset-s", "0", "is out of range"}, BadValue{"udp-s", "0", "is out of range"},
         BadValue{"udp-replied-s", "0", "is out of range"},
+        BadValue{"udp-answered-s", "0", "is out of range"},
         BadValue{"sctp-opening-s", "0", "is out of range"},
         BadValue{"sctp-established-s", "0", "is out of range"},
         BadValue{"icmp-s", "0", "is out of range"}, BadValue{"other-s", "0", "is out of range"}));
