@@ -230,7 +230,7 @@ void add_control(std::vector<Option>& all) {
 void add_resources(std::vector<Option>& all) {
   all.push_back(number({kResources, "workers", "N",
                         "Poll-mode threads that move packets; each has its part of the flows."},
-                       &Settings::workers, {1, 64}));
+                       &Settings::workers, {1, 32}));
   all.push_back(cores_option());
   all.push_back(number({kResources, "idle-us", "MICROSECONDS",
                         "How long a worker sleeps after many polls that found nothing. Saves "

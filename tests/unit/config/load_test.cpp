@@ -203,7 +203,7 @@ TEST(Load, BadFiles) {
   const ConfigFile value("workers = many\n");
   EXPECT_THAT(refusal({"--config", value.path()}),
               AllOf(HasSubstr(value.path() + ": workers: 'many' is no whole number"),
-                    HasSubstr("accepted: 1 to 64")));
+                    HasSubstr("accepted: 1 to 32")));
   const ConfigFile twice("workers = 1\nworkers = 2\n");
   EXPECT_THAT(refusal({"--config", twice.path()}), HasSubstr("workers: stands there 2 times"));
   const ConfigFile noise("no equals sign\n");
@@ -250,7 +250,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"max-body-mib", "0", "0 is out of range"},
         BadValue{"max-body-mib", "4096", "4096 is out of range"},
         BadValue{"workers", "0", "0 is out of range"},
-        BadValue{"workers", "65", "65 is out of range"},
+        BadValue{"workers", "33", "33 is out of range"},
         BadValue{"workers", "-1", "'-1' is no whole number"},
         BadValue{"workers", "+1", "'+1' is no whole number"},
         BadValue{"workers", " 1", "' 1' is no whole number"},
