@@ -316,6 +316,13 @@ Result<void> check_together(const Settings& settings) {
     }
   }
   if (auto wires = check_wires(settings); !wires) return wires;
+  for (const Settings::Port& port : settings.ports) {
+    if (std::none_of(settings.wires.begin(), settings.wires.end(), [&](const auto& wire) {
+          return wire.a == port.name || wire.b == port.name;
+        })) {
+      return refuse("port " + port.name, "is on no wire (--wire)");
+    }
+  }
   for (const Settings::PortSources& sources : settings.port_sources) {
     if (std::none_of(settings.ports.begin(), settings.ports.end(),
                      [&](const auto& port) { return port.name == sources.port; })) {

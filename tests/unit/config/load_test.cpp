@@ -289,6 +289,7 @@ TEST(Load, WhatMustFitTogether) {
               HasSubstr("--port c: has the device of port a"));
   EXPECT_THAT(refusal(with_wire({"--port", "c=x", "--wire", "b,c"})),
               HasSubstr("--wire b,c: port b is on another wire"));
+  EXPECT_THAT(refusal(with_wire({"--port", "c=x"})), HasSubstr("--port c: is on no wire"));
   EXPECT_THAT(refusal(with_wire({"--port-sources", "z=10.0.0.0/8"})),
               HasSubstr("there is no --port z"));
   EXPECT_THAT(refusal(with_wire({"--workers", "3", "--cores", "1-2"})),
