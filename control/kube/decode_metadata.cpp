@@ -2,6 +2,7 @@
 #include "control/kube/decode_metadata.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "control/kube/syntax.hpp"
 
@@ -48,6 +49,13 @@ bool read_header(JsonReader& reader, JsonReader::Element element, const Header& 
     if (!reader.string(*ns, out.ns)) return false;
   }
   return true;
+}
+
+bool is_list(JsonReader::Element element, const Header& header) {
+  static constexpr std::array<std::string_view, 5> kKinds{"List", "NamespaceList", "NodeList",
+                                                          "PodList", "NetworkPolicyList"};
+  if (std::find(kKinds.begin(), kKinds.end(), header.kind) != kKinds.end()) return true;
+  return header.kind.ends_with("List") && element.at_key("items").error() == simdjson::SUCCESS;
 }
 
 bool read_labels(JsonReader& reader, const JsonReader::Slot& labels, Labels& out) {

@@ -24,6 +24,11 @@ struct Header {
 /// not checked.
 bool read_header(JsonReader& reader, JsonReader::Element element, const Header& given, Header& out);
 
+/// Whether an object holds others. A list that cannot be anything else is one without `items` too:
+/// then it is refused, for an empty desired state lets everything pass and must not come about by
+/// an omission.
+bool is_list(JsonReader::Element element, const Header& header);
+
 /// metav1.ObjectMeta.labels: syntax checked, sorted.
 bool read_labels(JsonReader& reader, const JsonReader::Slot& labels, Labels& out);
 
