@@ -4,16 +4,66 @@
 // is (kind, object), where it lies (field), and why.
 #include <gtest/gtest.h>
 
+#include <ostream>
 #include <string>
 
+#include "control/kube/decode.hpp"
 #include "control/kube/events.hpp"
 
 namespace rampart::kube {
 namespace {
 
+std::string list(const std::string& items) {
+  return R"({"apiVersion":"v1","kind":"List","items":[)" + items + "]}";
+}
+
 std::string event(const std::string& type, const std::string& object) {
   return R"({"type":")" + type + R"(","object":)" + object + "}\n";
 }
+
+/// "KIND OBJECT | FIELD | REASON", or "accepted".
+template <typename T>
+std::string said(const Checked<T>& decoded) {
+  if (decoded) return "accepted";
+  const Refusal& r = decoded.error();
+  return r.kind + " " + r.object + " | " + r.field + " | " + r.reason;
+}
+
+struct Bad {
+  std::string object, refusal;
+};
+
+void PrintTo(const Bad& bad, std::ostream* out) {
+  *out << bad.object;
+}
+
+class Objects : public ::testing::TestWithParam<Bad> {};
+
+TEST_P(Objects, AreRefusedByKindNameFieldAndReason) {
+  const std::string good =
+      R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"good","namespace":"web"}},)";
+  EXPECT_EQ(said(decode_snapshot(list(good + GetParam().object))), GetParam().refusal);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, Objects,
+    ::testing::Values(
+        Bad{R"({"apiVersion":"networking.k8s.io/v1","kind":"Networkpolicy","metadata":{"name":"p"}})",
+            "Networkpolicy p | kind | is not known; NetworkPolicy is"},
+        Bad{R"({"apiVersion":"v1","kind":"pod","metadata":{"name":"p","namespace":"web"}})",
+            "pod web/p | kind | is not known; Pod is"},
+        Bad{R"({"apiVersion":"v1","kind":"namespace","metadata":{"name":"p"}})",
+            "namespace p | kind | is not known; Namespace is"},
+        Bad{R"({"apiVersion":"v1","kind":"NODE","metadata":{"name":"p"}})",
+            "NODE p | kind | is not known; Node is"},
+        Bad{R"({"apiVersion":"v1","kind":"NetworkPolicy","metadata":{"name":"p"}})",
+            "NetworkPolicy p | apiVersion | is not known for a policy; "
+            "NetworkPolicy's is networking.k8s.io/v1"},
+        Bad{R"({"apiVersion":"v2","kind":"Pod","metadata":{"name":"p"}})",
+            "Pod p | apiVersion | is not known; the core group's is v1"},
+        Bad{R"({"apiVersion":"example.com/v1","kind":"pod","metadata":{"name":"p"}})", "accepted"},
+        Bad{R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"p"}})",
+            "accepted"}));
 
 TEST(Events, CarryOneObjectEach) {
   const ClusterState nothing;
@@ -34,6 +84,12 @@ TEST(Events, CarryOneObjectEach) {
   const auto twin = apply_events(
       nothing, event("ADDED", R"({"apiVersion":"x.io/v1","kind":"AccessList","metadata":{}})"), {});
   EXPECT_TRUE(twin) << "a kind that only sounds like one";
+}
+
+TEST(Events, DoNotRemoveWhatIsMisspelt) {
+  const auto applied = apply_events(
+      {}, event("DELETED", R"({"apiVersion":"v1","kind":"pod","metadata":{"name":"p"}})"), {});
+  EXPECT_EQ(said(applied), "pod p (line 1) | kind | is not known; Pod is");
 }
 
 }  // namespace
