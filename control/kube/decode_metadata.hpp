@@ -21,7 +21,7 @@ struct Header {
 
 /// Reads `element` as an object of any kind, so far as to tell which one it is. `given` holds the
 /// apiVersion and kind that count where the element names none (items of typed lists). Names are
-/// not checked.
+/// not checked. On failure `out` still has what can be told of kind and names, for the refusal.
 bool read_header(JsonReader& reader, JsonReader::Element element, const Header& given, Header& out);
 
 /// Whether an object holds others. A list that cannot be anything else is one without `items` too:

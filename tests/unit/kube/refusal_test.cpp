@@ -65,6 +65,31 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"p"}})",
             "accepted"}));
 
+INSTANTIATE_TEST_SUITE_P(
+    Headers, Objects,
+    ::testing::Values(
+        Bad{R"({"kind":"Pod","metadata":{"name":"p","namespace":"web"}})",
+            "Pod web/p | apiVersion | is required"},
+        Bad{R"({"apiVersion":"","kind":"Pod","metadata":{"name":"p"}})",
+            "Pod p | apiVersion | is required"},
+        Bad{R"({"apiVersion":1,"kind":"Pod","metadata":{"name":"p"}})",
+            "Pod p | apiVersion | must be a string, not an integer"},
+        Bad{R"({"apiVersion":"v1","metadata":{"name":"p"}})", " p | kind | is required"},
+        Bad{R"({"apiVersion":"v1","kind":["Pod"]})",
+            " items[1] | kind | must be a string, not a list"},
+        Bad{R"({"apiVersion":"v1","kind":"Pod","metadata":7})",
+            "Pod items[1] | metadata | must be an object, not an integer"},
+        Bad{R"({"apiVersion":"v1","kind":"Pod"})", "Pod items[1] | metadata.name | is required"},
+        Bad{R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":{},"namespace":"web"}})",
+            "Pod items[1] | metadata.name | must be a string, not an object"},
+        Bad{R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":1}})",
+            "Pod p | metadata.namespace | must be a string, not an integer"},
+        Bad{R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{},"spec":{}})",
+            "Pod p | spec | stands there twice"},
+        Bad{R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"metadata":null})",
+            "Pod p | metadata | stands there twice"},
+        Bad{"null", " items[1] |  | must be an object, not null"}));
+
 TEST(Events, CarryOneObjectEach) {
   const ClusterState nothing;
   for (const char* object :
