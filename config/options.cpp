@@ -241,7 +241,7 @@ void add_control(std::vector<Option>& all) {
 void add_resources(std::vector<Option>& all) {
   all.push_back(number({kResources, "workers", "N",
                         "Poll-mode threads that move packets; each has its part of the flows."},
-                       &Settings::workers, {1, 64}));
+                       &Settings::workers, {1, 32}));
   all.push_back(cores_option());
   all.push_back(number({kResources, "idle-us", "MICROSECONDS",
                         "How long a worker sleeps after many polls that found nothing. Saves "
@@ -329,6 +329,13 @@ Result<void> check_together(const Settings& settings) {
     }
   }
   if (auto wires = check_wires(settings); !wires) return wires;
+  for (const Settings::Port& port : settings.ports) {
+    if (std::none_of(settings.wires.begin(), settings.wires.end(), [&](const auto& wire) {
+          return wire.a == port.name || wire.b == port.name;
+        })) {
+      return refuse("port " + port.name, "is on no wire (--wire)");
+    }
+  }
   for (const Settings::PortSources& sources : settings.port_sources) {
     if (std::none_of(settings.ports.begin(), settings.ports.end(),
                      [&](const auto& port) { return port.name == sources.port; })) {

@@ -222,7 +222,8 @@ def test_flows_can_be_asked_for(lab):
     some = lab.daemon.get("/v1/flows", limit=10)
     assert len(some["flows"]) == 10 and some["truncated"] is True
     assert lab.daemon.get("/v1/flows", limit=101)["truncated"] is False
-    for bad in ("address=nobody", "port=x", "port=70000", "limit=0", "protocol=WAT", "colour=red"):
+    for bad in ("address=nobody", "port=x", "port=70000", "limit=0", "protocol=WAT", "state=open",
+                "colour=red"):
         assert lab.daemon.call("GET", f"/v1/flows?{bad}").status == 400, bad
 
 
