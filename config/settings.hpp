@@ -64,6 +64,7 @@ struct Settings {
   uint64_t tcp_reset_s = 10;
   uint64_t udp_s = 30;
   uint64_t udp_replied_s = 120;
+  uint64_t udp_answered_s = 5;
   uint64_t sctp_opening_s = 30;
   uint64_t sctp_established_s = 8000;
   uint64_t icmp_s = 10;

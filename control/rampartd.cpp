@@ -47,6 +47,7 @@ DataplaneParams::Timeouts timeouts_of(const Settings& s) {
           .tcp_reset_s = seconds(s.tcp_reset_s),
           .udp_s = seconds(s.udp_s),
           .udp_replied_s = seconds(s.udp_replied_s),
+          .udp_answered_s = seconds(s.udp_answered_s),
           .sctp_opening_s = seconds(s.sctp_opening_s),
           .sctp_established_s = seconds(s.sctp_established_s),
           .icmp_s = seconds(s.icmp_s),

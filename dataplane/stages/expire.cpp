@@ -37,7 +37,7 @@ void judge_idle(WorkerState& w, const RuleSet& r, FlowTable<Key>& table, const S
     if (verdicts[n].outcome == Outcome::kAllow) {
       mark(table[slot].facts, table.tally(slot), r, verdicts[n]);
     } else {
-      table.erase(slot, hash_of(table[slot].key, w.seed));
+      end_flow(w, table, slot, hash_of(table[slot].key, w.seed));
       ++w.counters.flows_cut;
     }
   }
@@ -65,7 +65,7 @@ void sweep(WorkerState& w, const RuleSet& r, FlowTable<Key>& table, WorkerState:
     table.for_each_in_chunk(s.chunk, [&](auto slot) {
       FlowEntry<Key>& entry = table[slot];
       if (is_expired(entry.facts.last_seen, tick_of(now), entry.facts.state, w.timeouts)) {
-        table.erase(slot, hash_of(entry.key, w.seed));
+        end_flow(w, table, slot, hash_of(entry.key, w.seed));
         ++w.counters.flows_expired;
       } else if (!is_current(entry, r)) {
         stale.slot[stale.count++] = slot;

@@ -81,7 +81,8 @@ struct WorkerState {
   FlowTable<FlowKeyV4> flows_v4;
   FlowTable<FlowKeyV6> flows_v6;
   WorkerCounters counters;
-  uint32_t reports = 0;  ///< made so far
+  uint32_t reports = 0;    ///< made so far
+  uint32_t half_open = 0;  ///< TCP flows whose handshake is not finished
   struct Sweep {
     Tsc started = 0;
     uint32_t chunk = 0;

@@ -19,7 +19,7 @@ constexpr auto kGrace = 10s;  // a worker that is preempted so long is not comin
 
 FlowTimeouts timeouts_of(const DataplaneParams::Timeouts& t, Tsc hz) {
   const uint32_t seconds[] = {
-#define RAMPART_X(id, name, timeout) t.timeout##_s,
+#define RAMPART_X(id, name, timeout, worth) t.timeout##_s,
       RAMPART_FLOW_STATES(RAMPART_X)
 #undef RAMPART_X
   };

@@ -32,7 +32,8 @@ struct DataplaneParams {
   struct Timeouts {  ///< idle seconds after which a flow ends
     uint32_t tcp_opening_s = 30, tcp_established_s = 8000, tcp_half_closed_s = 120,
              tcp_closing_s = 30, tcp_reset_s = 10, udp_s = 30, udp_replied_s = 120,
-             sctp_opening_s = 30, sctp_established_s = 8000, icmp_s = 10, other_s = 60;
+             udp_answered_s = 5, sctp_opening_s = 30, sctp_established_s = 8000, icmp_s = 10,
+             other_s = 60;
   };
   std::vector<Port> ports;
   std::vector<Wire> wires;

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "dataplane/flow/flow_worth.hpp"
+#include "dataplane/flow/tracker.hpp"
 #include "dataplane/stages/flow_ops.hpp"
 #include "dataplane/stages/questions.hpp"
 #include "dataplane/worker/dataplane_impl.hpp"
@@ -127,6 +127,7 @@ void DataplaneImpl::take_in(std::span<const FlowCopy<Key>> flows, uint64_t away_
         continue;
       }
       table[slot].facts = flow.facts;
+      w.half_open += is_half_open(flow.facts.state);
       table[slot].facts.last_seen = now - idle;
       table.tally(slot) = flow.tally;
       mark(table[slot].facts, table.tally(slot), r, verdicts[n]);

@@ -50,6 +50,7 @@ void DataplaneImpl::fill_port(unsigned index, PortStatus& out, std::vector<uint6
     const PortWork& work = worker.mailbox->report.ports[index];
     c.received += work.received;
     c.received_bytes += work.received_bytes;
+    c.originated += work.originated;
     c.forwarded += work.forwarded;
     held += static_cast<int64_t>(work.given) - static_cast<int64_t>(work.taken);
     for (unsigned r = 0; r < kDropReasons; ++r) c.drops[r] += work.drops[r];

@@ -12,7 +12,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "dataplane/flow/flow_worth.hpp"
+#include "dataplane/flow/tracker.hpp"
 
 namespace rampart {
 namespace {

@@ -2,6 +2,7 @@
 // Live flows listed and ended by request, a slice of the tables at a time.
 #include <algorithm>
 
+#include "dataplane/stages/flow_ops.hpp"
 #include "dataplane/worker/report.hpp"
 
 namespace rampart {
@@ -104,7 +105,7 @@ bool walk(WorkerState& w, FlowTable<Key>& table, FlowQuery& q, Tick now, uint32_
         return;
       }
       if (q.purpose == FlowQuery::Purpose::kCut) {
-        table.erase(slot, hash_of(table[slot].key, w.seed));
+        end_flow(w, table, slot, hash_of(table[slot].key, w.seed));
         ++w.counters.flows_cut;
         ++q.cut;
       } else if (q.found.size() < q.found.capacity()) {

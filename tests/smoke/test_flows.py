@@ -26,7 +26,7 @@ def test_flows_can_be_asked_for(lab):
     lab.start(objects=[*PODS, allow])
     one = lab.number()
     wire.passes(frame(tcp(one, 80), A, B, [100]))
-    wire.passes(frame(tcp(80, one, "SA"), B, A, [100]), back=True)
+    wire.passes(frame(tcp(80, one, "SA", ack=1001), B, A, [100]), back=True)
     wire.cross([frame(udp(20000 + i, 53), f"10.1.0.{i}", B) for i in range(1, 101)])
     flow, = lab.daemon.flows(port=one)
     expected = {"source": A, "source_port": one, "destination": B, "destination_port": 80,

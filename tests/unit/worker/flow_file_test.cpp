@@ -23,7 +23,7 @@ FlowCopy<FlowKeyV4> flow4(uint16_t n) {
   f.facts.state = FlowState::kTcpEstablished;
   f.facts.last_seen = 1000U + n;
   f.facts.opener_end = n % 2;
-  f.facts.track[3] = n;
+  f.facts.track.tcp.side[0].window = n;
   f.tally.count(Side::kReplier, n);
   return f;
 }

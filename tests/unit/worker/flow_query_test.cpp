@@ -104,7 +104,7 @@ TEST(FlowQueries, TellAFlowAsItWasOpened) {
                                    .vlan(7)
                                    .ipv4("10.0.0.1", "10.0.0.2")
                                    .tcp(80, 40000, kSyn | kAck)
-                                   .payload(100);
+                                   .tcp_sequence(5000, 1001);
   ASSERT_EQ(bench.run(answer, 0), StageBench::kForwarded);
   bench.w.id = 5;
   bench.w.burst.now += 2 * bench.w.tsc_hz;
@@ -193,8 +193,9 @@ TEST(FlowCuts, EndWhatMatchesAndNothingElse) {
     EXPECT_EQ(bench.w.counters.flows_cut, 1U);
     EXPECT_EQ(bench.w.counters.flows_expired, 0U);
     EXPECT_EQ(bench.w.flows(), 1U);
+    EXPECT_EQ(bench.w.half_open, 1U);
     EXPECT_EQ(bench.run(tcp(client, 1000, kAck)), StageBench::dropped(DropReason::kNoFlow));
-    EXPECT_EQ(bench.run(tcp(client, 2000, kAck)), StageBench::kForwarded);
+    EXPECT_EQ(bench.run(tcp(client, 2000, kSyn)), StageBench::kForwarded) << "sent again";
     EXPECT_EQ(cut(bench, filter), 0U);
     EXPECT_EQ(bench.run(tcp(client, 1000, kSyn)), StageBench::kForwarded) << "it may open again";
   }
