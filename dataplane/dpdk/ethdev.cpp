@@ -295,6 +295,10 @@ Rss EthDev::rss() const {
   const std::lock_guard lock(state_->mutex);
   return state_->rss;
 }
+unsigned EthDev::rss_entries() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->setup.rss_entries;
+}
 uint64_t EthDev::rx_offloads() const {
   const std::lock_guard lock(state_->mutex);
   return state_->setup.rx_offloads;

@@ -92,6 +92,9 @@ class EthDev {
   bool promiscuous() const;
   /// How it spreads what it receives over its queues, as found out when it last started.
   Rss rss() const;
+  /// If it does with its key what it is asked to: entries of its table of queues (see
+  /// rss_entries()); 0: that is nothing.
+  unsigned rss_entries() const;
   /// The driver checks this much itself and says so in ol_flags: RTE_ETH_RX_OFFLOAD_… bits.
   uint64_t rx_offloads() const;
   /// Since it was opened, over all resets.

@@ -68,6 +68,7 @@ Result<EthDevSetup> set_up_ethdev(PortId port, const EthDevParams& params) {
 
   rte_eth_conf conf{};
   ask_for_rss(info, out.rx_queues, conf);
+  out.rss_entries = rss_entries(info, out.rx_queues);
   // The kernel decides about the MTU of its interfaces, and net_tap knows no other than 1,500.
   if (params.device.interface.empty()) conf.rxmode.mtu = params.mtu;
   if (conf.rxmode.mtu != 0 && (params.mtu < info.min_mtu || params.mtu > info.max_mtu)) {

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
 namespace rampart {
 namespace {
@@ -25,7 +26,8 @@ using Key = std::array<uint8_t, 128>;
 // Drivers keep its address and read it again when the port starts.
 Key symmetric_key = [] {
   Key key{};
-  for (size_t i = 0; i < key.size(); ++i) key[i] = i % 2 == 0 ? 0x6d : 0x5a;
+  for (size_t i = 0; i < key.size(); ++i)
+    key[i] = static_cast<uint8_t>(i % 2 == 0 ? kRssKey >> 8 : kRssKey);
   return key;
 }();
 
@@ -59,6 +61,22 @@ Rss read_back(PortId port, const rte_eth_dev_info& info) {
   const bool ours = std::equal(key.begin(), key.begin() + key_bytes(info), symmetric_key.begin());
   rss.key = ours ? Rss::Key::kSymmetric : Rss::Key::kDriver;
   return rss;
+}
+
+/// Entry i of the port's table is queue i modulo their number. Most drivers begin so; those that
+/// cannot be told otherwise do as they like, which is no error.
+void fill_table(PortId port, const rte_eth_dev_info& info, unsigned rx_queues) {
+  const unsigned entries = rss_entries(info, rx_queues);
+  std::vector<rte_eth_rss_reta_entry64> table((entries + RTE_ETH_RETA_GROUP_SIZE - 1) /
+                                              RTE_ETH_RETA_GROUP_SIZE);
+  for (unsigned i = 0; i < entries; ++i) {
+    rte_eth_rss_reta_entry64& group = table[i / RTE_ETH_RETA_GROUP_SIZE];
+    group.mask |= uint64_t{1} << i % RTE_ETH_RETA_GROUP_SIZE;
+    group.reta[i % RTE_ETH_RETA_GROUP_SIZE] = static_cast<uint16_t>(i % rx_queues);
+  }
+  if (entries != 0) {
+    rte_eth_dev_rss_reta_update(port, table.data(), static_cast<uint16_t>(entries));
+  }
 }
 
 }  // namespace
@@ -147,12 +165,18 @@ void ask_for_rss(const rte_eth_dev_info& info, unsigned rx_queues, rte_eth_conf&
   conf.rx_adv_conf.rss_conf = wanted(info);
 }
 
+unsigned rss_entries(const rte_eth_dev_info& info, unsigned rx_queues) {
+  return rx_queues > 1 && can_hash(info) && std::has_single_bit(info.reta_size) ? info.reta_size
+                                                                                : 0;
+}
+
 Rss settle_rss(PortId port, unsigned rx_queues, RssRules& rules) {
   Rss rss;
   if (rx_queues <= 1) return rss;
   rte_eth_dev_info info{};
   rss.function = Rss::Function::kDriver;
   if (rte_eth_dev_info_get(port, &info) != 0 || !can_hash(info)) return rss;
+  fill_table(port, info, rx_queues);
   rss = read_back(port, info);
   if (rss.key != Rss::Key::kSymmetric) {
     // It did not listen when it was configured.

@@ -12,6 +12,10 @@
 
 namespace rampart {
 
+/// The 16 bits that our RSS key repeats. (An odd number of them is set, so that no two sums of
+/// words have one hash.)
+inline constexpr uint16_t kRssKey = 0x6d5a;
+
 /// How a port spreads what it receives over its queues (receive side scaling), as its driver says.
 struct Rss {
   enum class Function : uint8_t {
@@ -63,8 +67,13 @@ bool knows_symmetric_function(std::string_view driver);
 /// is not on the stack. Control thread, as all of these.
 void ask_for_rss(const rte_eth_dev_info& info, unsigned rx_queues, rte_eth_conf& conf);
 
+/// Entries of the table by which a port that is configured so finds the queue of a hash (always a
+/// power of two), once it has started: entry i is queue i modulo the number of queues. 0: it has
+/// one queue or knows no RSS.
+unsigned rss_entries(const rte_eth_dev_info& info, unsigned rx_queues);
+
 /// Makes a started port's RSS symmetric if it can be, key before function, and says what the driver
-/// says came of it. `rules`: those of this port, none.
+/// says came of it; fills its table of queues. `rules`: those of this port, none.
 Rss settle_rss(PortId port, unsigned rx_queues, RssRules& rules);
 
 std::string_view to_string(Rss::Function function);  ///< "none", "driver", "toeplitz", …

@@ -385,7 +385,12 @@ TEST_F(EthDevTest, SeveralReceiveQueuesHashSymmetrically) {
   for (size_t i = 0; i < 40; ++i) symmetric.push_back(i % 2 == 0 ? 0x6d : 0x5a);
   EXPECT_EQ(std::vector<uint8_t>(asked.rss_key, asked.rss_key + 40), symmetric);
 
+  ASSERT_EQ(port->rss_entries(), 128U);
   const auto expect_symmetric = [&] {
+    std::array<rte_eth_rss_reta_entry64, 2> table{};
+    table[0].mask = table[1].mask = ~uint64_t{0};
+    EXPECT_EQ(rte_eth_dev_rss_reta_query(port->id(), table.data(), 128), 0);
+    for (unsigned i = 0; i < 128; ++i) EXPECT_EQ(table[i / 64].reta[i % 64], i % 2) << i;
     EXPECT_EQ(port->rss().function, Rss::Function::kToeplitz);
     EXPECT_EQ(port->rss().key, Rss::Key::kSymmetric);
     EXPECT_EQ(port->rss().types, asked.rss_hf);
@@ -405,6 +410,7 @@ TEST_F(EthDevTest, RssOfOneQueueAndOfDriversThatHaveNone) {
   auto one = open("net_null0,no-rx=1");
   ASSERT_TRUE(one && one->start());
   EXPECT_EQ(one->rss(), Rss{});
+  EXPECT_EQ(one->rss_entries(), 0U);
   const std::string capture = empty_capture();
   auto several = open("net_pcap6,rx_pcap=" + capture + ",rx_pcap=" + capture, 2);
   std::filesystem::remove(capture);
@@ -414,6 +420,7 @@ TEST_F(EthDevTest, RssOfOneQueueAndOfDriversThatHaveNone) {
   Rss unknown;
   unknown.function = Rss::Function::kDriver;
   EXPECT_EQ(several->rss(), unknown);
+  EXPECT_EQ(several->rss_entries(), 0U);
 }
 
 TEST_F(EthDevTest, ADriverWithoutFlowRulesGetsNone) {
