@@ -42,7 +42,8 @@ struct Mailbox {
   // worker: wo, control: ro
   alignas(kFalseSharing) std::atomic<uint32_t> report_made{0};
   std::atomic<bool> query_answered{false};
-  WorkerCounters report;  ///< valid when report_made has reached what was asked
+  std::atomic<bool> challenging{false};  ///< new TCP clients have to prove their address
+  WorkerCounters report;                 ///< valid when report_made has reached what was asked
 };
 
 }  // namespace rampart

@@ -48,7 +48,7 @@ FlowRecord record_of(const FlowCopy<Key>& e, const WorkerState& w, Revision in_f
   r.wire = static_cast<uint8_t>(e.key.zone >> 24);
   r.outer_vlan = e.key.zone >> 12 & 0xfff;
   r.inner_vlan = e.key.zone & 0xfff;
-  r.state = to_string(f.state);
+  r.state = f.condemned != 0 ? "cut" : to_string(f.state);
   r.worker = w.id;
   // The entry keeps the low half; no flow is four billion revisions old.
   r.revision = in_force - static_cast<uint32_t>(static_cast<uint32_t>(in_force) - f.judged_in);
@@ -153,6 +153,10 @@ void DataplaneImpl::fill_worker(const Worker& worker, WorkerStatus& out) const {
   out.flows_cut = c.flows_cut;
   out.flows_restored = c.flows_restored;
   out.flows_picked_up = c.flows_picked_up;
+  out.challenged = c.challenged;
+  out.verified = c.verified;
+  out.half_open = c.half_open;
+  out.challenging = c.challenging;
   out.flows_recycled = c.flows_recycled;
   out.flows_rejudged = c.flows_rejudged;
   out.flows = c.flows;
