@@ -21,7 +21,7 @@ SOL_PACKET, PACKET_AUXDATA, PACKET_IGNORE_OUTGOING = 263, 8, 23
 TP_STATUS_VLAN_VALID, TP_STATUS_VLAN_TPID_VALID = 0x10, 0x40
 SO_RCVBUFFORCE, SO_SNDBUFFORCE = 33, 32
 ETH_P_ALL = 3
-SIOCETHTOOL = 0x8946
+SIOCETHTOOL, SIOCGIFFLAGS, IFF_RUNNING = 0x8946, 0x8913, 0x40
 # rx, tx, sg, tso, gso, gro of `ethtool -K`
 OFFLOADS = (0x15, 0x17, 0x19, 0x1F, 0x24, 0x2C)
 
@@ -114,6 +114,16 @@ def wait_for(what, condition, seconds=20.0):
             raise AssertionError(f"waited {seconds:g} s in vain for {what}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.05)
+
+
+def wait_running(ns, device):
+    """Waits until an interface carries frames: for a moment after both ends of a pair came up the
+    kernel throws away what is sent."""
+    def running():
+        request = fcntl.ioctl(s, SIOCGIFFLAGS, struct.pack("16sH14x", device.encode(), 0))
+        return struct.unpack("16sH14x", request)[1] & IFF_RUNNING
+    with ns, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        wait_for(f"{device} in {ns.name} to run", running)
 
 
 class RawPort:

@@ -14,12 +14,17 @@ SOCKET_TYPES = {"TCP": socket.SOCK_STREAM, "UDP": socket.SOCK_DGRAM}
 
 
 class Side:
-    """A bridge; its uplink is the far end of one of the appliance's ports."""
+    """A bridge; its uplink is the far end of one of the appliance's ports, or with a relay (a
+    function that makes one, given the two namespaces) what lies beyond that."""
 
-    def __init__(self, gateway, port):
+    def __init__(self, gateway, port, relay=None):
         self.ns = Namespace(f"side-{port}")
         self.ns.ip("link add name br type bridge stp_state 0 mcast_snooping 0", "link set dev br up")
-        veth(gateway, port, self.ns, "uplink")
+        self.relay = None
+        if relay is None:
+            veth(gateway, port, self.ns, "uplink")
+        else:
+            self.relay = relay((self.ns, "uplink"), (gateway, port))
         self.ns.ip("link set dev uplink master br")
         self.plugged = 0
 
