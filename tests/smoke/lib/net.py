@@ -63,6 +63,27 @@ class Namespace:
         _setns(home)
         os.close(home)
 
+    def sysctl(self, name, value):
+        """`name` as sysctl(8) says it: net.ipv4.tcp_sack."""
+        with self:
+            _write("/proc/sys/" + name.replace(".", "/"), str(value))
+
+    def counters(self):
+        """The kernel's own: {"Tcp": {"OutRsts": 0, …}, "TcpExt": …, "Icmp": …, "Icmp6": …}."""
+        found = {}
+        with self:
+            for name in ("snmp", "netstat"):
+                lines = _read(f"/proc/thread-self/net/{name}").splitlines()
+                for names, values in zip(lines[::2], lines[1::2]):
+                    group, _, values = values.partition(":")
+                    found[group] = dict(zip(names.split()[1:], map(int, values.split())))
+            found["Icmp6"] = {}
+            for line in _read("/proc/thread-self/net/snmp6").splitlines():
+                name, value = line.split()
+                if name.startswith("Icmp6"):
+                    found["Icmp6"][name.removeprefix("Icmp6")] = int(value)
+        return found
+
     def ip(self, *commands):
         """Runs `ip` commands in this namespace, all in one process."""
         run("ip", "-n", self.name, "-batch", "-", text="\n".join(commands) + "\n")
@@ -71,6 +92,11 @@ class Namespace:
 def _write(path, value):
     with open(path, "w", encoding="ascii") as f:
         f.write(value)
+
+
+def _read(path):
+    with open(path, encoding="ascii") as f:
+        return f.read()
 
 
 def _setns(fd):
@@ -124,6 +150,14 @@ def wait_running(ns, device):
         return struct.unpack("16sH14x", request)[1] & IFF_RUNNING
     with ns, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         wait_for(f"{device} in {ns.name} to run", running)
+
+
+def readable(s):
+    return bool(select.select([s], [], [], 0)[0])
+
+
+def writable(s):
+    return bool(select.select([], [s], [], 0)[1])
 
 
 class RawPort:
