@@ -16,7 +16,6 @@ class Router:
 
     def __init__(self, side, mtu):
         self.ns = Namespace("router", ipv6=True)
-        self.mtu = mtu
         side.plug(self.ns)
         self.ns.sysctl("net.ipv4.ip_forward", 1)
         self.ns.sysctl("net.ipv6.conf.all.forwarding", 1)
