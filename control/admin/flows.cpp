@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <charconv>
 
 #include "control/admin/documents.hpp"
 #include "control/admin/json.hpp"
+#include "dataplane/flow/flow_state.hpp"
 
 namespace rampart::admin {
 namespace {
@@ -17,6 +19,21 @@ template <typename Number>
 bool read_number(std::string_view text, Number& out) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
   return error == std::errc{} && end == text.data() + text.size();
+}
+
+bool is_state(std::string_view text) {
+  return std::find(kFlowStateNames.begin(), kFlowStateNames.end(), text) != kFlowStateNames.end();
+}
+
+/// The names of states, each once: some are shared by protocols.
+std::string state_names() {
+  std::string text;
+  for (auto name = kFlowStateNames.begin(); name != kFlowStateNames.end(); ++name) {
+    const auto same = [&](std::string_view other) { return other == *name; };
+    if (std::any_of(kFlowStateNames.begin(), name, same)) continue;
+    text += (text.empty() ? "" : ", ") + std::string(*name);
+  }
+  return text;
 }
 
 /// "web/out egress[0]", or null: no rule decided, or it was one of a rule set that is gone.
@@ -53,6 +70,7 @@ Result<FlowFilter> flow_filter(const Query& query) {
       filter.protocol = protocol_number(value);
       if (!filter.protocol) return bad(name, "must be TCP, UDP, SCTP, ICMP, ICMPv6 or a number");
     } else if (name == "state") {
+      if (!is_state(value)) return bad(name, "must be one of " + state_names());
       filter.state = value;
     } else if (name == "limit") {
       if (!read_number(value, filter.limit) || filter.limit == 0 || filter.limit > kMostFlows) {

@@ -34,6 +34,8 @@ Json workers_json(const std::vector<WorkerStatus>& workers) {
                    {"flows_expired", w.flows_expired},
                    {"flows_cut", w.flows_cut},
                    {"flows_recycled", w.flows_recycled},
+                   {"flows_restored", w.flows_restored},
+                   {"flows_picked_up", w.flows_picked_up},
                    {"flows_rejudged", w.flows_rejudged},
                    {"flows", w.flows},
                    {"loops", w.loops},

@@ -45,7 +45,7 @@ void judge_again(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c
     accept(b, i, w, table, slot, c.end[k]);
     return;
   }
-  table.erase(slot, c.hash[k]);
+  end_flow(w, table, slot, c.hash[k]);
   ++w.counters.flows_cut;
   b.drop(i, reason_of(v.outcome));
 }
@@ -54,7 +54,7 @@ template <typename Key>
 bool recycle(WorkerState& w, FlowTable<Key>& table, uint64_t hash) {
   const auto slot = table.recycle(hash);
   if (slot == FlowTable<Key>::kNone) return false;
-  table.erase(slot, hash_of(table[slot].key, w.seed));
+  end_flow(w, table, slot, hash_of(table[slot].key, w.seed));
   ++w.counters.flows_recycled;
   return true;
 }
@@ -72,26 +72,67 @@ typename FlowTable<Key>::Slot make_room(WorkerState& w, FlowTable<Key>& table, c
   return table.insert(key, hash);
 }
 
+/// A new flow for packet i, which `opener` of the key is to have opened. kNone: there is no room.
+template <typename Key>
+typename FlowTable<Key>::Slot new_flow(Burst& b, WorkerState& w, const RuleSet& r,
+                                       const FlowColumns<Key>& c, unsigned k, unsigned opener,
+                                       const Verdict& v, FlowTable<Key>& table) {
+  const auto slot = make_room(w, table, c.key[k], c.hash[k]);
+  if (slot == FlowTable<Key>::kNone) return slot;
+  const unsigned i = c.packet[k];
+  FlowFacts& f = table[slot].facts;
+  mark(f, table.tally(slot), r, v);
+  f.opener_end = static_cast<uint8_t>(opener);
+  const Side sender = f.side(c.end[k]);
+  f.opener_port = w.ports[b.in_port[i]].end ^ static_cast<uint8_t>(sender);
+  f.last_seen = tick_of(b.now);
+  table.tally(slot).count(sender, b.frame_bytes[i]);
+  b.fate[i] = Fate::kForward;
+  return slot;
+}
+
+/// A TCP connection that is met in its middle. Nobody knows who began, so policy may allow it
+/// either way round; `v` is the verdict on the packet's own direction.
+template <typename Key>
+void pick_up(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c, unsigned k, Verdict v,
+             FlowTable<Key>& table) {
+  const unsigned i = c.packet[k];
+  unsigned opener = c.end[k];
+  if (v.outcome != Outcome::kAllow) {
+    Verdict reverse;
+    opener = 1 - opener;
+    judge_flows(r, 1, &reverse, [&](unsigned) { return Asked<Key>{c.key[k], opener}; });
+    if (reverse.outcome != Outcome::kAllow) return b.drop(i, reason_of(v.outcome));
+    v = reverse;
+  }
+  const auto slot = new_flow(b, w, r, c, k, opener, v, table);
+  if (slot == FlowTable<Key>::kNone) return b.drop(i, DropReason::kTableFull);
+  FlowFacts& f = table[slot].facts;
+  if (!tcp_pick_up(f.track.tcp, f.side(c.end[k]), b.packet[i])) {
+    end_flow(w, table, slot, c.hash[k]);
+    return b.drop(i, DropReason::kNoFlow);
+  }
+  f.state = FlowState::kTcpPickedUp;
+  ++w.counters.flows_picked_up;
+}
+
 template <typename Key>
 void open(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c, unsigned k,
           const Verdict& v, FlowTable<Key>& table) {
   const unsigned i = c.packet[k];
-  if (v.outcome != Outcome::kAllow) return b.drop(i, reason_of(v.outcome));
+  const ParsedPacket& p = b.packet[i];
+  if (p.opens_flow && v.outcome != Outcome::kAllow) return b.drop(i, reason_of(v.outcome));
   if (!may_change_state(b, i, w)) return b.drop(i, DropReason::kL4Checksum);
   // A packet of the same flow, before this one in the burst, may have opened it already.
-  auto slot = table.find(c.key[k], c.hash[k]);
-  if (slot != FlowTable<Key>::kNone) return accept(b, i, w, table, slot, c.end[k]);
-  slot = make_room(w, table, c.key[k], c.hash[k]);
+  const auto known = table.find(c.key[k], c.hash[k]);
+  if (known != FlowTable<Key>::kNone) return accept(b, i, w, table, known, c.end[k]);
+  if (!p.opens_flow) return pick_up(b, w, r, c, k, v, table);
+  const auto slot = new_flow(b, w, r, c, k, c.end[k], v, table);
   if (slot == FlowTable<Key>::kNone) return b.drop(i, DropReason::kTableFull);
   FlowFacts& f = table[slot].facts;
-  mark(f, table.tally(slot), r, v);
-  f.state = first_state(b.packet[i]);
-  f.opener_end = c.end[k];
-  f.opener_port = w.ports[b.in_port[i]].end;
-  f.last_seen = tick_of(b.now);
-  table.tally(slot).count(Side::kOpener, b.frame_bytes[i]);
+  f.state = open_track(f, p);
+  w.half_open += is_half_open(f.state);
   ++w.counters.flows_created;
-  b.fate[i] = Fate::kForward;
 }
 
 /// Older flows first: a slot that they free may be taken by a new flow afterwards, never before.

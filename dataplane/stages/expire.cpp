@@ -27,25 +27,17 @@ template <typename Key>
 void judge_idle(WorkerState& w, const RuleSet& r, FlowTable<Key>& table, const Stale<Key>& stale) {
   if (stale.count == 0) return;
   Verdict verdicts[Burst::kSize];
-  if (r.mode == RuleSet::Mode::kByTables) {
-    Question questions[Burst::kSize];
-    const auto at = [&](unsigned n) {
-      const FlowEntry<Key>& entry = table[stale.slot[n]];
-      return Asked<Key>{entry.key, entry.facts.opener_end};
-    };
-    ask(*r.addresses, stale.count, at, questions);
-    judge(r, questions, stale.count, verdicts);
-  } else {
-    const Outcome all = r.mode == RuleSet::Mode::kPassAll ? Outcome::kAllow : Outcome::kDenyIngress;
-    std::fill_n(verdicts, stale.count, Verdict{all, 0, 0});
-  }
+  judge_flows(r, stale.count, verdicts, [&](unsigned n) {
+    const FlowEntry<Key>& entry = table[stale.slot[n]];
+    return Asked<Key>{entry.key, entry.facts.opener_end};
+  });
   w.counters.flows_rejudged += stale.count;
   for (unsigned n = 0; n < stale.count; ++n) {
     const auto slot = stale.slot[n];
     if (verdicts[n].outcome == Outcome::kAllow) {
       mark(table[slot].facts, table.tally(slot), r, verdicts[n]);
     } else {
-      table.erase(slot, hash_of(table[slot].key, w.seed));
+      end_flow(w, table, slot, hash_of(table[slot].key, w.seed));
       ++w.counters.flows_cut;
     }
   }
@@ -73,7 +65,7 @@ void sweep(WorkerState& w, const RuleSet& r, FlowTable<Key>& table, WorkerState:
     table.for_each_in_chunk(s.chunk, [&](auto slot) {
       FlowEntry<Key>& entry = table[slot];
       if (is_expired(entry.facts.last_seen, tick_of(now), entry.facts.state, w.timeouts)) {
-        table.erase(slot, hash_of(entry.key, w.seed));
+        end_flow(w, table, slot, hash_of(entry.key, w.seed));
         ++w.counters.flows_expired;
       } else if (!is_current(entry, r)) {
         stale.slot[stale.count++] = slot;

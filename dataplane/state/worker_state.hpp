@@ -65,10 +65,13 @@ struct WorkerState {
   ChecksumMode checksum = ChecksumMode::kState;
   bool pass_non_ip = false;
   bool pass_tunnels = true;
+  /// Until then TCP connections may be picked up in their middle; 0: never.
+  Tsc pick_up_until = 0;
   FlowTimeouts timeouts{};
   std::array<WorkerPort, kMaxPorts> ports{};
-  std::array<HandoffRing*, kMaxWorkers> to{};  ///< rings of which this worker is the only producer
-  std::array<HandoffRing*, kMaxWorkers> from{};  ///< rings of which it is the only consumer
+  /// Rings of which this worker is the only producer, and the only consumer. One leads from the
+  /// worker to itself: what it takes up again, as if another had handed it over.
+  std::array<HandoffRing*, kMaxWorkers> to{}, from{};
   Mailbox* mailbox = nullptr;
   /// Bytes that this thread has taken from the heap so far; null: not known.
   const uint64_t* heap_now = nullptr;
@@ -78,7 +81,8 @@ struct WorkerState {
   FlowTable<FlowKeyV4> flows_v4;
   FlowTable<FlowKeyV6> flows_v6;
   WorkerCounters counters;
-  uint32_t reports = 0;  ///< made so far
+  uint32_t reports = 0;    ///< made so far
+  uint32_t half_open = 0;  ///< TCP flows whose handshake is not finished
   struct Sweep {
     Tsc started = 0;
     uint32_t chunk = 0;
@@ -90,6 +94,14 @@ struct WorkerState {
   };
   std::array<Outbox, kMaxWorkers> outbox{};
 
+  template <typename Key>
+  FlowTable<Key>& table() {
+    if constexpr (std::is_same_v<Key, FlowKeyV4>) {
+      return flows_v4;
+    } else {
+      return flows_v6;
+    }
+  }
   uint32_t flows() const { return flows_v4.size() + flows_v6.size(); }
   WorkerId owner_of(uint64_t hash) const {
     // Bits that choose neither the chunk (32 …) nor the tag (0 … 6).

@@ -19,7 +19,7 @@ constexpr auto kGrace = 10s;  // a worker that is preempted so long is not comin
 
 FlowTimeouts timeouts_of(const DataplaneParams::Timeouts& t, Tsc hz) {
   const uint32_t seconds[] = {
-#define RAMPART_X(id, name, timeout) t.timeout##_s,
+#define RAMPART_X(id, name, timeout, worth) t.timeout##_s,
       RAMPART_FLOW_STATES(RAMPART_X)
 #undef RAMPART_X
   };
@@ -170,9 +170,9 @@ Result<void> DataplaneImpl::make_workers(const Layout& layout) {
   rings_.reserve(size_t{params_.workers} * params_.workers);
   for (unsigned giver = 0; giver < params_.workers; ++giver) {
     for (unsigned taker = 0; taker < params_.workers; ++taker) {
-      if (giver == taker) continue;
-      Result<HandoffRing> ring = HandoffRing::create(
-          "handoff-" + std::to_string(giver) + "-" + std::to_string(taker), kHandoffRing);
+      Result<HandoffRing> ring =
+          HandoffRing::create("handoff-" + std::to_string(giver) + "-" + std::to_string(taker),
+                              giver == taker ? kOwnRing : kHandoffRing);
       if (!ring) return ring.error();
       rings_.push_back(*std::move(ring));
       workers_[giver].state->to[taker] = &rings_.back();
@@ -227,6 +227,12 @@ Result<void> DataplaneImpl::start() {
   const std::lock_guard lock(ports_lock_);
   const std::lock_guard ask(ask_lock_);
   if (launched_) return Error{ErrorCode::kConflict, "it runs already", "data path"};
+  if (params_.pick_up_tcp || grace_.count() != 0) {
+    const Tsc until = rte_rdtsc() + rte_get_tsc_hz() * static_cast<Tsc>(grace_.count());
+    for (Worker& worker : workers_) {
+      worker.state->pick_up_until = params_.pick_up_tcp ? ~Tsc{0} : until;
+    }
+  }
   for (const auto& port : ports_) {
     if (Result<void> r = port->device.start(); !r) return r;
     port->active.store(true, std::memory_order_release);

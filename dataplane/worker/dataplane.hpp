@@ -32,7 +32,8 @@ struct DataplaneParams {
   struct Timeouts {  ///< idle seconds after which a flow ends
     uint32_t tcp_opening_s = 30, tcp_established_s = 8000, tcp_half_closed_s = 120,
              tcp_closing_s = 30, tcp_reset_s = 10, udp_s = 30, udp_replied_s = 120,
-             sctp_opening_s = 30, sctp_established_s = 8000, icmp_s = 10, other_s = 60;
+             udp_answered_s = 5, sctp_opening_s = 30, sctp_established_s = 8000, icmp_s = 10,
+             other_s = 60;
   };
   std::vector<Port> ports;
   std::vector<Wire> wires;
@@ -46,8 +47,9 @@ struct DataplaneParams {
   ChecksumMode checksum = ChecksumMode::kState;
   bool pass_non_ip = false;
   bool pass_tunnels = true;
-  unsigned idle_us = 0;  ///< sleep this long after many empty polls; 0: never sleep
-  std::string eal;       ///< extra EAL arguments, space separated
+  bool pick_up_tcp = false;  ///< connections met in their middle may become flows
+  unsigned idle_us = 0;      ///< sleep this long after many empty polls; 0: never sleep
+  std::string eal;           ///< extra EAL arguments, space separated
   Timeouts timeouts;
   /// Takes a line for people when a port is lost or recovered. Called by a control thread of the
   /// data path's; may be empty.
@@ -86,7 +88,7 @@ struct WorkerStatus {
   uint64_t received = 0, forwarded = 0, dropped = 0;
   uint64_t handed_over = 0;  ///< packets passed to the worker that owns their flow
   uint64_t flow_hits = 0, flow_misses = 0, flows_created = 0, flows_expired = 0, flows_cut = 0,
-           flows_rejudged = 0, flows_recycled = 0;
+           flows_rejudged = 0, flows_recycled = 0, flows_restored = 0, flows_picked_up = 0;
   uint64_t flows = 0;  ///< live now
   uint64_t loops = 0, idle_loops = 0;
   uint64_t busy_cycles = 0;  ///< TSC cycles of loops that moved packets
@@ -128,6 +130,15 @@ struct FlowFilter {
   size_t limit = 1000;
 };
 
+/// What became of the flows in a flow file.
+struct FlowsLoaded {
+  uint64_t kept = 0;
+  uint64_t too_old = 0;  ///< their time ran out while nobody was here
+  uint64_t denied = 0;   ///< the policy in force does not allow them
+  uint64_t no_room = 0;  ///< beyond --max-flows
+  uint64_t away_ms = 0;  ///< from the writing to the reading, by the wall clock
+};
+
 /// The packet-moving half of the appliance: EAL, ports, buffers, flow tables, workers.
 /// All methods are for control threads; publish, flows and reset_port serialise themselves.
 class Dataplane {
@@ -151,6 +162,17 @@ class Dataplane {
   /// Live flows that match, at most filter.limit; `truncated` says that there are more. Workers
   /// copy them out in bounded slices; fails with kIo if they do not answer within a few seconds.
   virtual Result<std::vector<FlowRecord>> flows(const FlowFilter& filter, bool& truncated) = 0;
+  /// After stop: writes all flows to a file for the next start. Asks go_on() every few
+  /// milliseconds; when it says no there is no file and kConflict is returned. Returns how many.
+  virtual Result<uint64_t> save_flows(const std::string& path,
+                                      const std::function<bool()>& go_on) = 0;
+  /// Before start: takes in the flows of a file, each aged by the time away and judged under the
+  /// rule set in force. A file that is not whole or not ours is refused (kNotFound, kInvalid,
+  /// kConflict) and changes nothing.
+  virtual Result<FlowsLoaded> load_flows(const std::string& path) = 0;
+  /// Before start: for so long from the start on, TCP connections that began before it may be
+  /// picked up in their middle, if policy allows them.
+  virtual void grant_grace(std::chrono::seconds seconds) = 0;
   /// Recovers a port as after a VF or PF reset: workers leave it, it is reset, set up, started.
   virtual Result<void> reset_port(const std::string& name) = 0;
 };

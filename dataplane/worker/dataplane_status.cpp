@@ -113,6 +113,7 @@ void DataplaneImpl::fill_port(unsigned index, PortStatus& out, std::vector<uint6
     const PortWork& work = worker.mailbox->report.ports[index];
     c.received += work.received;
     c.received_bytes += work.received_bytes;
+    c.originated += work.originated;
     c.forwarded += work.forwarded;
     held += static_cast<int64_t>(work.given) - static_cast<int64_t>(work.taken);
     for (unsigned r = 0; r < kDropReasons; ++r) c.drops[r] += work.drops[r];
@@ -150,6 +151,8 @@ void DataplaneImpl::fill_worker(const Worker& worker, WorkerStatus& out) const {
   out.flows_created = c.flows_created;
   out.flows_expired = c.flows_expired;
   out.flows_cut = c.flows_cut;
+  out.flows_restored = c.flows_restored;
+  out.flows_picked_up = c.flows_picked_up;
   out.flows_recycled = c.flows_recycled;
   out.flows_rejudged = c.flows_rejudged;
   out.flows = c.flows;

@@ -37,14 +37,15 @@ Result<Sizing> size_up(const DataplaneParams& params, uint32_t mtu) {
   }
   s.flows_per_worker = static_cast<uint32_t>(per_worker);
 
-  const uint64_t in_rings = workers * (workers - 1) * kHandoffRing;
+  const uint64_t in_rings = workers * ((workers - 1) * kHandoffRing + kOwnRing);
   const uint64_t in_hands = workers * (kMempoolCache + 2 * Burst::kSize);
-  const uint64_t wanted = buffers_in_queues(params) + in_rings + in_hands;
-  // Half again: pcap files, drivers that allocate ahead. One below a power of two fits best.
+  // Half again for the ports: pcap files, drivers that allocate ahead.
+  const uint64_t wanted = buffers_in_queues(params) * 3 / 2 + in_rings + in_hands;
+  // One below a power of two fits best.
   uint64_t mbufs = params.mbufs;
   if (mbufs == 0) {
     mbufs = 8192;
-    while (mbufs < wanted + wanted / 2) mbufs *= 2;
+    while (mbufs < wanted) mbufs *= 2;
     mbufs -= 1;
   }
   const uint64_t least = params.ports.size() * uint64_t{2} * Burst::kSize + in_hands;

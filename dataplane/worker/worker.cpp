@@ -7,6 +7,8 @@
 #include <rte_pause.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "dataplane/stages/stages.hpp"
 #include "dataplane/worker/heap_meter.hpp"
 #include "dataplane/worker/report.hpp"
@@ -57,23 +59,34 @@ void gather(WorkerState& w, HandoffTag::Purpose purpose, rte_mbuf* const* packet
   }
 }
 
-/// One burst from the ring of every other worker.
+/// At most one burst from a ring. Returns how many packets there were.
+unsigned take_burst(WorkerState& w, const RuleSet& r, HandoffRing& ring) noexcept {
+  rte_mbuf* packets[Burst::kSize];
+  const unsigned count = ring.dequeue(packets, Burst::kSize);
+  if (count == 0) return 0;
+  // Tags only grow, so the last packet of a ring tells for all of them.
+  const int ahead = HandoffTag::ahead_of(packets[count - 1]->hash.usr, w.reports);
+  if (ahead > 0) make_report(w, w.reports + static_cast<unsigned>(ahead));
+  w.burst.now = rte_rdtsc();
+  gather(w, HandoffTag::kJudge, packets, count);
+  if (w.burst.count != 0) run_pipeline(w.burst, w, r);
+  gather(w, HandoffTag::kTransmit, packets, count);
+  if (w.burst.count != 0) transmit(w.burst, w, r);
+  return count;
+}
+
+/// One burst from the ring of every other worker, and all that lies in the ring to ourselves now
+/// (what these packets put into it waits for the next loop).
 unsigned take_over(WorkerState& w, const RuleSet& r) noexcept {
   unsigned total = 0;
   for (unsigned giver = 0; giver < w.workers; ++giver) {
-    if (w.from[giver] == nullptr) continue;
-    rte_mbuf* packets[Burst::kSize];
-    const unsigned count = w.from[giver]->dequeue(packets, Burst::kSize);
-    if (count == 0) continue;
+    if (giver != w.id) total += take_burst(w, r, *w.from[giver]);
+  }
+  HandoffRing& own = *w.from[w.id];
+  for (uint32_t left = own.size(); left != 0;) {
+    const unsigned count = take_burst(w, r, own);
     total += count;
-    // Tags only grow, so the last packet of a ring tells for all of them.
-    const int ahead = HandoffTag::ahead_of(packets[count - 1]->hash.usr, w.reports);
-    if (ahead > 0) make_report(w, w.reports + static_cast<unsigned>(ahead));
-    w.burst.now = rte_rdtsc();
-    gather(w, HandoffTag::kJudge, packets, count);
-    if (w.burst.count != 0) run_pipeline(w.burst, w, r);
-    gather(w, HandoffTag::kTransmit, packets, count);
-    if (w.burst.count != 0) transmit(w.burst, w, r);
+    left -= std::min(left, count);
   }
   return total;
 }
@@ -120,7 +133,6 @@ void run_worker(WorkerState& w, WorkerShared& shared) noexcept {
 
 void drain_rings(WorkerState& w) noexcept {
   for (unsigned giver = 0; giver < w.workers; ++giver) {
-    if (w.from[giver] == nullptr) continue;
     rte_mbuf* packets[Burst::kSize];
     while (const unsigned count = w.from[giver]->dequeue(packets, Burst::kSize)) {
       for (unsigned k = 0; k < count; ++k) {

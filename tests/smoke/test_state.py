@@ -131,9 +131,13 @@ def test_flows_end_when_their_time_is_over(lab):
         found = lab.daemon.flows(port=number)
         return found[0]["state"] if found else None
 
-    def send(number, flags, back=False):
+    def send(number, flags, sent=0, seen=0, back=False):
+        """The opener's SYN is number 1000, the other's 5000; data and FINs from 1001 and 5001 on."""
         ends = ((80, number), (B, A)) if back else ((number, 80), (A, B))
-        wire.passes(frame(tcp(*ends[0], flags), *ends[1]), back=back)
+        mine, other = (5000, 1000) if back else (1000, 5000)
+        seq = mine if "S" in flags else mine + 1 + sent
+        ack = other + 1 + seen if "A" in flags else 0
+        wire.passes(frame(tcp(*ends[0], flags, seq=seq, ack=ack), *ends[1]), back=back)
 
     kept, half, closed, reset, opening, udp1, udp2, ping = (lab.number() for _ in range(8))
     for number in (kept, half, closed, reset):
@@ -145,8 +149,8 @@ def test_flows_end_when_their_time_is_over(lab):
         assert flow(number) == "established"
     send(half, "FA")
     send(closed, "FA", back=True)
-    send(closed, "FA")
-    send(closed, "A", back=True)
+    send(closed, "FA", seen=1)
+    send(closed, "A", sent=1, seen=1, back=True)
     send(reset, "R", back=True)
     send(opening, "S")
     wire.passes(frame(udp(udp1, 53), A, B))
@@ -161,7 +165,7 @@ def test_flows_end_when_their_time_is_over(lab):
     wire.drops(frame(tcp(80, opening, "SA"), B, A), "no_flow", back=True)
     wire.drops(frame(tcp(80, closed, "A"), B, A), "no_flow", back=True)
     send(kept, "PA", back=True)
-    send(half, "PA", back=True)
+    send(half, "PA", seen=1, back=True)
     send(reset, "S")
     assert sum(w["flows_expired"] for w in lab.daemon.stats()["workers"]) == 6
 
@@ -218,7 +222,8 @@ def test_flows_can_be_asked_for(lab):
     some = lab.daemon.get("/v1/flows", limit=10)
     assert len(some["flows"]) == 10 and some["truncated"] is True
     assert lab.daemon.get("/v1/flows", limit=101)["truncated"] is False
-    for bad in ("address=nobody", "port=x", "port=70000", "limit=0", "protocol=WAT", "colour=red"):
+    for bad in ("address=nobody", "port=x", "port=70000", "limit=0", "protocol=WAT", "state=open",
+                "colour=red"):
         assert lab.daemon.call("GET", f"/v1/flows?{bad}").status == 400, bad
 
 

@@ -58,10 +58,11 @@ StageBench::StageBench(uint32_t max_flows, unsigned worker, unsigned workers)
   w.flows_v6 = FlowTable<FlowKeyV6>(memory_v6_.get(), max_flows);
   rings_.reserve(workers);
   for (unsigned other = 0; other < workers; ++other) {
-    if (other == worker) continue;
-    rings_.push_back(must(HandoffRing::create("bench-" + number + "-" + std::to_string(other), 8)));
+    rings_.push_back(must(HandoffRing::create("bench-" + number + "-" + std::to_string(other),
+                                              other == worker ? kOwnRing : kRing)));
     w.to[other] = &rings_.back();
   }
+  w.from[worker] = w.to[worker];
   set_mode(RuleSet::Mode::kPassAll);
 }
 

@@ -18,6 +18,9 @@ namespace rampart::test {
 /// stages up to settle on bursts of frames, so that no device is needed. Needs the EAL.
 class StageBench {
  public:
+  /// What its rings hold: to other workers, and to itself.
+  static constexpr uint32_t kRing = 8, kOwnRing = 256;
+
   /// `worker` of `workers`; room for so many flows.
   explicit StageBench(uint32_t max_flows = 1000, unsigned worker = 0, unsigned workers = 1);
   ~StageBench();

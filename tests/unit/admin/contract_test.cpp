@@ -138,6 +138,7 @@ TEST_F(AdminTest, MetricsInTextFormat) {
   EXPECT_EQ(m.at("rampart_objects{kind=\"pods\"}"), 8);
   EXPECT_EQ(m.at("rampart_warnings{code=\"unsupported-policy\"}"), 1);
   EXPECT_EQ(m.at("rampart_warnings{code=\"not-stored\"}"), 0);
+  EXPECT_EQ(m.at("rampart_policy_fails_closed{object=\"NetworkPolicy web/future\"}"), 1);
   EXPECT_EQ(m.at("rampart_port_received_packets_total{port=\"a\"}"), std::ldexp(1.0, 60));
   EXPECT_EQ(m.at("rampart_port_dropped_packets_total{port=\"a\",reason=\"runt\"}"), 7);
   EXPECT_EQ(m.at("rampart_port_dropped_packets_total{port=\"odd\\\"name\\\\\",reason=\"runt\"}"),

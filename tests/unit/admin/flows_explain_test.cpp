@@ -40,9 +40,9 @@ TEST_F(AdminTest, FlowFilters) {
   EXPECT_EQ(dataplane_.asked.limit, 7U);
   get("/v1/flows?protocol=47&limit=100000");
   EXPECT_EQ(dataplane_.asked.protocol, 47);
-  for (const char* bad :
-       {"address=web/a", "address=", "port=65536", "port=x", "port=", "port=-1", "protocol=tpc",
-        "protocol=256", "limit=0", "limit=100001", "limit=x", "adress=10.0.0.1"}) {
+  for (const char* bad : {"address=web/a", "address=", "port=65536", "port=x", "port=", "port=-1",
+                          "protocol=tpc", "protocol=256", "limit=0", "limit=100001", "limit=x",
+                          "state=open", "state=", "adress=10.0.0.1"}) {
     const auto problem = get("/v1/flows?" + std::string(bad), 400);
     EXPECT_EQ(problem["code"], "bad-request") << bad;
     EXPECT_EQ(problem["field"], std::string(bad).substr(0, std::string(bad).find('='))) << bad;
