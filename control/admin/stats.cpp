@@ -76,6 +76,15 @@ constexpr Hint kHints[] = {
 
 }  // namespace
 
+std::string reasons_document() {
+  ListDocument out("reasons");
+  for (unsigned i = 1; i < kDropReasons; ++i) {
+    const DropReasonText& text = kDropReasonTexts[i];
+    out.add({{"reason", text.name}, {"meaning", text.meaning}});
+  }
+  return std::move(out).finish(Json::object());
+}
+
 std::vector<std::string> hints(const DataplaneStatus& status) {
   std::vector<std::string> out;
   for (const PortStatus& port : status.ports) {

@@ -65,7 +65,7 @@ inline void set_state(WorkerState& w, FlowTable<Key>& table, typename FlowTable<
   f.state = next;
 }
 
-/// Ends a flow. The only way in which a stage takes one from a table.
+/// Ends a flow. The only way in which a worker takes one from a table.
 template <typename Key>
 inline void end_flow(WorkerState& w, FlowTable<Key>& table, typename FlowTable<Key>::Slot slot,
                      uint64_t hash) {

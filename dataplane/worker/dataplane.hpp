@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +13,7 @@
 #include "dataplane/base/ip_address.hpp"
 #include "dataplane/base/result.hpp"
 #include "dataplane/packet/drop_reason.hpp"
+#include "dataplane/state/flow_query.hpp"
 #include "dataplane/state/rule_set.hpp"
 #include "dataplane/state/settings.hpp"
 
@@ -113,30 +113,6 @@ struct DataplaneStatus {
   uint64_t tunnelled = 0;      ///< encapsulated packets judged by their outer addresses
 };
 
-/// One live flow, oriented as it was opened.
-struct FlowRecord {
-  IpAddress source, destination;
-  L4Port source_port = 0, destination_port = 0;  ///< ICMP echo: identifier and 0
-  uint8_t protocol = 0;
-  uint8_t wire = 0;
-  uint16_t outer_vlan = 0, inner_vlan = 0;
-  const char* state = "";  ///< e.g. "established"
-  WorkerId worker = 0;
-  Revision revision = 0;  ///< under which it was last judged
-  uint32_t egress_rule = 0, ingress_rule = 0;
-  uint64_t packets[2] = {0, 0};  ///< from the opener, from the other end
-  uint64_t bytes[2] = {0, 0};
-  uint32_t idle_ms = 0, expires_in_ms = 0;
-};
-
-struct FlowFilter {
-  std::optional<IpAddress> address;  ///< of either end
-  std::optional<L4Port> port;        ///< of either end
-  std::optional<uint8_t> protocol;
-  std::string state;  ///< empty: any
-  size_t limit = 1000;
-};
-
 /// What became of the flows in a flow file.
 struct FlowsLoaded {
   uint64_t kept = 0;
@@ -147,7 +123,8 @@ struct FlowsLoaded {
 };
 
 /// The packet-moving half of the appliance: EAL, ports, buffers, flow tables, workers.
-/// All methods are for control threads; publish, flows and reset_port serialise themselves.
+/// All methods are for control threads; publish, flows, cut_flows and reset_port serialise
+/// themselves.
 class Dataplane {
  public:
   static Result<std::unique_ptr<Dataplane>> create(const DataplaneParams& params);
@@ -169,6 +146,11 @@ class Dataplane {
   /// Live flows that match, at most filter.limit; `truncated` says that there are more. Workers
   /// copy them out in bounded slices; fails with kIo if they do not answer within a few seconds.
   virtual Result<std::vector<FlowRecord>> flows(const FlowFilter& filter, bool& truncated) = 0;
+  /// Ends all live flows that match, however many, and says how many they were. Workers do it in
+  /// bounded slices while packets go on; what comes next of such a connection is judged as if it
+  /// had never been (so the middle of a TCP connection belongs to no flow). A flow that opens or
+  /// comes to match while they are at it may escape. Fails with kIo if a worker does not answer.
+  virtual Result<uint64_t> cut_flows(const FlowFilter& filter) = 0;
   /// After stop: writes all flows to a file for the next start. Asks go_on() every few
   /// milliseconds; when it says no there is no file and kConflict is returned. Returns how many.
   virtual Result<uint64_t> save_flows(const std::string& path,

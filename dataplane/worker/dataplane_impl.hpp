@@ -8,6 +8,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -40,6 +41,7 @@ class DataplaneImpl final : public Dataplane {
   std::shared_ptr<const RuleSet> rules() const override;
   DataplaneStatus status() const override;
   Result<std::vector<FlowRecord>> flows(const FlowFilter& filter, bool& truncated) override;
+  Result<uint64_t> cut_flows(const FlowFilter& filter) override;
   Result<uint64_t> save_flows(const std::string& path, const std::function<bool()>& go_on) override;
   Result<FlowsLoaded> load_flows(const std::string& path) override;
   void grant_grace(std::chrono::seconds seconds) override;
@@ -84,6 +86,7 @@ class DataplaneImpl final : public Dataplane {
   bool collect_reports() const;
   void fill_port(unsigned index, PortStatus& out, std::vector<uint64_t>& lost) const;
   void fill_worker(const Worker& worker, WorkerStatus& out) const;
+  std::string_view port_name(uint8_t wire, uint8_t end) const;
   Result<void> ask_worker(Worker& worker, std::unique_ptr<FlowQuery>& query);
 
   DataplaneParams params_;

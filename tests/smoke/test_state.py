@@ -197,36 +197,6 @@ def test_a_full_table_keeps_what_is_answered(lab):
     assert len(through) == 50, "an answered flow lost its place"
 
 
-@smoke(cost=2)
-def test_flows_can_be_asked_for(lab):
-    """Filters of /v1/flows, and what it says of one flow."""
-    wire = lab.wire()
-    allow = kube.policy("web/allow", {"app": "b"}, ingress=[
-        {"from": [kube.pods(app="a")], "ports": [kube.port(80)]}, {"ports": [kube.port(53, "UDP")]}])
-    lab.start(objects=[*PODS, allow])
-    one = lab.number()
-    wire.passes(frame(tcp(one, 80), A, B, [100]))
-    wire.passes(frame(tcp(80, one, "SA"), B, A, [100]), back=True)
-    wire.cross([frame(udp(20000 + i, 53), f"10.1.0.{i}", B) for i in range(1, 101)])
-    flow, = lab.daemon.flows(port=one)
-    expected = {"source": A, "source_port": one, "destination": B, "destination_port": 80,
-                "protocol": "TCP", "state": "syn_received", "wire": 0, "vlans": [100],
-                "packets": [1, 1], "source_pod": "web/a", "destination_pod": "web/b",
-                "ingress_rule": "web/allow ingress[0]", "revision": 1}
-    assert {k: flow[k] for k in expected} == expected, flow
-    assert len(lab.daemon.flows(protocol="UDP")) == 100
-    assert len(lab.daemon.flows(address=B)) == 101
-    assert len(lab.daemon.flows(address="10.1.0.7")) == 1
-    assert len(lab.daemon.flows(state="syn_received")) == 1
-    assert len(lab.daemon.flows(port=53, protocol="TCP")) == 0
-    some = lab.daemon.get("/v1/flows", limit=10)
-    assert len(some["flows"]) == 10 and some["truncated"] is True
-    assert lab.daemon.get("/v1/flows", limit=101)["truncated"] is False
-    for bad in ("address=nobody", "port=x", "port=70000", "limit=0", "protocol=WAT", "state=open",
-                "colour=red"):
-        assert lab.daemon.call("GET", f"/v1/flows?{bad}").status == 400, bad
-
-
 @smoke()
 def test_order_within_a_flow_is_kept(lab):
     """Numbered frames of many flows, both ways, over workers that hand packets to each other."""

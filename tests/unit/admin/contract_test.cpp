@@ -63,6 +63,9 @@ TEST_F(AdminTest, TheDocumentsAreThoseOfTheContract) {
             members(get("/v1/endpoints"), {"/endpoints/labels"}));
   EXPECT_EQ(members(example("`GET /v1/policies`:")), members(get("/v1/policies")));
   EXPECT_EQ(members(example("`GET /v1/flows`:")), members(get("/v1/flows")));
+  EXPECT_EQ(members(example("`DELETE /v1/flows`:")),
+            members(Document::parse(call("DELETE", "/v1/flows?all=true").body)));
+  EXPECT_EQ(members(example("`GET /v1/reasons`:")), members(get("/v1/reasons")));
   const std::set<std::string> rules{"/egress/rule", "/ingress/rule"};
   EXPECT_EQ(members(example("`GET /v1/explain`:"), rules),
             members(get("/v1/explain?from=web/a&to=10.9.9.9&port=80"), rules));
@@ -76,13 +79,13 @@ TEST_F(AdminTest, TheDocumentsAreThoseOfTheContract) {
 
 TEST_F(AdminTest, EveryCallOfThePageIsThere) {
   const std::string page = api_page();
-  const std::regex row(R"(\n\| `(GET|PUT|PATCH|POST) ([^`]+)`)");
+  const std::regex row(R"(\n\| `(GET|PUT|PATCH|POST|DELETE) ([^`]+)`)");
   size_t calls = 0;
   for (std::sregex_iterator it(page.begin(), page.end(), row), end; it != end; ++it, ++calls) {
     const std::string path = std::regex_replace((*it)[2].str(), std::regex("NAME"), "a");
     EXPECT_NE(router_.find((*it)[1].str(), path).route, nullptr) << (*it)[0];
   }
-  EXPECT_GE(calls, 12U);
+  EXPECT_GE(calls, 14U);
 }
 
 TEST_F(AdminTest, WarningCodesOfThePage) {
