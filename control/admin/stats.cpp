@@ -33,6 +33,7 @@ Json workers_json(const std::vector<WorkerStatus>& workers) {
                    {"flows_created", w.flows_created},
                    {"flows_expired", w.flows_expired},
                    {"flows_cut", w.flows_cut},
+                   {"flows_recycled", w.flows_recycled},
                    {"flows_rejudged", w.flows_rejudged},
                    {"flows", w.flows},
                    {"loops", w.loops},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "dataplane/flow/flow_worth.hpp"
 #include "dataplane/packet/burst.hpp"
 #include "dataplane/stages/l4_check.hpp"
 #include "dataplane/state/rule_set.hpp"
@@ -40,10 +41,18 @@ inline bool is_current(FlowEntry<Key>& entry, const RuleSet& r) {
   return true;
 }
 
+/// Writes down under which revision and rules a flow is allowed.
+inline void mark(FlowFacts& f, FlowTally& tally, const RuleSet& r, const Verdict& v) {
+  f.judged_in = revision_mark(r.revision);
+  tally.egress_rule = v.egress_rule;
+  tally.ingress_rule = v.ingress_rule;
+}
+
 /// Lets packet i of an allowed flow through and moves the flow's state, if its checksum permits.
 template <typename Key>
-inline void accept(Burst& b, unsigned i, WorkerState& w, FlowEntry<Key>& entry, unsigned end) {
-  FlowFacts& f = entry.facts;
+inline void accept(Burst& b, unsigned i, WorkerState& w, FlowTable<Key>& table,
+                   typename FlowTable<Key>::Slot slot, unsigned end) {
+  FlowFacts& f = table[slot].facts;
   const ParsedPacket& p = b.packet[i];
   if (p.kind == PacketKind::kIcmpError) {
     // About the flow, not of it: neither its clock nor its counters move.
@@ -54,10 +63,11 @@ inline void accept(Burst& b, unsigned i, WorkerState& w, FlowEntry<Key>& entry, 
   const FlowState next = next_state(f.state, side, p);
   if (next != f.state) {
     if (!may_change_state(b, i, w)) return b.drop(i, DropReason::kL4Checksum);
+    if (worth_of(next) != worth_of(f.state)) table.set_worth(slot, worth_of(next));
     f.state = next;
   }
   f.last_seen = tick_of(b.now);
-  f.count(side, b.frame_bytes[i]);
+  table.tally(slot).count(side, b.frame_bytes[i]);
   b.fate[i] = Fate::kForward;
 }
 

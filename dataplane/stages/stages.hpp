@@ -43,7 +43,8 @@ inline void run_pipeline(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   transmit(b, w, r);
 }
 
-/// Ends idle flows, a slice of the tables at a time: the whole of them about once a second.
-void expire(WorkerState& w, Tsc now) noexcept;
+/// Ends flows that are idle for too long, and idle flows that the rule set in force no longer
+/// allows; a bounded slice of the tables at a time, the whole of them about once a second.
+void expire(WorkerState& w, const RuleSet& r, Tsc now) noexcept;
 
 }  // namespace rampart

@@ -57,7 +57,7 @@ void track_family(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& 
       miss(b, i, r, c, k);
     } else if (is_current(entry, r)) {
       ++w.counters.flow_hits;
-      accept(b, i, w, entry, c.end[k]);
+      accept(b, i, w, table, slot, c.end[k]);
     } else {
       ++w.counters.flow_hits;
       c.pending[c.pending_count++] = static_cast<uint8_t>(k);

@@ -21,8 +21,8 @@ struct FlowQuery {
   uint32_t states = 0;  ///< bit set of FlowState
   size_t limit = 0;     ///< of flows of both families; room for one more is reserved in each list
   /// Filled up to limit + 1 in all (so that the asker sees that there were more), never grown.
-  std::vector<FlowEntry<FlowKeyV4>> v4;
-  std::vector<FlowEntry<FlowKeyV6>> v6;
+  std::vector<FlowCopy<FlowKeyV4>> v4;
+  std::vector<FlowCopy<FlowKeyV6>> v6;
   /// Where the worker is.
   uint32_t next_chunk = 0;
   bool in_v6 = false;

@@ -30,6 +30,7 @@ struct WorkerPort {
   uint16_t tx_queue = kNoQueue;  ///< the worker's own; kNoQueue: `tx_worker` sends for it
   uint8_t tx_worker = 0;
   uint8_t peer = 0;  ///< index of the other port of the wire
+  uint8_t end = 0;   ///< which end of the wire it is: 0 or 1
   uint8_t wire = 0;
   const SourceFilter* sources = nullptr;
   /// False while the port is being reset: not to be touched. control: wo, worker: ro.

@@ -188,6 +188,7 @@ void DataplaneImpl::give_queues() {
     for (Worker& worker : workers_) {
       WorkerPort& view = worker.state->ports[p];
       view.peer = ports_[p]->peer;
+      view.end = p > ports_[p]->peer ? 1 : 0;
       view.wire = ports_[p]->wire;
       view.sources = &ports_[p]->filter;
       view.active = &ports_[p]->active;

@@ -86,7 +86,7 @@ struct WorkerStatus {
   uint64_t received = 0, forwarded = 0, dropped = 0;
   uint64_t handed_over = 0;  ///< packets passed to the worker that owns their flow
   uint64_t flow_hits = 0, flow_misses = 0, flows_created = 0, flows_expired = 0, flows_cut = 0,
-           flows_rejudged = 0;
+           flows_rejudged = 0, flows_recycled = 0;
   uint64_t flows = 0;  ///< live now
   uint64_t loops = 0, idle_loops = 0;
   uint64_t busy_cycles = 0;  ///< TSC cycles of loops that moved packets

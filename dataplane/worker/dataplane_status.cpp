@@ -36,7 +36,7 @@ IpAddress address_of(const FlowKeyV6& key, unsigned end) {
 }
 
 template <typename Key>
-FlowRecord record_of(const FlowEntry<Key>& e, const WorkerState& w, Revision in_force, Tick now) {
+FlowRecord record_of(const FlowCopy<Key>& e, const WorkerState& w, Revision in_force, Tick now) {
   const FlowFacts& f = e.facts;
   const unsigned opener = f.opener_end;
   FlowRecord r;
@@ -52,11 +52,11 @@ FlowRecord record_of(const FlowEntry<Key>& e, const WorkerState& w, Revision in_
   r.worker = w.id;
   // The entry keeps the low half; no flow is four billion revisions old.
   r.revision = in_force - static_cast<uint32_t>(static_cast<uint32_t>(in_force) - f.judged_in);
-  r.egress_rule = f.egress_rule;
-  r.ingress_rule = f.ingress_rule;
+  r.egress_rule = e.tally.egress_rule;
+  r.ingress_rule = e.tally.ingress_rule;
   for (const Side side : {Side::kOpener, Side::kReplier}) {
-    r.packets[static_cast<unsigned>(side)] = f.packets(side);
-    r.bytes[static_cast<unsigned>(side)] = f.bytes(side);
+    r.packets[static_cast<unsigned>(side)] = e.tally.packets(side);
+    r.bytes[static_cast<unsigned>(side)] = e.tally.bytes(side);
   }
   const auto ms = [&w](Tick ticks) {
     return static_cast<uint32_t>((uint64_t{ticks} << kTickShift) /
@@ -150,6 +150,7 @@ void DataplaneImpl::fill_worker(const Worker& worker, WorkerStatus& out) const {
   out.flows_created = c.flows_created;
   out.flows_expired = c.flows_expired;
   out.flows_cut = c.flows_cut;
+  out.flows_recycled = c.flows_recycled;
   out.flows_rejudged = c.flows_rejudged;
   out.flows = c.flows;
   out.loops = c.loops;

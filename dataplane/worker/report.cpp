@@ -24,8 +24,8 @@ bool matches(const FlowQuery& q, const FlowEntry<Key>& e) {
 
 /// Walks from q.next_chunk on; returns whether the table's end was reached.
 template <typename Key>
-bool collect(WorkerState& w, FlowTable<Key>& table, FlowQuery& q,
-             std::vector<FlowEntry<Key>>& found, Tsc now, uint32_t chunks) {
+bool collect(WorkerState& w, FlowTable<Key>& table, FlowQuery& q, std::vector<FlowCopy<Key>>& found,
+             Tsc now, uint32_t chunks) {
   const uint32_t end = std::min(table.chunks(), q.next_chunk + chunks);
   for (; q.next_chunk < end; ++q.next_chunk) {
     table.for_each_in_chunk(q.next_chunk, [&](auto slot) {
@@ -33,7 +33,7 @@ bool collect(WorkerState& w, FlowTable<Key>& table, FlowQuery& q,
       if (!matches(q, e)) return;
       if (is_expired(e.facts.last_seen, tick_of(now), e.facts.state, w.timeouts)) return;
       if (q.v4.size() + q.v6.size() <= q.limit && found.size() < found.capacity()) {
-        found.push_back(e);
+        found.push_back({e.key, e.facts, table.tally(slot)});
       }
     });
     if (q.v4.size() + q.v6.size() > q.limit) return true;

@@ -104,7 +104,7 @@ void run_worker(WorkerState& w, WorkerShared& shared) noexcept {
     const Tsc start = rte_rdtsc();
     const unsigned moved = receive(w, r) + take_over(w, r);
     const Tsc end = rte_rdtsc();
-    expire(w, end);
+    expire(w, r, end);
     serve_mailbox(w, end);
     ++w.counters.loops;
     shared.qsbr->quiescent(w.id);

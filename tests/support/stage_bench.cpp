@@ -50,6 +50,7 @@ StageBench::StageBench(uint32_t max_flows, unsigned worker, unsigned workers)
   w.mailbox = &mailbox_;
   for (uint8_t p = 0; p < 2; ++p) {
     w.ports[p].peer = 1 - p;
+    w.ports[p].end = p;
     w.ports[p].sources = &no_filter_;
     w.ports[p].active = &active;
   }
@@ -117,7 +118,7 @@ void StageBench::sweep() {
   const uint32_t chunks = std::max(w.flows_v4.chunks(), w.flows_v6.chunks());
   for (uint32_t c = 0; c < chunks; ++c) {
     w.sweep_v4.started = w.sweep_v6.started = now_ - w.tsc_hz;
-    expire(w, now_);
+    expire(w, *rules, now_);
   }
 }
 

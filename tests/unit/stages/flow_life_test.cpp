@@ -2,6 +2,8 @@
 // How flows come, live and go under one revision.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "dataplane/packet/parse.hpp"
 #include "tests/support/stage_bench.hpp"
 
@@ -36,7 +38,7 @@ class FlowLife : public testing::Test {
     EXPECT_EQ(bench.buffers_out(), 0U);
     EXPECT_EQ(bench.drops(kInternal), 0U);
   }
-  const FlowFacts& facts(const PacketBuilder& p) {
+  uint32_t slot_of(const PacketBuilder& p) {
     const Bytes bytes = p.bytes();
     ParsedPacket parsed;
     parse_frame(bytes.data(), static_cast<uint32_t>(bytes.size()),
@@ -45,8 +47,10 @@ class FlowLife : public testing::Test {
     make_key(parsed, 0, key);
     const auto slot = bench.w.flows_v4.find(key, hash_of(key, bench.w.seed));
     EXPECT_NE(slot, bench.w.flows_v4.kNone);
-    return bench.w.flows_v4[slot].facts;
+    return slot;
   }
+  const FlowFacts& facts(const PacketBuilder& p) { return bench.w.flows_v4[slot_of(p)].facts; }
+  const FlowTally& tally(const PacketBuilder& p) { return bench.w.flows_v4.tally(slot_of(p)); }
   StageBench bench;
 };
 
@@ -61,10 +65,10 @@ TEST_F(FlowLife, AnAllowedConnectionRunsBothWaysThroughItsStates) {
   EXPECT_EQ(bench.run(tcp(kFin | kAck)), kForwarded);
   EXPECT_EQ(bench.run(tcp_back(kFin | kAck), 1), kForwarded);
   EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpClosing);
-  EXPECT_EQ(facts(tcp(kSyn)).packets(Side::kOpener), 3U);
-  EXPECT_EQ(facts(tcp(kSyn)).packets(Side::kReplier), 3U);
-  EXPECT_EQ(facts(tcp(kSyn)).bytes(Side::kReplier), 54U * 3 + 100);
-  EXPECT_EQ(facts(tcp(kSyn)).ingress_rule, 1U);
+  EXPECT_EQ(tally(tcp(kSyn)).packets(Side::kOpener), 3U);
+  EXPECT_EQ(tally(tcp(kSyn)).packets(Side::kReplier), 3U);
+  EXPECT_EQ(tally(tcp(kSyn)).bytes(Side::kReplier), 54U * 3 + 100);
+  EXPECT_EQ(tally(tcp(kSyn)).ingress_rule, 1U);
   EXPECT_EQ(bench.w.counters.flows_created, 1U);
   EXPECT_EQ(bench.w.counters.flow_hits, 5U);
   EXPECT_EQ(bench.w.counters.flow_misses, 1U);
@@ -104,9 +108,9 @@ TEST_F(FlowLife, PacketsOfOneNewFlowInOneBurstMakeOneFlow) {
               back = packet().ipv4("10.0.0.2", "10.0.0.1").udp(80, 40000).bytes();
   EXPECT_EQ(bench.run({{out, 0}, {out, 0}, {out, 0}}), (std::vector(3, kForwarded)));
   EXPECT_EQ(bench.w.counters.flows_created, 1U);
-  EXPECT_EQ(facts(udp()).packets(Side::kOpener), 3U);
+  EXPECT_EQ(tally(udp()).packets(Side::kOpener), 3U);
   EXPECT_EQ(bench.run({{back, 1}}), (std::vector{kForwarded}));
-  EXPECT_EQ(facts(udp()).packets(Side::kReplier), 1U);
+  EXPECT_EQ(tally(udp()).packets(Side::kReplier), 1U);
 }
 
 TEST_F(FlowLife, AFullBurstOfBothFamiliesGetsItsOwnVerdicts) {
@@ -154,8 +158,8 @@ TEST_F(FlowLife, AnIcmpErrorPassesIfItsQuoteBelongsToAFlowAndMovesNothing) {
   const auto error = packet().ipv4("10.0.0.2", "10.0.0.1").icmp(3, 1).quote(tcp(kRst));
   EXPECT_EQ(bench.run(error, 1), kForwarded);
   EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpOpening);
-  EXPECT_EQ(facts(tcp(kSyn)).packets(Side::kOpener), 1U);
-  EXPECT_EQ(facts(tcp(kSyn)).packets(Side::kReplier), 0U);
+  EXPECT_EQ(tally(tcp(kSyn)).packets(Side::kOpener), 1U);
+  EXPECT_EQ(tally(tcp(kSyn)).packets(Side::kReplier), 0U);
 }
 
 TEST_F(FlowLife, NoStateIsChangedByAWrongChecksum) {
@@ -223,16 +227,56 @@ TEST_F(FlowLife, TheSweepEndsWhatIsIdleAndNothingElse) {
   EXPECT_EQ(bench.w.counters.flows_expired, 400U);
 }
 
-TEST(FlowLimit, AFullTableDeniesNewFlowsAndKeepsTheOldOnes) {
+TEST(FlowLimit, AFullTableDeniesNewFlowsAndKeepsTheAnsweredOnes) {
   StageBench bench(4);
-  for (uint16_t port = 0; port < 2; ++port) {
+  for (uint16_t port = 1; port < 3; ++port) {
     EXPECT_EQ(bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").udp(port, 80)), kForwarded);
+    EXPECT_EQ(bench.run(packet().ipv4("10.0.0.2", "10.0.0.1").udp(80, port), 1), kForwarded);
     EXPECT_EQ(bench.run(packet().ipv6("fd00::1", "fd00::2").udp(port, 80)), kForwarded);
+    EXPECT_EQ(bench.run(packet().ipv6("fd00::2", "fd00::1").udp(80, port), 1), kForwarded);
   }
   EXPECT_EQ(bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").udp(9, 80)), dropped(kTableFull));
   EXPECT_EQ(bench.run(packet().ipv6("fd00::1", "fd00::2").udp(9, 80)), dropped(kTableFull));
   EXPECT_EQ(bench.run(packet().ipv4("10.0.0.2", "10.0.0.1").udp(80, 1), 1), kForwarded);
   EXPECT_EQ(bench.drops(kTableFull), 2U);
+  EXPECT_EQ(bench.w.counters.flows_recycled, 0U);
+}
+
+TEST(FlowLimit, UnansweredFlowsOfEitherFamilyMakeRoomForNewOnes) {
+  StageBench bench(3);
+  const auto answered = [&](uint16_t port) {
+    return bench.run(packet().ipv4("10.0.0.2", "10.0.0.1").udp(80, port), 1) == kForwarded &&
+           bench.w.flows() == 3;
+  };
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").udp(1, 80)), kForwarded);
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.2", "10.0.0.1").udp(80, 1), 1), kForwarded);
+  for (uint16_t port = 2; port < 100; ++port) {
+    EXPECT_EQ(bench.run(packet().ipv6("fd00::1", "fd00::2").udp(port, 80)), kForwarded);
+  }
+  EXPECT_EQ(bench.w.flows(), 3U);
+  EXPECT_EQ(bench.w.counters.flows_recycled, 96U);
+  // The last of the flood go for an IPv4 flow, and the answered one has stayed all the time.
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").udp(7, 80)), kForwarded);
+  EXPECT_TRUE(answered(7));
+  EXPECT_TRUE(answered(1));
+  EXPECT_EQ(bench.w.flows_v6.size(), 1U);
+}
+
+// A slot that is recycled within a burst must not be taken for the flow that had it before.
+TEST(FlowLimit, AFlowThatIsRecycledInABurstIsNotMistakenForItsHeir) {
+  StageBench bench(2);
+  bench.set_rules({{"10.0.0.1", "10.0.0.2", 80}, {"fd00::1", "fd00::2", 80}}, 1);
+  EXPECT_EQ(bench.run(packet().ipv6("fd00::1", "fd00::2").udp(1, 80)), kForwarded);
+  EXPECT_EQ(bench.run(packet().ipv6("fd00::1", "fd00::2").udp(2, 80)), kForwarded);
+  bench.set_rules({{"10.0.0.1", "10.0.0.2", 80}, {"fd00::1", "fd00::2", 80}}, 2);
+  // IPv4 is answered first and takes the place of one of the two, whose packets come behind it.
+  const auto ends = bench.run({{packet().ipv6("fd00::1", "fd00::2").udp(1, 80).bytes()},
+                               {packet().ipv6("fd00::1", "fd00::2").udp(2, 80).bytes()},
+                               {packet().ipv4("10.0.0.1", "10.0.0.2").udp(3, 80).bytes()}});
+  EXPECT_EQ(ends[2], kForwarded);
+  EXPECT_EQ(std::count(ends.begin(), ends.end(), dropped(kNoFlow)), 1);
+  EXPECT_EQ(bench.w.flows_v4.size(), 1U);
+  EXPECT_EQ(bench.w.flows_v6.size(), 1U);
 }
 
 TEST(Startup, BeforeTheFirstSnapshotItDropsOrPasses) {
