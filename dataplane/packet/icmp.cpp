@@ -61,7 +61,7 @@ void set_query_ports(Role role, uint16_t identifier, ParsedPacket& out) {
 DropReason read_quote(const IpLayer& ip, uint32_t at, ParsedPacket& out) {
   const bool v4 = out.family == Family::kV4;
   const uint32_t bytes = ip.bytes_from(at), fixed = v4 ? 20 : 40, width = v4 ? 4 : 16;
-  if (bytes < fixed + 8) return DropReason::kL4Truncated;
+  if (bytes < fixed + 8) return cut_short(ip, out);
   const uint8_t* quote = ip.frame + at;
   if (quote[0] >> 4 != (v4 ? 4 : 6)) return DropReason::kL4Header;
 
@@ -77,13 +77,13 @@ DropReason read_quote(const IpLayer& ip, uint32_t at, ParsedPacket& out) {
   } else {
     const ExtensionChain chain = walk_extensions(ip.frame, at + 40, ip.readable, quote[6]);
     if (chain.reason == DropReason::kSourceRoute) return DropReason::kIcmpUnrelated;
-    if (chain.reason != DropReason::kNone) return DropReason::kL4Truncated;
+    if (chain.reason != DropReason::kNone) return cut_short(ip, out);
     // The first fragment of the same packet was as big, and its error can be matched.
     if (chain.offset != 0) return DropReason::kIcmpUnrelated;
     transport = chain.upper;
     protocol = chain.protocol;
   }
-  if (ip.bytes_from(transport) < 8) return DropReason::kL4Truncated;
+  if (ip.bytes_from(transport) < 8) return cut_short(ip, out);
 
   // An error goes to whom the quoted packet came from; there is no address translation between us
   // and the ends of a wire. Otherwise anybody could knock at any address with a guessed quote.
@@ -120,7 +120,7 @@ DropReason read_quote(const IpLayer& ip, uint32_t at, ParsedPacket& out) {
 
 void parse_icmp(const IpLayer& ip, ParsedPacket& out) noexcept {
   if (ip.bytes_from(out.l4_offset) < 8) {
-    out.reason = DropReason::kL4Truncated;
+    out.reason = cut_short(ip, out);
     return;
   }
   const uint8_t* icmp = ip.frame + out.l4_offset;
