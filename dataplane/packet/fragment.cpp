@@ -12,22 +12,20 @@ Fragment read_fragment(const uint8_t* frame, uint32_t contiguous, const ParsedPa
                        uint8_t in_port) noexcept {
   const uint8_t* header = frame + p.l3_offset;
   Fragment f{};
+  std::memcpy(f.key.source, p.source, 16);
+  std::memcpy(f.key.destination, p.destination, 16);
   f.key.id = p.fragment_id;
   f.key.vlans = p.vlans;
   f.key.in_port = in_port;
   f.key.family = static_cast<uint8_t>(p.family);
   uint32_t offset = 0, data = 0;
   if (p.family == Family::kV4) {
-    std::memcpy(f.key.source, header + 12, 4);
-    std::memcpy(f.key.destination, header + 16, 4);
-    f.key.protocol = header[9];
+    f.key.protocol = p.protocol;
     const uint16_t field = detail::read16(header + 6);
     offset = (field & 0x1fffU) * 8;
     data = detail::read16(header + 2) - (header[0] & 0xfU) * 4;
     f.piece.more = (field & 0x2000) != 0;
   } else {
-    std::memcpy(f.key.source, header + 8, 16);
-    std::memcpy(f.key.destination, header + 24, 16);
     const uint32_t first = p.l3_offset + 40U, end = first + detail::read16(header + 4);
     const detail::ExtensionChain chain =
         detail::walk_extensions(frame, first, std::min(contiguous, end), header[6]);

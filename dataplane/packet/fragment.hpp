@@ -48,8 +48,8 @@ struct Fragment {
 };
 
 /// Reads which piece of which datagram a parsed frame is: `p` is what parse_frame said of the same
-/// bytes, with `p.fragment` set and not kDropped. The addresses are those of the packet itself also
-/// where the tuple is that of a quote. Any thread; reads nothing that parse_frame did not.
+/// bytes, with `p.fragment` set and not kDropped. Any thread; reads nothing that parse_frame did
+/// not.
 Fragment read_fragment(const uint8_t* frame, uint32_t contiguous, const ParsedPacket& p,
                        uint8_t in_port) noexcept;
 

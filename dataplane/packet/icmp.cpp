@@ -61,7 +61,7 @@ void set_query_ports(Role role, uint16_t identifier, ParsedPacket& out) {
 DropReason read_quote(const IpLayer& ip, uint32_t at, ParsedPacket& out) {
   const bool v4 = out.family == Family::kV4;
   const uint32_t bytes = ip.bytes_from(at), fixed = v4 ? 20 : 40, width = v4 ? 4 : 16;
-  if (bytes < fixed + 8) return cut_short(ip, out);
+  if (bytes < fixed + 8) return DropReason::kL4Truncated;
   const uint8_t* quote = ip.frame + at;
   if (quote[0] >> 4 != (v4 ? 4 : 6)) return DropReason::kL4Header;
 
@@ -77,13 +77,13 @@ DropReason read_quote(const IpLayer& ip, uint32_t at, ParsedPacket& out) {
   } else {
     const ExtensionChain chain = walk_extensions(ip.frame, at + 40, ip.readable, quote[6]);
     if (chain.reason == DropReason::kSourceRoute) return DropReason::kIcmpUnrelated;
-    if (chain.reason != DropReason::kNone) return cut_short(ip, out);
+    if (chain.reason != DropReason::kNone) return DropReason::kL4Truncated;
     // The first fragment of the same packet was as big, and its error can be matched.
     if (chain.offset != 0) return DropReason::kIcmpUnrelated;
     transport = chain.upper;
     protocol = chain.protocol;
   }
-  if (ip.bytes_from(transport) < 8) return cut_short(ip, out);
+  if (ip.bytes_from(transport) < 8) return DropReason::kL4Truncated;
 
   // An error goes to whom the quoted packet came from; there is no address translation between us
   // and the ends of a wire. Otherwise anybody could knock at any address with a guessed quote.
@@ -127,7 +127,9 @@ void parse_icmp(const IpLayer& ip, ParsedPacket& out) noexcept {
   out.icmp_type = icmp[0];
   const Role role = role_of(out.family, icmp[0]);
   if (role == Role::kError) {
-    out.reason = read_quote(ip, out.l4_offset + 8U, out);
+    // Errors fit the smallest MTU (RFC 1812 §4.3.2.3, RFC 4443 §2.4 c): in pieces they are a trick.
+    out.reason =
+        out.fragment ? DropReason::kIcmpUnrelated : read_quote(ip, out.l4_offset + 8U, out);
     if (out.reason == DropReason::kNone) out.kind = PacketKind::kIcmpError;
     return;
   }

@@ -38,9 +38,9 @@ struct ParsedPacket {
   uint8_t tcp_flags = 0;   ///< 0 unless TCP
   uint8_t sctp_chunk = 0;  ///< type of the first chunk (RFC 9260 §3.2); 0 unless SCTP
   uint8_t icmp_type = 0;   ///< ICMP or ICMPv6 type; for kIcmpError that of the error itself
-  /// A piece of a datagram, whose checksum cannot be verified: the first (kFlow or kIcmpError, with
-  /// its whole transport header) or a later one (kFragment, whose `protocol` over IPv6 may be that
-  /// of another extension header). read_fragment says which piece of which datagram.
+  /// A piece of a datagram, whose checksum cannot be verified: the first (kFlow, with its whole
+  /// transport header) or a later one (kFragment, whose `protocol` over IPv6 may be that of another
+  /// extension header). read_fragment says which piece of which datagram.
   bool fragment = false;
   bool opens_flow = false;     ///< may open a flow: UDP, echo request, clean SYN, SCTP INIT, other
   bool changes_state = false;  ///< may change state of a flow it belongs to: SYN, FIN, RST, INIT …

@@ -96,9 +96,8 @@ void check_fragment(const ParsedPacket& p, const Bytes& frame, size_t contiguous
   RAMPART_MUST(f.piece.offset != 0 || f.piece.more);
   RAMPART_MUST(f.piece.end - f.piece.offset >= static_cast<int>(p.l4_bytes));
   RAMPART_MUST(f.key.id == p.fragment_id && f.key.in_port == 3 && f.key.vlans == p.vlans);
-  const size_t width = p.family == Family::kV4 ? 4 : 16;
-  const bool error = p.kind == PacketKind::kIcmpError;
-  RAMPART_MUST(std::memcmp(f.key.destination, error ? p.source : p.destination, width) == 0);
+  RAMPART_MUST(p.kind != PacketKind::kIcmpError);
+  RAMPART_MUST(std::memcmp(f.key.destination, p.destination, 16) == 0);
 }
 
 /// With less of the frame in the first segment it is the same packet or cut short, never another.

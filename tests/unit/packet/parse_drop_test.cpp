@@ -138,8 +138,17 @@ std::vector<Case> fragment_cases() {
        v6().fragment(0, true).fragment(0, true).udp(1, 2).bytes()},
       {"IPv6, a UDP header in a second fragment", kFragmentTiny,
        v6().fragment(0, true).destination_options().protocol(17).payload(0).bytes()},
-      {"an ICMP error whose quote goes on in a second fragment", kFragmentTiny,
-       packet().ipv4(kB4, kA4).fragment(0, true).icmp(3, 1).quote(v4().udp(1, 2), 24).bytes()},
+      {"IPv6, an ICMPv6 header in a second fragment", kFragmentTiny,
+       v6().fragment(0, true).destination_options().protocol(58).payload(0).bytes()},
+      {"an ICMP error in pieces", kIcmpUnrelated,
+       packet()
+           .ipv4(kB4, kA4)
+           .fragment(0, true)
+           .icmp(3, 1)
+           .quote(v4().udp(1, 2).payload(4))
+           .bytes()},
+      {"an ICMPv6 error in pieces", kIcmpUnrelated,
+       packet().ipv6(kB6, kA6).fragment(0, true).icmp(1, 4).quote(v6().udp(1, 2)).bytes()},
       {"a piece from nowhere", kMartian,
        packet().ipv4("0.0.0.0", kB4).protocol(17).fragment(24, false).payload(8).bytes()},
   };

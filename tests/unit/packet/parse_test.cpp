@@ -268,17 +268,6 @@ TEST(ReadFragment, OtherDatagramsHaveOtherKeys) {
   EXPECT_NE(six, key(piece(v6().protocol(17), 0x10007)));
 }
 
-TEST(ReadFragment, OfAnErrorItIsThePacketItselfThatCounts) {
-  const auto pieces =
-      packet().ipv4(kB4, kA4).icmp(3, 1).quote(v4().udp(1, 2).payload(200)).fragments(120, 3);
-  const ParsedPacket p = parse(pieces[0]);
-  ASSERT_EQ(p.kind, PacketKind::kIcmpError);
-  EXPECT_EQ(p.protocol, 17);
-  const FragmentKey key = fragment_of(pieces[0]).key;
-  EXPECT_EQ(key, fragment_of(pieces[1]).key);
-  EXPECT_EQ(key.protocol, 1);
-}
-
 TEST(ReadFragment, HeadersBehindTheFragmentHeaderAreData) {
   const Fragment f = fragment_of(
       v6().hop_by_hop().fragment(0, true, 1).destination_options().udp(1, 2).payload(8).bytes());
