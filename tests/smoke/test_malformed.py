@@ -88,9 +88,10 @@ def test_l4_checksums_off_state_all(lab):
     def conversation(port):
         """An open TCP connection, then data with a bad checksum."""
         wire.passes(frame(tcp(port, 80), A, B))
-        wire.passes(frame(tcp(80, port, "SA"), B, A), back=True)
-        wire.passes(frame(tcp(port, 80, "A"), A, B))
-        return frame(tcp(port, 80, "PA", payload=b"data", checksum=0xBAD), A, B)
+        wire.passes(frame(tcp(80, port, "SA", seq=5000, ack=1001), B, A), back=True)
+        numbers = {"seq": 1001, "ack": 5001}
+        wire.passes(frame(tcp(port, 80, "A", **numbers), A, B))
+        return frame(tcp(port, 80, "PA", payload=b"data", checksum=0xBAD, **numbers), A, B)
 
     for mode in ("off", "state", "all"):
         lab.start("--checksum", mode, objects=PODS, folder=mode)

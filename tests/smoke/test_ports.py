@@ -39,8 +39,8 @@ def test_a_port_is_reset_and_recovers(lab):
         answer = lab.daemon.call("POST", f"/v1/ports/{name}/reset")
         assert answer.status == 200, answer
         assert lab.daemon.port(name)["received"] >= before["received"], "counters went back"
-        wire.passes(frame(tcp(80, port, "SA"), B, A), back=True)
-        wire.passes(frame(tcp(port, 80, "A"), A, B))
+        wire.passes(frame(tcp(80, port, "SA", seq=5000, ack=1001), B, A), back=True)
+        wire.passes(frame(tcp(port, 80, "A", seq=1001, ack=5001), A, B))
     resets = {p["name"]: p["resets"] for p in lab.daemon.get("/v1/status")["ports"]}
     assert resets == {"a": 2, "b": 1}, resets
 

@@ -55,7 +55,7 @@ inline ParsedPacket parsed(const Segment& s, const Numbers& isn) {
   p.protocol = static_cast<uint8_t>(IpProtocol::kTcp);
   p.tcp_flags = s.flags;
   p.opens_flow = (s.flags & (kS | kA | kR | kF)) == kS;
-  p.more_fragments = s.first_fragment;
+  p.fragment = s.first_fragment;
   const bool opener = s.side == O;
   p.tcp.sequence = s.sequence + (opener ? isn.opener : isn.replier);
   p.tcp.acknowledgement =

@@ -150,7 +150,7 @@ TEST(Parse, TcpNumbers) {
   EXPECT_EQ(p.tcp.window_scale, TcpFields::kNoScale);
   // Of a first fragment what is in it.
   const ParsedPacket first = parse(v6().tcp(1, 2, kAck).payload(1000).fragments(512)[0]);
-  EXPECT_TRUE(first.more_fragments);
+  EXPECT_TRUE(first.fragment);
   EXPECT_EQ(first.tcp.payload, 512 - 20);
 }
 
