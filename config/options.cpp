@@ -208,6 +208,17 @@ void add_policy(std::vector<Option>& all) {
        "Encapsulated packets (VXLAN, Geneve, GRE, IP in IP), whose inner addresses no policy sees: "
        "judged by the outer addresses, or dropped."},
       &Settings::tunnels, kHandlings));
+  using OnCut = Settings::OnCut;
+  all.push_back(choice<OnCut, 2>(
+      {kPolicy, "on-cut", "WHAT",
+       "What becomes of a TCP connection that a new revision forbids: silence, or a reset to both "
+       "ends."},
+      &Settings::on_cut, {{{"drop", OnCut::kDrop}, {"reset", OnCut::kReset}}}));
+  all.push_back(number(
+      {kPolicy, "syn-challenge-percent", "PERCENT",
+       "When so much of --max-flows is taken by half-open TCP connections, new clients have to "
+       "answer a challenge before they get a flow (SYN flood)."},
+      &Settings::syn_challenge_percent, {0, 100, "never"}));
   using Pickup = Settings::Pickup;
   all.push_back(choice<Pickup, 2>(
       {kPolicy, "tcp-pickup", "WHEN",

@@ -16,6 +16,7 @@ struct Settings {
   enum class Startup : uint8_t { kDrop, kPass };
   enum class Checksum : uint8_t { kOff, kState, kAll };
   enum class Handling : uint8_t { kDrop, kPass };
+  enum class OnCut : uint8_t { kDrop, kReset };
   enum class Pickup : uint8_t { kNever, kAlways };
   struct Port {
     std::string name;
@@ -54,6 +55,8 @@ struct Settings {
   Checksum checksum = Checksum::kState;
   Handling non_ip = Handling::kDrop;
   Handling tunnels = Handling::kPass;
+  OnCut on_cut = OnCut::kDrop;
+  uint64_t syn_challenge_percent = 10;  ///< of max_flows; 0: never
   Pickup tcp_pickup = Pickup::kNever;
   uint64_t restart_grace_s = 30;  ///< 0: none
 

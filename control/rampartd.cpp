@@ -86,6 +86,8 @@ DataplaneParams dataplane_params(const Settings& s) {
   params.checksum = checksum_of(s.checksum);
   params.pass_non_ip = s.non_ip == Settings::Handling::kPass;
   params.pass_tunnels = s.tunnels == Settings::Handling::kPass;
+  params.reset_on_cut = s.on_cut == Settings::OnCut::kReset;
+  params.challenge_percent = static_cast<unsigned>(s.syn_challenge_percent);
   params.pick_up_tcp = s.tcp_pickup == Settings::Pickup::kAlways;
   params.idle_us = static_cast<unsigned>(s.idle_us);
   params.eal = s.eal;

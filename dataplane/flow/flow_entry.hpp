@@ -21,6 +21,7 @@ namespace rampart {
 ///      8     1  state         on a change
 ///      9     1  opener_end    insert
 ///     10     1  opener_port   insert
+///     11     1  condemned     judged by the sweep
 ///     12    32  track         by the state machines of TCP and SCTP
 struct FlowFacts {
   Tick last_seen = 0;
@@ -28,7 +29,7 @@ struct FlowFacts {
   FlowState state = FlowState::kOther;
   uint8_t opener_end = 0;   ///< which end of the normalised key sent the first packet
   uint8_t opener_port = 0;  ///< which end of the wire it came in on: see WorkerPort::end
-  uint8_t reserved = 0;
+  uint8_t condemned = 0;    ///< no longer allowed; its next packet gets the reset for it
   union {
     TcpTrack tcp;    ///< states of TCP
     SctpTrack sctp;  ///< states of SCTP

@@ -71,7 +71,7 @@ struct Syn {
 
 Syn syn_of(const ParsedPacket& p) {
   // What is not in the first of several fragments counts as large as it may be.
-  const uint32_t data = p.more_fragments ? kLeastSlack : p.tcp.payload;
+  const uint32_t data = p.fragment ? kLeastSlack : p.tcp.payload;
   return {p.tcp.sequence + 1, p.tcp.sequence + 1 + data, p.tcp.window,
           offer_of(p.tcp.window_scale)};
 }
@@ -153,7 +153,7 @@ bool is_current(const TcpSide& s, const TcpSide& r, const ParsedPacket& p) {
 void take_fin(TcpSide& s, const TcpSide& r, const ParsedPacket& p, bool current) {
   if ((s.flags & kFin) != 0) return;
   const uint32_t end = segment_end(p);
-  if (p.more_fragments) {
+  if (p.fragment) {
     // Where it ends nobody knows; `end` is as far as may be by now.
     if (current) s.flags |= kFin;
   } else if (current || end == r.ack) {
@@ -170,7 +170,7 @@ void take(TcpTrack& t, Side side, const ParsedPacket& p) {
   TcpSide& r = t.side[static_cast<unsigned>(other(side))];
   const bool current = is_current(s, r, p);
   const uint32_t ack = p.tcp.acknowledgement;
-  const uint32_t end = p.more_fragments
+  const uint32_t end = p.fragment
                            ? later(segment_end(p), earlier(s.edge, p.tcp.sequence + kLeastSlack))
                            : segment_end(p);
   if ((s.flags & kFin) == 0 && after(end, s.end)) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "dataplane/stages/flood.hpp"
 #include "dataplane/stages/flow_ops.hpp"
 #include "dataplane/stages/questions.hpp"
 #include "dataplane/stages/stages.hpp"
@@ -35,7 +36,15 @@ void judge_idle(WorkerState& w, const RuleSet& r, FlowTable<Key>& table, const S
   for (unsigned n = 0; n < stale.count; ++n) {
     const auto slot = stale.slot[n];
     if (verdicts[n].outcome == Outcome::kAllow) {
+      if (table[slot].facts.condemned != 0) {
+        table.set_worth(slot, worth_of(table[slot].facts.state));
+      }
       mark(table[slot].facts, table.tally(slot), r, verdicts[n]);
+    } else if (w.reset_on_cut && is_tcp(table[slot].facts.state)) {
+      // Only a packet has the link-layer addresses for a reset: the flow waits for its next one.
+      table[slot].facts.judged_in = revision_mark(r.revision);
+      table[slot].facts.condemned = 1;
+      table.set_worth(slot, FlowWorth::kDead);
     } else {
       end_flow(w, table, slot, hash_of(table[slot].key, w.seed));
       ++w.counters.flows_cut;
@@ -67,7 +76,8 @@ void sweep(WorkerState& w, const RuleSet& r, FlowTable<Key>& table, WorkerState:
       if (is_expired(entry.facts.last_seen, tick_of(now), entry.facts.state, w.timeouts)) {
         end_flow(w, table, slot, hash_of(entry.key, w.seed));
         ++w.counters.flows_expired;
-      } else if (!is_current(entry, r)) {
+      } else if (!is_current(entry, r) && (entry.facts.condemned == 0 ||
+                                           entry.facts.judged_in != revision_mark(r.revision))) {
         stale.slot[stale.count++] = slot;
       }
     });
@@ -79,6 +89,7 @@ void sweep(WorkerState& w, const RuleSet& r, FlowTable<Key>& table, WorkerState:
 }  // namespace
 
 void expire(WorkerState& w, const RuleSet& r, Tsc now) noexcept {
+  look_at_flood(w, tick_of(now));
   sweep(w, r, w.flows_v4, w.sweep_v4, now);
   sweep(w, r, w.flows_v6, w.sweep_v6, now);
 }

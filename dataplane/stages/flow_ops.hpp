@@ -31,6 +31,7 @@ inline Revision changed_in(const AddressMap& map, const FlowKeyV6& key, unsigned
 template <typename Key>
 inline bool is_current(FlowEntry<Key>& entry, const RuleSet& r) {
   FlowFacts& f = entry.facts;
+  if (f.condemned != 0) return false;
   if (f.judged_in == revision_mark(r.revision)) return true;
   if (r.mode == RuleSet::Mode::kByTables) {
     if (changed_after(r.policy_changed_in, f.judged_in)) return false;
@@ -41,9 +42,11 @@ inline bool is_current(FlowEntry<Key>& entry, const RuleSet& r) {
   return true;
 }
 
-/// Writes down under which revision and rules a flow is allowed.
+/// Writes down under which revision and rules a flow is allowed. (Whoever takes a condemned flow
+/// back into grace sets its worth again.)
 inline void mark(FlowFacts& f, FlowTally& tally, const RuleSet& r, const Verdict& v) {
   f.judged_in = revision_mark(r.revision);
+  f.condemned = 0;
   tally.egress_rule = v.egress_rule;
   tally.ingress_rule = v.ingress_rule;
 }

@@ -54,12 +54,12 @@ void steer(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   for (unsigned i = 0; i < b.count; ++i) {
     if (b.fate[i] != Fate::kPending) continue;
     const ParsedPacket& p = b.packet[i];
-    if (p.later_fragment) {
+    if (p.kind == PacketKind::kFragment) {
       // It shares its first fragment's fate, and without one it is never judged.
       if (r.mode == RuleSet::Mode::kPassAll) {
         b.fate[i] = Fate::kForward;
       } else {
-        b.drop(i, DropReason::kFragment);
+        b.drop(i, DropReason::kFragmentOrphan);
       }
       continue;
     }

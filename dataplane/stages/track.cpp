@@ -12,6 +12,17 @@ bool may_be_picked_up(const ParsedPacket& p, const WorkerState& w, Tsc now) {
          (p.tcp_flags & (kSyn | kAck | kRst)) == kAck;
 }
 
+/// Whether this is a client's answer to a challenge.
+template <typename Key>
+bool is_proof(const ParsedPacket& p, const WorkerState& w, const FlowColumns<Key>& c, unsigned k,
+              Tsc now) {
+  using namespace tcp_flag;
+  return static_cast<int32_t>(w.challenge.listen_until - tick_of(now)) > 0 &&
+         p.protocol == static_cast<uint8_t>(IpProtocol::kTcp) &&
+         (p.tcp_flags & (kSyn | kAck | kRst)) == kRst &&
+         w.challenge.is_proof(p.tcp.sequence, c.key[k], c.end[k], tick_of(now));
+}
+
 /// Packet i belongs to no flow: may it open one?
 template <typename Key>
 void miss(Burst& b, unsigned i, const WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
@@ -19,7 +30,8 @@ void miss(Burst& b, unsigned i, const WorkerState& w, const RuleSet& r, FlowColu
   const ParsedPacket& p = b.packet[i];
   if (r.mode == RuleSet::Mode::kDropAll) {
     b.drop(i, DropReason::kNoPolicyYet);
-  } else if (p.kind == PacketKind::kFlow && (p.opens_flow || may_be_picked_up(p, w, b.now))) {
+  } else if (p.kind == PacketKind::kFlow &&
+             (p.opens_flow || may_be_picked_up(p, w, b.now) || is_proof(p, w, c, column, b.now))) {
     c.slot[column] = FlowTable<Key>::kNone;
     c.pending[c.pending_count++] = static_cast<uint8_t>(column);
   } else if (r.mode == RuleSet::Mode::kPassAll) {

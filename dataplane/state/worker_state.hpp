@@ -10,6 +10,7 @@
 #include "dataplane/flow/flow_table.hpp"
 #include "dataplane/packet/burst.hpp"
 #include "dataplane/packet/rss_owners.hpp"
+#include "dataplane/state/challenge.hpp"
 #include "dataplane/state/counters.hpp"
 #include "dataplane/state/mailbox.hpp"
 #include "dataplane/state/settings.hpp"
@@ -67,6 +68,7 @@ struct WorkerState {
   ChecksumMode checksum = ChecksumMode::kState;
   bool pass_non_ip = false;
   bool pass_tunnels = true;
+  bool reset_on_cut = false;  ///< --on-cut reset
   /// Until then TCP connections may be picked up in their middle; 0: never.
   Tsc pick_up_until = 0;
   FlowTimeouts timeouts{};
@@ -85,6 +87,7 @@ struct WorkerState {
   WorkerCounters counters;
   uint32_t reports = 0;    ///< made so far
   uint32_t half_open = 0;  ///< TCP flows whose handshake is not finished
+  Challenge challenge;
   struct Sweep {
     Tsc started = 0;
     uint32_t chunk = 0;

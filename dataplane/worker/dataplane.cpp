@@ -160,6 +160,8 @@ Result<void> DataplaneImpl::make_workers(const Layout& layout) {
   owners_ = make_owners();
   const Tsc hz = rte_get_tsc_hz();
   const HashSeed seed = random_seed();
+  const HashSeed secret = random_seed();
+  const SipKey challenge_key{secret.a, secret.b};
   const FlowTimeouts timeouts = timeouts_of(params_.timeouts, hz);
   for (unsigned id = 0; id < params_.workers; ++id) {
     Worker& worker = workers_.emplace_back();
@@ -178,6 +180,10 @@ Result<void> DataplaneImpl::make_workers(const Layout& layout) {
     w.checksum = params_.checksum;
     w.pass_non_ip = params_.pass_non_ip;
     w.pass_tunnels = params_.pass_tunnels;
+    w.reset_on_cut = params_.reset_on_cut;
+    w.challenge.key = challenge_key;
+    w.challenge.enter_at = static_cast<uint32_t>(
+        (uint64_t{sizing_.flows_per_worker} * params_.challenge_percent + 99) / 100);
     w.timeouts = timeouts;
     w.mailbox = worker.mailbox.get();
     if (Result<void> r = make_worker_memory(worker); !r) {

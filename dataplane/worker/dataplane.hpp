@@ -48,6 +48,9 @@ struct DataplaneParams {
   ChecksumMode checksum = ChecksumMode::kState;
   bool pass_non_ip = false;
   bool pass_tunnels = true;
+  bool reset_on_cut = false;  ///< connections that are cut are reset, at both ends
+  /// New TCP clients are challenged when so many of max_flows are half open; 0: never.
+  unsigned challenge_percent = 10;
   bool pick_up_tcp = false;  ///< connections met in their middle may become flows
   unsigned idle_us = 0;      ///< sleep this long after many empty polls; 0: never sleep
   std::string eal;           ///< extra EAL arguments, space separated
@@ -61,7 +64,7 @@ struct DataplaneParams {
 /// received + originated = sent + Σ drops + held, by the port on which packets came in.
 struct PortCounters {
   uint64_t received = 0, received_bytes = 0;  ///< frames the port took from the wire
-  uint64_t originated = 0;                    ///< frames made here (none in this version)
+  uint64_t originated = 0;                    ///< frames made here, as if they had come in here
   uint64_t sent = 0, sent_bytes = 0;          ///< frames that left through this port
   uint64_t forwarded =
       0;              ///< of the frames received here, those that left (through the other port)
@@ -95,7 +98,11 @@ struct WorkerStatus {
   uint64_t handed_over = 0;  ///< packets passed to the worker that owns their flow
   uint64_t flow_hits = 0, flow_misses = 0, flows_created = 0, flows_expired = 0, flows_cut = 0,
            flows_rejudged = 0, flows_recycled = 0, flows_restored = 0, flows_picked_up = 0;
-  uint64_t flows = 0;  ///< live now
+  uint64_t challenged = 0;   ///< SYNs answered with a challenge, under a flood
+  uint64_t verified = 0;     ///< clients that have answered one
+  uint64_t half_open = 0;    ///< TCP flows whose handshake is not finished, now
+  bool challenging = false;  ///< new TCP clients are challenged, now
+  uint64_t flows = 0;        ///< live now
   uint64_t loops = 0, idle_loops = 0;
   uint64_t busy_cycles = 0;  ///< TSC cycles of loops that moved packets
   uint64_t heap_bytes = 0;   ///< bytes this worker's thread took from the heap since it started: 0

@@ -44,7 +44,9 @@ Result<void> save_table(WorkerState& w, FlowTable<Key>& table, Tick now, FlowFil
     Result<void> written;
     table.for_each_in_chunk(chunk, [&](auto slot) {
       const FlowEntry<Key>& e = table[slot];
-      if (!written || is_expired(e.facts.last_seen, now, e.facts.state, w.timeouts)) return;
+      if (!written || e.facts.condemned != 0 ||
+          is_expired(e.facts.last_seen, now, e.facts.state, w.timeouts))
+        return;
       FlowCopy<Key> copy{e.key, e.facts, table.tally(slot)};
       const Tick idle =
           static_cast<int32_t>(now - e.facts.last_seen) > 0 ? now - e.facts.last_seen : 0;

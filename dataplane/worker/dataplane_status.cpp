@@ -92,6 +92,10 @@ void DataplaneImpl::fill_worker(const Worker& worker, WorkerStatus& out) const {
   out.flows_cut = c.flows_cut;
   out.flows_restored = c.flows_restored;
   out.flows_picked_up = c.flows_picked_up;
+  out.challenged = c.challenged;
+  out.verified = c.verified;
+  out.half_open = c.half_open;
+  out.challenging = c.challenging;
   out.flows_recycled = c.flows_recycled;
   out.flows_rejudged = c.flows_rejudged;
   out.flows = c.flows;

@@ -49,7 +49,7 @@ template <typename Key>
 bool is_sane(const FlowCopy<Key>& flow, unsigned wires) {
   const FlowFacts& f = flow.facts;
   const Key& k = flow.key;
-  return f.opener_end <= 1 && f.opener_port <= 1 && f.reserved == 0 && is_normalised(k) &&
+  return f.opener_end <= 1 && f.opener_port <= 1 && f.condemned == 0 && is_normalised(k) &&
          k.zone >> 24 < wires && (k.reserved[0] | k.reserved[1] | k.reserved[2]) == 0 &&
          is_state_of(f.state, static_cast<IpProtocol>(k.protocol));
 }

@@ -65,7 +65,7 @@ FlowRecord record_of(const WorkerState& w, FlowTable<Key>& table, uint32_t slot,
   r.wire_end = facts.opener_port;
   r.outer_vlan = key.zone >> 12 & 0xfff;
   r.inner_vlan = key.zone & 0xfff;
-  r.state = to_string(facts.state);
+  r.state = facts.condemned != 0 ? "cut" : to_string(facts.state);
   r.worker = w.id;
   r.revision = whole_revision(facts.judged_in, w.counters.revision);
   r.egress_rule = tally.egress_rule;

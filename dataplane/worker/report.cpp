@@ -5,6 +5,8 @@ namespace rampart {
 
 void make_report(WorkerState& w, uint32_t number) noexcept {
   w.counters.flows = w.flows();
+  w.counters.half_open = w.half_open;
+  w.counters.challenging = w.challenge.active;
   if (w.heap_now != nullptr) w.counters.heap_bytes = *w.heap_now - w.heap_at_start;
   w.mailbox->report = w.counters;
   w.reports = number;

@@ -175,8 +175,8 @@ def test_a_full_table_keeps_what_is_answered(lab):
     """Unanswered flows make room for new ones, answered ones stay; with nothing but these, no more."""
     wire = lab.wire()
     lab.start("--max-flows", 256, objects=PODS)
-    kept = [frame(udp(port, 53), A, B) for port in range(2000, 2050)]
-    answers = [frame(udp(53, port), B, A) for port in range(2000, 2050)]
+    kept = [frame(udp(port, 4000), A, B) for port in range(2000, 2050)]
+    answers = [frame(udp(4000, port), B, A) for port in range(2000, 2050)]
     assert len(wire.cross(kept)[0]) == len(wire.cross([], answers)[1]) == 50
     flood = [frame(udp(port, 80), A, B) for port in range(3000, 4000)]
     flood += [frame(tcp(port, 80), A6, B6) for port in range(3000, 4000)]
@@ -186,12 +186,12 @@ def test_a_full_table_keeps_what_is_answered(lab):
     status = lab.daemon.get("/v1/status")["flows"]
     assert status["live"] <= status["max"], status
     assert sum(w["flows_recycled"] for w in lab.daemon.stats()["workers"]) >= 2000 - 256
-    _, through = wire.cross([], [frame(udp(53, port), B, A) for port in range(2000, 2050)])
+    _, through = wire.cross([], [frame(udp(4000, port), B, A) for port in range(2000, 2050)])
     assert len(through) == 50, "an answered flow lost its place"
     # Answered to the brim.
     for first in range(5000, 5500, 50):
-        wire.cross([frame(udp(port, 53), A, B) for port in range(first, first + 50)])
-        wire.cross([], [frame(udp(53, port), B, A) for port in range(first, first + 50)])
+        wire.cross([frame(udp(port, 4000), A, B) for port in range(first, first + 50)])
+        wire.cross([], [frame(udp(4000, port), B, A) for port in range(first, first + 50)])
     assert lab.daemon.drops("table_full") > 0
     _, through = wire.cross([], answers)
     assert len(through) == 50, "an answered flow lost its place"

@@ -40,11 +40,15 @@ class StageBench {
   static constexpr End kForwarded{Fate::kForward, DropReason::kNone};
   static constexpr End kHanded{Fate::kHandedOver, DropReason::kNone};
   static constexpr End dropped(DropReason why) { return {Fate::kDrop, why}; }
+  static constexpr End answered(DropReason why) { return {Fate::kAnswered, why}; }
 
   /// Runs a burst of up to 64 frames.
   std::vector<End> run(const std::vector<Frame>& frames);
   /// Runs a burst of one.
   End run(const PacketBuilder& packet, uint8_t port = 0, uint64_t ol_flags = 0);
+
+  /// Takes what the worker has originated, and the port through which it would leave.
+  std::vector<Frame> originated();
 
   /// Moves the clock.
   void pass_seconds(double seconds);

@@ -69,6 +69,10 @@ TEST(Load, EveryOptionReachesItsSetting) {
                                          "pass",
                                          "--tunnels",
                                          "drop",
+                                         "--on-cut",
+                                         "reset",
+                                         "--syn-challenge-percent",
+                                         "7",
                                          "--tcp-pickup",
                                          "always",
                                          "--restart-grace-s",
@@ -129,6 +133,8 @@ TEST(Load, EveryOptionReachesItsSetting) {
   e.checksum = Settings::Checksum::kAll;
   e.non_ip = Settings::Handling::kPass;
   e.tunnels = Settings::Handling::kDrop;
+  e.on_cut = Settings::OnCut::kReset;
+  e.syn_challenge_percent = 7;
   e.tcp_pickup = Settings::Pickup::kAlways;
   e.restart_grace_s = 0;
   e.socket = "/tmp/x.sock";
@@ -255,6 +261,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"checksum", "ALL", "'ALL' is not one of them"},
         BadValue{"non-ip", "no", "'no' is not one of them"},
         BadValue{"tunnels", "yes", "'yes' is not one of them"},
+        BadValue{"on-cut", "rst", "'rst' is not one of them"},
+        BadValue{"syn-challenge-percent", "101", "101 is out of range"},
         BadValue{"restart-grace-s", "61", "61 is out of range"},
         BadValue{"socket", "", "must not be empty"}, BadValue{"state-dir", "", "must not be empty"},
         BadValue{"max-body-mib", "0", "0 is out of range"},

@@ -43,7 +43,7 @@ class FlowLife : public testing::Test {
     for (const PortWork& work : bench.w.counters.ports) {
       uint64_t drops = 0;
       for (const uint64_t n : work.drops) drops += n;
-      EXPECT_EQ(work.received, work.forwarded + work.given + drops);
+      EXPECT_EQ(work.received + work.originated + work.taken, work.forwarded + work.given + drops);
     }
     EXPECT_EQ(bench.buffers_out(), 0U);
     EXPECT_EQ(bench.drops(kInternal), 0U);

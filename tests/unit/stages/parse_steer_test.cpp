@@ -84,7 +84,7 @@ TEST(Steer, LaterFragmentsAreNotJudgedWithoutTheirFirst) {
       packet().ipv4("10.0.0.1", "10.9.9.9").udp(1, 2).payload(3000).fragments(1400);
   ASSERT_EQ(fragments.size(), 3U);
   EXPECT_EQ(bench.run({{fragments[1]}, {fragments[2]}}),
-            (std::vector{dropped(kFragment), dropped(kFragment)}));
+            (std::vector{dropped(kFragmentOrphan), dropped(kFragmentOrphan)}));
 }
 
 TEST(Steer, BothDirectionsAndErrorsGoToOneWorker) {

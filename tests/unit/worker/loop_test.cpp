@@ -56,6 +56,34 @@ TEST(Loop, WhatAWorkerGivesItselfIsTakenUpWholeInOnePass) {
   EXPECT_EQ(bench.w.to[0]->size(), 0U);
 }
 
+// The buffer of a packet that was answered is on its way again before its burst has ended: it must
+// not be taken for one of the burst's packets that may leave.
+TEST(Loop, AnAnswerInTheBufferOfAPacketThatWasHandedOverLeavesOnce) {
+  StageBench bench;
+  auto port = EthDev::open({.name = "out",
+                            .device = *Device::parse("net_ring_answer"),
+                            .workers = 1,
+                            .pool = &bench.pool()});
+  ASSERT_TRUE(port) << port.error().text();
+  ASSERT_TRUE(port->start());
+  bench.w.ports[1].dpdk_port = port->id();
+  bench.w.ports[1].tx_queue = 0;
+  bench.w.challenge.active = true;
+  for (uint16_t n = 0; n < 50; ++n) {
+    rte_mbuf* m = bench.buffer(packet().ipv4("10.0.0.1", "10.0.0.2").tcp(n + 1, 80, kSyn).bytes());
+    m->hash.usr = HandoffTag::pack(HandoffTag::kJudge, 1, 0);
+    ASSERT_EQ(bench.w.to[0]->enqueue(&m, 1), 1U);
+    ++bench.w.counters.ports[1].given;
+  }
+  run_one_pass(bench);
+  run_one_pass(bench);
+  const auto& ports = bench.w.mailbox->report.ports;
+  EXPECT_EQ(ports[1].drops[static_cast<unsigned>(DropReason::kSynChallenged)], 50U);
+  EXPECT_EQ(ports[0].originated, 50U);
+  EXPECT_EQ(ports[0].forwarded, 50U);
+  EXPECT_EQ(ports[0].taken, 50U);
+}
+
 TEST(Loop, WhatLiesInTheRingsAtTheEndIsDroppedByName) {
   StageBench bench;
   for (unsigned n = 0; n < 100; ++n) {
