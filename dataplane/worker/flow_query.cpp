@@ -41,6 +41,7 @@ bool fits(const FlowFilter& filter, const WorkerState& w, FlowTable<Key>& table,
     }
   }
   if (!filter.rules) return true;
+  if (facts.condemned != 0) return false;
   const Revision judged_in = whole_revision(facts.judged_in, w.counters.revision);
   if (judged_in < filter.rules->first || judged_in > filter.rules->last) return false;
   const FlowTally& tally = table.tally(slot);
@@ -68,8 +69,11 @@ FlowRecord record_of(const WorkerState& w, FlowTable<Key>& table, uint32_t slot,
   r.state = facts.condemned != 0 ? "cut" : to_string(facts.state);
   r.worker = w.id;
   r.revision = whole_revision(facts.judged_in, w.counters.revision);
-  r.egress_rule = tally.egress_rule;
-  r.ingress_rule = tally.ingress_rule;
+  r.condemned = facts.condemned != 0;
+  if (!r.condemned) {
+    r.egress_rule = tally.egress_rule;
+    r.ingress_rule = tally.ingress_rule;
+  }
   for (const Side side : {Side::kOpener, Side::kReplier}) {
     r.packets[static_cast<unsigned>(side)] = tally.packets(side);
     r.bytes[static_cast<unsigned>(side)] = tally.bytes(side);

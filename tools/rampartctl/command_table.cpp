@@ -167,23 +167,22 @@ const std::vector<Command>& command_table() {
        .summary = "live flows: list them, or end some",
        .description =
            "One line a flow. OPENED BY is the end that sent the first packet; PACKETS and BYTES "
-           "are "
-           "its own, then those that came back. IDLE says how long the flow has been silent, "
-           "EXPIRES "
-           "after how much more silence it ends. EGRESS RULE and INGRESS RULE are what admitted "
-           "it; "
-           "- means that nothing isolates that end (or that the rules were numbered anew and the "
-           "flow has not been judged since). --wide adds the port on which it was opened, its VLAN "
-           "tags, its worker and the revision it was judged under.\n"
+           "are its own, then those that came back. IDLE says how long the flow has been silent, "
+           "EXPIRES after how much more silence it ends. A condemned one is no longer allowed, "
+           "and its next packet is answered with a reset (--on-cut reset). EGRESS RULE and "
+           "INGRESS RULE are what admitted the flow; - means that nothing isolates that end, or "
+           "that the rules were numbered anew and the flow has not been judged since. --wide "
+           "adds the port on which it was opened, its VLAN tags, its worker and the revision it "
+           "was judged under.\n"
            "\n"
            "Filters add up: a flow must fit all of them. --policy finds what one of its rules "
            "admitted, as the two columns name it.\n"
            "\n"
            "With --cut the flows that fit are ended, however many, on every worker. What comes "
-           "next "
-           "of such a connection is judged as if it had never been: the middle of a TCP connection "
-           "belongs to no flow and is dropped, but the connection may be opened again, and a UDP "
-           "datagram opens it at once, if policy allows. To keep somebody out, change a policy.\n",
+           "next of such a connection is judged as if it had never been, and neither end is "
+           "told: the middle of a TCP connection belongs to no flow and is dropped, but the "
+           "connection may be opened again, and a UDP datagram opens it at once, if policy "
+           "allows. To keep somebody out, change a policy.\n",
        .call = "GET /v1/flows; with --cut DELETE /v1/flows",
        .options = {{.name = "address",
                     .takes = Value::kRequired,
