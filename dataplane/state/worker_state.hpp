@@ -7,6 +7,7 @@
 
 #include "dataplane/base/cacheline.hpp"
 #include "dataplane/dpdk/ring.hpp"
+#include "dataplane/flow/address_load.hpp"
 #include "dataplane/flow/flow_table.hpp"
 #include "dataplane/packet/burst.hpp"
 #include "dataplane/state/challenge.hpp"
@@ -53,6 +54,12 @@ struct HandoffTag {
   }
 };
 
+/// How many flows an address may have at one worker; 0: any number.
+struct Quotas {
+  uint32_t source_flows = 0, source_half_open = 0;
+  uint32_t target_flows = 0, target_half_open = 0;
+};
+
 /// All that one worker touches. It is passed by reference, so that a test can make one. Written by
 /// the worker alone, but for what the members' own comments say.
 struct WorkerState {
@@ -70,6 +77,7 @@ struct WorkerState {
   /// Until then TCP connections may be picked up in their middle; 0: never.
   Tsc pick_up_until = 0;
   FlowTimeouts timeouts{};
+  Quotas quotas;
   std::array<WorkerPort, kMaxPorts> ports{};
   /// Rings of which this worker is the only producer, and the only consumer. One leads from the
   /// worker to itself: what it takes up again, as if another had handed it over.
@@ -86,6 +94,7 @@ struct WorkerState {
   uint32_t reports = 0;    ///< made so far
   uint32_t half_open = 0;  ///< TCP flows whose handshake is not finished
   Challenge challenge;
+  AddressLoad sources, targets;  ///< of flows, by the address that opened or was opened to
   struct Sweep {
     Tsc started = 0;
     uint32_t chunk = 0;

@@ -35,6 +35,11 @@ struct DataplaneParams {
              udp_answered_s = 5, sctp_opening_s = 30, sctp_established_s = 8000, icmp_s = 10,
              other_s = 60;
   };
+  struct Quotas {  ///< flows of one address at all workers; 0: any number
+    uint64_t source_flows = 0, source_half_open = 0;      ///< that it has opened
+    uint64_t endpoint_flows = 0, endpoint_half_open = 0;  ///< that were opened to it
+    bool operator==(const Quotas&) const = default;
+  };
   std::vector<Port> ports;
   std::vector<Wire> wires;
   unsigned workers = 1;
@@ -54,6 +59,7 @@ struct DataplaneParams {
   unsigned idle_us = 0;      ///< sleep this long after many empty polls; 0: never sleep
   std::string eal;           ///< extra EAL arguments, space separated
   Timeouts timeouts;
+  Quotas quotas;
   /// Takes a line for people when a port is lost or recovered. Called by a control thread of the
   /// data path's; may be empty.
   std::function<void(const std::string&)> log;

@@ -129,11 +129,10 @@ void DataplaneImpl::take_in(std::span<const FlowCopy<Key>> flows, uint64_t away_
         continue;
       }
       table[slot].facts = flow.facts;
-      w.half_open += is_half_open(flow.facts.state);
+      begin_flow(w, table, slot, flow.facts.opener_end, flow.facts.state);
       table[slot].facts.last_seen = now - idle;
       table.tally(slot) = flow.tally;
       mark(table[slot].facts, table.tally(slot), r, verdicts[n]);
-      table.set_worth(slot, worth_of(flow.facts.state));
       ++w.counters.flows_restored;
       ++out.kept;
     }
