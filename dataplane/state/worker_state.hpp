@@ -10,6 +10,7 @@
 #include "dataplane/flow/address_load.hpp"
 #include "dataplane/flow/flow_table.hpp"
 #include "dataplane/packet/burst.hpp"
+#include "dataplane/packet/rss_owners.hpp"
 #include "dataplane/state/challenge.hpp"
 #include "dataplane/state/counters.hpp"
 #include "dataplane/state/mailbox.hpp"
@@ -69,6 +70,7 @@ struct WorkerState {
   unsigned port_count = 0;
   uint32_t max_flows = 0;  ///< of both families together
   HashSeed seed;
+  const RssOwners* owners = nullptr;  ///< of flows; null: hashes decide
   Tsc tsc_hz = 1;
   ChecksumMode checksum = ChecksumMode::kState;
   bool pass_non_ip = false;
@@ -115,6 +117,11 @@ struct WorkerState {
     }
   }
   uint32_t flows() const { return flows_v4.size() + flows_v6.size(); }
+  /// Whose flow it is. `hash`: that of the key.
+  template <typename Key>
+  WorkerId owner_of(const Key& key, uint64_t hash) const {
+    return owners != nullptr ? owners->of(key) : owner_of(hash);
+  }
   WorkerId owner_of(uint64_t hash) const {
     // Bits that choose neither the chunk (32 …) nor the tag (0 … 6).
     return static_cast<WorkerId>(((hash >> 8 & 0xffff) * workers) >> 16);

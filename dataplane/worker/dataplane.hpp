@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dataplane/base/ids.hpp"
@@ -86,8 +87,13 @@ struct PortStatus {
   uint16_t mtu = 0;
   std::string mac;
   unsigned rx_queues = 0, tx_queues = 0;
-  std::string peer;     ///< the other end of its wire; empty: no wire
-  uint64_t resets = 0;  ///< times the port was recovered
+  struct {
+    std::string_view function = "none";   ///< "symmetric_toeplitz", "toeplitz", "driver", "none"
+    std::string_view key;                 ///< "symmetric", "driver"; empty: not known
+    std::vector<std::string_view> types;  ///< what is hashed: "ipv4-tcp" …
+  } rss;                                  ///< as the driver reports it
+  std::string peer;                       ///< the other end of its wire; empty: no wire
+  uint64_t resets = 0;                    ///< times the port was recovered
   std::vector<IpPrefix> sources;
   PortCounters counters;
 };

@@ -110,7 +110,7 @@ void DataplaneImpl::take_in(std::span<const FlowCopy<Key>> flows, uint64_t away_
       const FlowCopy<Key>& flow = batch[n];
       const HashSeed& seed = workers_.front().state->seed;
       const uint64_t hash = hash_of(flow.key, seed);
-      WorkerState& w = *workers_[workers_.front().state->owner_of(hash)].state;
+      WorkerState& w = *workers_[workers_.front().state->owner_of(flow.key, hash)].state;
       const Tick idle = ticks_of(flow.facts.last_seen + away_ms, w.tsc_hz);
       if (is_expired(now - idle, now, flow.facts.state, w.timeouts)) {
         ++out.too_old;
