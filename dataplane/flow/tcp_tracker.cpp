@@ -28,6 +28,7 @@ constexpr uint8_t kKnown = 0x01,  ///< `end`, `edge` and `ack` are what they say
     kResetInDoubt = 0x10,  ///< has sent a RST that its receiver may not have taken
     kSynOfOpener = 0x20,   ///< while opening: this half holds a SYN of the opener's (see TcpTrack)
     kSynOfReplier = 0x40,  ///< while opening: it holds one of the replier's
+    kResetOnce = 0x20,     ///< both known: has sent a RST that seems not to be taken, nothing since
     kSeen = 0x80;          ///< while picked up: `end`, `ack` and `window` are of its last segment
 
 /// No duplicate is refused for its age before it is that far behind, bytes.
@@ -185,7 +186,11 @@ void take(TcpTrack& t, Side side, const ParsedPacket& p) {
   if ((r.flags & kFinPending) != 0 && ack == r.end) {
     r.flags = static_cast<uint8_t>((r.flags & ~kFinPending) | kFin);
   }
-  r.flags &= static_cast<uint8_t>(~kResetInDoubt);
+  if ((r.flags & kResetInDoubt) != 0) {
+    // What was under way when the RST passed says the same, so this proves little.
+    r.flags = static_cast<uint8_t>((r.flags & ~kResetInDoubt) | kResetOnce);
+  }
+  s.flags &= static_cast<uint8_t>(~kResetOnce);
 }
 
 // --- kTcpOpening ---------------------------------------------------------------------------------
@@ -305,13 +310,18 @@ Tracked judge_picked_up(const TcpTrack& t, Side side, const ParsedPacket& p) {
 
 // --- both ends known -----------------------------------------------------------------------------
 
-Tracked judge_syn(const TcpSide& s, FlowState state, const ParsedPacket& p) {
+Tracked judge_syn(const TcpSide& s, const TcpSide& r, FlowState state, const ParsedPacket& p) {
+  // RFC 9293 §3.6.1: out of TIME-WAIT only beyond what the old connection used.
+  const bool newer = p.opens_flow && !before(p.tcp.sequence, s.end);
+  if (state == kTcpReset && p.opens_flow) return reopen(state);
+  if (state == kTcpTimeWait && newer) return reopen(state);
+  if (state == kTcpReset || state == kTcpTimeWait) return refuse(state, DropReason::kTcpState);
+  // An end that has sent a RST and nothing since takes the SYN for a new connection, as its sender
+  // means it, whatever the receiver of the RST still had under way.
+  if (newer && (r.flags & kResetOnce) != 0) return reopen(state);
   // RFC 5961 §4: whatever its numbers, a live end answers it with an ACK, and who has lost the
   // connection answers that with a RST that we can believe.
-  if (state != kTcpTimeWait && state != kTcpReset) return pass_unchanged(state);
-  // RFC 9293 §3.6.1: out of TIME-WAIT only beyond what the old connection used.
-  if (p.opens_flow && (state == kTcpReset || !before(p.tcp.sequence, s.end))) return reopen(state);
-  return refuse(state, DropReason::kTcpState);
+  return pass_unchanged(state);
 }
 
 Tracked judge_syn_ack(const TcpTrack& t, FlowState state, Side side, const ParsedPacket& p) {
@@ -358,7 +368,7 @@ Tracked judge_known(const TcpTrack& t, FlowState state, Side side, const ParsedP
   const TcpSide& r = t.side[static_cast<unsigned>(other(side))];
   if (has(p, tcp_flag::kRst)) return judge_rst(s, r, state, p);
   if (has(p, tcp_flag::kSyn)) {
-    return has(p, tcp_flag::kAck) ? judge_syn_ack(t, state, side, p) : judge_syn(s, state, p);
+    return has(p, tcp_flag::kAck) ? judge_syn_ack(t, state, side, p) : judge_syn(s, r, state, p);
   }
   const DropReason wrong = check_window(s, r, p);
   if (wrong != DropReason::kNone) return refuse(state, wrong);

@@ -141,7 +141,7 @@ def test_ports_are_used_again_at_once(lab):
         ours.close()
         theirs.close()
     assert client.ns.counters()["TcpExt"]["TWRecycled"] == 2, client.ns.counters()["TcpExt"]
-    nothing_dropped(lab)
+    nothing_dropped(lab, besides=AFTER_THE_END)
     client.no_tcp(server, PORT + 1, why="denied_ingress")
 
 

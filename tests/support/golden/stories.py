@@ -5,5 +5,7 @@ import icmp_stories
 import ip_stories
 import sctp_stories
 import tcp_stories
+import tcp_window_stories
 
-STORIES = [*tcp_stories.STORIES, *ip_stories.STORIES, *icmp_stories.STORIES, *sctp_stories.STORIES]
+STORIES = [*tcp_stories.STORIES, *ip_stories.STORIES, *icmp_stories.STORIES, *sctp_stories.STORIES,
+           *tcp_window_stories.STORIES]
