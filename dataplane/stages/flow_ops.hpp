@@ -60,6 +60,13 @@ inline void accept(Burst& b, unsigned i, WorkerState& w, FlowTable<Key>& table,
     return;
   }
   const Side side = f.side(end);
+  if (p.kind == PacketKind::kFragment) {
+    // It has no header, so it says nothing of the state.
+    f.last_seen = tick_of(b.now);
+    table.tally(slot).count(side, b.frame_bytes[i]);
+    b.fate[i] = Fate::kForward;
+    return;
+  }
   const FlowState next = next_state(f.state, side, p);
   if (next != f.state) {
     if (!may_change_state(b, i, w)) return b.drop(i, DropReason::kL4Checksum);

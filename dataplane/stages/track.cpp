@@ -17,6 +17,8 @@ void miss(Burst& b, unsigned i, const RuleSet& r, FlowColumns<Key>& c, unsigned 
   } else if (r.mode == RuleSet::Mode::kPassAll) {
     // Without a policy, connections that are older than we are go on.
     b.fate[i] = Fate::kForward;
+  } else if (p.kind == PacketKind::kFragment) {
+    b.drop(i, DropReason::kFragmentDenied);
   } else {
     const auto protocol = static_cast<IpProtocol>(p.protocol);
     const bool icmp = p.kind == PacketKind::kIcmpError || protocol == IpProtocol::kIcmp ||

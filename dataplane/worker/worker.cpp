@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "dataplane/stages/fragments.hpp"
 #include "dataplane/stages/stages.hpp"
 #include "dataplane/worker/heap_meter.hpp"
 #include "dataplane/worker/report.hpp"
@@ -37,20 +38,26 @@ unsigned receive(WorkerState& w, const RuleSet& r) noexcept {
       work.received_bytes += b.mbuf[i]->pkt_len;
     }
     total += b.count;
+    b.checked = 0;
     run_pipeline(b, w, r);
   }
   return total;
 }
 
-/// Makes a burst of the packets that were handed over for one purpose.
-void gather(WorkerState& w, HandoffTag::Purpose purpose, rte_mbuf* const* packets, unsigned count) {
+enum class Way : uint8_t { kPipeline, kTransmit };
+
+/// Makes a burst of the packets that were handed over for one purpose: to be judged, or to leave.
+void gather(WorkerState& w, Way way, rte_mbuf* const* packets, unsigned count) {
   Burst& b = w.burst;
   b.count = 0;
+  b.checked = 0;
   for (unsigned k = 0; k < count; ++k) {
     rte_mbuf* m = packets[k];
     const uint32_t tag = m->hash.usr;
-    if (HandoffTag::purpose(tag) != purpose) continue;
+    const HandoffTag::Purpose purpose = HandoffTag::purpose(tag);
+    if ((purpose == HandoffTag::kTransmit) != (way == Way::kTransmit)) continue;
     const unsigned i = b.count++;
+    if (purpose == HandoffTag::kFragment) b.checked |= uint64_t{1} << i;
     b.mbuf[i] = m;
     b.in_port[i] = HandoffTag::in_port(tag);
     b.fate[i] = Fate::kForward;
@@ -68,9 +75,9 @@ unsigned take_burst(WorkerState& w, const RuleSet& r, HandoffRing& ring) noexcep
   const int ahead = HandoffTag::ahead_of(packets[count - 1]->hash.usr, w.reports);
   if (ahead > 0) make_report(w, w.reports + static_cast<unsigned>(ahead));
   w.burst.now = rte_rdtsc();
-  gather(w, HandoffTag::kJudge, packets, count);
+  gather(w, Way::kPipeline, packets, count);
   if (w.burst.count != 0) run_pipeline(w.burst, w, r);
-  gather(w, HandoffTag::kTransmit, packets, count);
+  gather(w, Way::kTransmit, packets, count);
   if (w.burst.count != 0) transmit(w.burst, w, r);
   return count;
 }
@@ -105,6 +112,7 @@ void run_worker(WorkerState& w, WorkerShared& shared) noexcept {
     const unsigned moved = receive(w, r) + take_over(w, r);
     const Tsc end = rte_rdtsc();
     expire(w, r, end);
+    expire_fragments(w, end);
     serve_mailbox(w, end);
     ++w.counters.loops;
     shared.qsbr->quiescent(w.id);
@@ -143,6 +151,7 @@ void drain_rings(WorkerState& w) noexcept {
       rte_pktmbuf_free_bulk(packets, count);
     }
   }
+  drop_held_fragments(w);
 }
 
 }  // namespace rampart
