@@ -209,6 +209,28 @@ void add_policy(std::vector<Option>& all) {
        "Encapsulated packets (VXLAN, Geneve, GRE, IP in IP), whose inner addresses no policy sees: "
        "judged by the outer addresses, or dropped."},
       &Settings::tunnels, kHandlings));
+  using OnCut = Settings::OnCut;
+  all.push_back(choice<OnCut, 2>(
+      {kPolicy, "on-cut", "WHAT",
+       "What becomes of a TCP connection that a new revision forbids: silence, or a reset to both "
+       "ends."},
+      &Settings::on_cut, {{{"drop", OnCut::kDrop}, {"reset", OnCut::kReset}}}));
+  all.push_back(number(
+      {kPolicy, "syn-challenge-percent", "PERCENT",
+       "When so much of --max-flows is taken by half-open TCP connections, new clients have to "
+       "answer a challenge before they get a flow (SYN flood)."},
+      &Settings::syn_challenge_percent, {0, 100, "never"}));
+  using Pickup = Settings::Pickup;
+  all.push_back(choice<Pickup, 2>(
+      {kPolicy, "tcp-pickup", "WHEN",
+       "Whether a TCP connection that is met in its middle may become a flow if policy allows it. "
+       "With never, only a SYN opens one (but see --restart-grace-s)."},
+      &Settings::tcp_pickup, {{{"never", Pickup::kNever}, {"always", Pickup::kAlways}}}));
+  all.push_back(number(
+      {kPolicy, "restart-grace-s", "SECONDS",
+       "For so long after a start that found a stored policy but no flows (a crash), TCP "
+       "connections that policy allows are picked up in their middle, whichever end speaks first."},
+      &Settings::restart_grace_s, {0, 60, "never"}));
 }
 
 void add_control(std::vector<Option>& all) {
@@ -231,7 +253,7 @@ void add_control(std::vector<Option>& all) {
 void add_resources(std::vector<Option>& all) {
   all.push_back(number({kResources, "workers", "N",
                         "Poll-mode threads that move packets; each has its part of the flows."},
-                       &Settings::workers, {1, 64}));
+                       &Settings::workers, {1, 32}));
   all.push_back(cores_option());
   all.push_back(number({kResources, "idle-us", "MICROSECONDS",
                         "How long a worker sleeps after many polls that found nothing. Saves "
@@ -261,6 +283,8 @@ void add_timeouts(std::vector<Option>& all) {
   all.push_back(seconds("tcp-reset-s", &Settings::tcp_reset_s, "TCP, reset."));
   all.push_back(seconds("udp-s", &Settings::udp_s, "UDP, no answer seen yet."));
   all.push_back(seconds("udp-replied-s", &Settings::udp_replied_s, "UDP, answered."));
+  all.push_back(seconds("udp-answered-s", &Settings::udp_answered_s,
+                        "UDP to port 53 (DNS) after its answer."));
   all.push_back(
       seconds("sctp-opening-s", &Settings::sctp_opening_s, "SCTP, handshake not finished."));
   all.push_back(seconds("sctp-established-s", &Settings::sctp_established_s, "SCTP, established."));
@@ -335,6 +359,13 @@ Result<void> check_together(const Settings& settings) {
     }
   }
   if (auto wires = check_wires(settings); !wires) return wires;
+  for (const Settings::Port& port : settings.ports) {
+    if (std::none_of(settings.wires.begin(), settings.wires.end(), [&](const auto& wire) {
+          return wire.a == port.name || wire.b == port.name;
+        })) {
+      return refuse("port " + port.name, "is on no wire (--wire)");
+    }
+  }
   for (const Settings::PortSources& sources : settings.port_sources) {
     if (std::none_of(settings.ports.begin(), settings.ports.end(),
                      [&](const auto& port) { return port.name == sources.port; })) {

@@ -2,10 +2,23 @@
 #include "control/kube/decode_metadata.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "control/kube/syntax.hpp"
 
 namespace rampart::kube {
+namespace {
+
+/// What a refusal calls the object, as far as it can be told: it may be refused for its apiVersion.
+void read_names(const JsonReader::Slot& kind, const JsonReader::Slot& metadata, Header& out) {
+  std::string_view text;
+  if (kind && kind->get(text) == simdjson::SUCCESS) out.kind = text;
+  if (!metadata) return;
+  if (metadata->at_key("name").get(text) == simdjson::SUCCESS) out.name = text;
+  if (metadata->at_key("namespace").get(text) == simdjson::SUCCESS) out.ns = text;
+}
+
+}  // namespace
 
 std::string_view Header::group() const {
   const size_t slash = api_version.find('/');
@@ -15,15 +28,15 @@ std::string_view Header::group() const {
 bool read_header(JsonReader& reader, JsonReader::Element element, const Header& given,
                  Header& out) {
   JsonReader::Slot api_version, kind, metadata, ns, name;
-  if (!reader.members(element, {{"apiVersion", &api_version},
-                                {"kind", &kind},
-                                {"metadata", &metadata},
-                                {"spec", &out.spec},
-                                {"status", &out.status}})) {
-    return false;
-  }
   out.api_version = given.api_version;
   out.kind = given.kind;
+  const bool read = reader.members(element, {{"apiVersion", &api_version},
+                                             {"kind", &kind},
+                                             {"metadata", &metadata},
+                                             {"spec", &out.spec},
+                                             {"status", &out.status}});
+  read_names(kind, metadata, out);
+  if (!read) return false;
   {
     const JsonReader::Step step(reader, "apiVersion");
     if (api_version && !reader.string(*api_version, out.api_version)) return false;
@@ -48,6 +61,13 @@ bool read_header(JsonReader& reader, JsonReader::Element element, const Header& 
     if (!reader.string(*ns, out.ns)) return false;
   }
   return true;
+}
+
+bool is_list(JsonReader::Element element, const Header& header) {
+  static constexpr std::array<std::string_view, 5> kKinds{"List", "NamespaceList", "NodeList",
+                                                          "PodList", "NetworkPolicyList"};
+  if (std::find(kKinds.begin(), kKinds.end(), header.kind) != kKinds.end()) return true;
+  return header.kind.ends_with("List") && element.at_key("items").error() == simdjson::SUCCESS;
 }
 
 bool read_labels(JsonReader& reader, const JsonReader::Slot& labels, Labels& out) {

@@ -7,6 +7,8 @@
 
 #include "dataplane/base/cacheline.hpp"
 #include "dataplane/flow/flow_state.hpp"
+#include "dataplane/flow/sctp_tracker.hpp"
+#include "dataplane/flow/tcp_tracker.hpp"
 #include "dataplane/packet/flow_key.hpp"
 
 namespace rampart {
@@ -19,6 +21,7 @@ namespace rampart {
 ///      8     1  state         on a change
 ///      9     1  opener_end    insert
 ///     10     1  opener_port   insert
+///     11     1  condemned     judged by the sweep
 ///     12    32  track         by the state machines of TCP and SCTP
 struct FlowFacts {
   Tick last_seen = 0;
@@ -26,8 +29,11 @@ struct FlowFacts {
   FlowState state = FlowState::kOther;
   uint8_t opener_end = 0;   ///< which end of the normalised key sent the first packet
   uint8_t opener_port = 0;  ///< which end of the wire it came in on: see WorkerPort::end
-  uint8_t reserved = 0;
-  uint32_t track[8] = {};
+  uint8_t condemned = 0;    ///< no longer allowed; its next packet gets the reset for it
+  union {
+    TcpTrack tcp;    ///< states of TCP
+    SctpTrack sctp;  ///< states of SCTP
+  } track = {};
 
   /// The side on which the sender of a packet stands, given its end of the key.
   Side side(unsigned end) const { return end == opener_end ? Side::kOpener : Side::kReplier; }
@@ -86,13 +92,6 @@ struct FlowCopy {
   Key key;
   FlowFacts facts;
   FlowTally tally;
-};
-
-/// What a flow is worth when room is short.
-enum class FlowWorth : uint8_t {
-  kAssured,  ///< both ends have spoken: never given up
-  kWeak,     ///< half open or unanswered
-  kDead,     ///< closing or reset: the first to go
 };
 
 }  // namespace rampart

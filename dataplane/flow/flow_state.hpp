@@ -9,28 +9,43 @@
 
 namespace rampart {
 
-/// Where a flow stands. X(enumerator, name in answers, name of its idle timeout).
+/// What a flow is worth when its table is full. Dead ones go first, then weak ones; who is assured
+/// stays until its timer runs out.
+enum class FlowWorth : uint8_t {
+  kDead,     ///< both ends have said good-bye
+  kWeak,     ///< one end alone may have made it, or there is little left to lose
+  kAssured,  ///< both ends have spoken, TCP and SCTP with numbers that nobody else knows
+};
+
+/// Where a flow stands. X(enumerator, name in answers, name of its idle timeout, worth).
 ///
-/// TCP by what both ends said, without sequence numbers (RFC 9293 §3.3.2); SCTP by chunk types
-/// (RFC 9260 §4); UDP by whether there was an answer (RFC 4787 §4.3).
-#define RAMPART_FLOW_STATES(X)                         \
-  X(kTcpOpening, "syn_sent", tcp_opening)              \
-  X(kTcpSynReceived, "syn_received", tcp_opening)      \
-  X(kTcpEstablished, "established", tcp_established)   \
-  X(kTcpFinOpener, "half_closed", tcp_half_closed)     \
-  X(kTcpFinReplier, "half_closed", tcp_half_closed)    \
-  X(kTcpClosing, "closing", tcp_closing)               \
-  X(kTcpReset, "reset", tcp_reset)                     \
-  X(kUdpOpening, "unreplied", udp)                     \
-  X(kUdpReplied, "replied", udp_replied)               \
-  X(kSctpOpening, "init_sent", sctp_opening)           \
-  X(kSctpEstablished, "established", sctp_established) \
-  X(kSctpClosing, "closing", sctp_opening)             \
-  X(kIcmpEcho, "echo", icmp)                           \
-  X(kOther, "other", other)
+/// TCP as in RFC 9293 §3.3.2, seen from between the ends (tcp_tracker.hpp); SCTP as in RFC 9260 §4
+/// (sctp_tracker.hpp); UDP by whether there was an answer (RFC 4787 §4.3).
+#define RAMPART_FLOW_STATES(X)                                   \
+  X(kTcpVerified, "verified", tcp_opening, kWeak)                \
+  X(kTcpOpening, "syn_sent", tcp_opening, kWeak)                 \
+  X(kTcpSynReceived, "syn_received", tcp_opening, kWeak)         \
+  X(kTcpPickedUp, "picked_up", tcp_opening, kWeak)               \
+  X(kTcpEstablished, "established", tcp_established, kAssured)   \
+  X(kTcpFinOpener, "half_closed", tcp_half_closed, kAssured)     \
+  X(kTcpFinReplier, "half_closed", tcp_half_closed, kAssured)    \
+  X(kTcpClosing, "closing", tcp_closing, kDead)                  \
+  X(kTcpTimeWait, "time_wait", tcp_closing, kDead)               \
+  X(kTcpReset, "reset", tcp_reset, kDead)                        \
+  X(kUdpOpening, "unreplied", udp, kWeak)                        \
+  X(kUdpReplied, "replied", udp_replied, kAssured)               \
+  X(kUdpDns, "answered", udp_answered, kWeak)                    \
+  X(kSctpOpening, "init_sent", sctp_opening, kWeak)              \
+  X(kSctpEstablished, "established", sctp_established, kAssured) \
+  X(kSctpShutdown, "shutdown", sctp_opening, kAssured)           \
+  X(kSctpClosing, "closing", sctp_opening, kDead)                \
+  X(kIcmpEcho, "unreplied", icmp, kWeak)                         \
+  X(kIcmpReplied, "replied", icmp, kWeak)                        \
+  X(kOther, "unreplied", other, kWeak)                           \
+  X(kOtherReplied, "replied", other, kAssured)
 
 enum class FlowState : uint8_t {
-#define RAMPART_X(id, name, timeout) id,
+#define RAMPART_X(id, name, timeout, worth) id,
   RAMPART_FLOW_STATES(RAMPART_X)
 #undef RAMPART_X
       kCount
@@ -39,13 +54,29 @@ enum class FlowState : uint8_t {
 inline constexpr unsigned kFlowStates = static_cast<unsigned>(FlowState::kCount);
 
 inline constexpr std::array<const char*, kFlowStates> kFlowStateNames{
-#define RAMPART_X(id, name, timeout) name,
+#define RAMPART_X(id, name, timeout, worth) name,
     RAMPART_FLOW_STATES(RAMPART_X)
 #undef RAMPART_X
 };
 
 constexpr const char* to_string(FlowState state) {
   return kFlowStateNames[static_cast<unsigned>(state)];
+}
+
+inline constexpr std::array<FlowWorth, kFlowStates> kFlowWorths{
+#define RAMPART_X(id, name, timeout, worth) FlowWorth::worth,
+    RAMPART_FLOW_STATES(RAMPART_X)
+#undef RAMPART_X
+};
+
+constexpr FlowWorth worth_of(FlowState state) {
+  return kFlowWorths[static_cast<unsigned>(state)];
+}
+constexpr bool is_assured(FlowState state) {
+  return worth_of(state) == FlowWorth::kAssured;
+}
+constexpr bool is_dead(FlowState state) {
+  return worth_of(state) == FlowWorth::kDead;
 }
 
 /// Who sent a packet of a flow.
@@ -95,27 +126,15 @@ inline constexpr TcpTable kTcpNext = [] {
   return t;
 }();
 
-/// SCTP chunk types that move a flow (RFC 9260 §3.2).
-enum SctpChunk : uint8_t {
-  kSctpInit = 1,
-  kSctpInitAck = 2,
-  kSctpAbort = 6,
-  kSctpShutdown = 7,
-  kSctpShutdownAck = 8,
-  kSctpCookieEcho = 10,
-  kSctpCookieAck = 11,
-  kSctpShutdownComplete = 14,
-};
-
 constexpr FlowState sctp_next(FlowState state, Side side, uint8_t chunk) {
   switch (chunk) {
-    case kSctpCookieAck:
+    case sctp_type::kCookieAck:
       return side == Side::kReplier && state == FlowState::kSctpOpening
                  ? FlowState::kSctpEstablished
                  : state;
-    case kSctpAbort:
-    case kSctpShutdownAck:
-    case kSctpShutdownComplete:
+    case sctp_type::kAbort:
+    case sctp_type::kShutdownAck:
+    case sctp_type::kShutdownComplete:
       return FlowState::kSctpClosing;
     default:
       return state;
@@ -141,6 +160,9 @@ constexpr FlowState first_state(const ParsedPacket& p) {
   }
 }
 
+/// Port of DNS servers (RFC 1035 §4.2): most exchanges with them end with their first answer.
+inline constexpr be16 kDnsPort{53};
+
 /// State after a packet of an existing flow.
 constexpr FlowState next_state(FlowState state, Side side, const ParsedPacket& p) {
   if (state <= FlowState::kTcpReset) {
@@ -149,11 +171,19 @@ constexpr FlowState next_state(FlowState state, Side side, const ParsedPacket& p
   }
   switch (state) {
     case FlowState::kUdpOpening:
-      return side == Side::kReplier ? FlowState::kUdpReplied : state;
+      if (side == Side::kOpener) return state;
+      return p.source_port == kDnsPort ? FlowState::kUdpDns : FlowState::kUdpReplied;
+    case FlowState::kUdpDns:
+      // The next question from the same port, or the answer to the second of two.
+      return side == Side::kOpener ? FlowState::kUdpOpening : state;
     case FlowState::kSctpOpening:
     case FlowState::kSctpEstablished:
     case FlowState::kSctpClosing:
       return detail::sctp_next(state, side, p.sctp_chunk);
+    case FlowState::kIcmpEcho:
+      return side == Side::kReplier ? FlowState::kIcmpReplied : state;
+    case FlowState::kOther:
+      return side == Side::kReplier ? FlowState::kOtherReplied : state;
     default:
       return state;
   }
@@ -163,8 +193,8 @@ constexpr FlowState next_state(FlowState state, Side side, const ParsedPacket& p
 /// of an ended connection are used again (RFC 9293 §3.6.1), perhaps from the other end, so the
 /// policy has to be asked again.
 constexpr bool may_reopen(FlowState state, const ParsedPacket& p) {
-  return p.opens_flow && (state == FlowState::kTcpClosing || state == FlowState::kTcpReset ||
-                          state == FlowState::kSctpClosing);
+  return p.opens_flow && (state == FlowState::kTcpClosing || state == FlowState::kTcpTimeWait ||
+                          state == FlowState::kTcpReset || state == FlowState::kSctpClosing);
 }
 
 /// Coarse clock of flow ages: TSC >> kTickShift, 32 bits that wrap (differences count). With a TSC

@@ -19,6 +19,7 @@ enum class Fate : uint8_t {
   kPending,
   kForward,     ///< to the other port of its wire
   kDrop,        ///< under `reason`
+  kAnswered,    ///< dropped under `reason`; its buffer has gone on as an answer of ours
   kHandedOver,  ///< lies in the ring to another worker, who counts it from there, or is held
 };
 

@@ -45,7 +45,14 @@ namespace rampart {
   X(kDeniedIngress, "denied_ingress",                                                              \
     "an ingress policy isolates the destination and none allows it")                               \
   X(kNoFlow, "no_flow", "belongs to no known flow and cannot open one (mid-stream TCP, SCTP)")     \
+  X(kTcpWindow, "tcp_window",                                                                      \
+    "TCP sequence or acknowledgement numbers outside what both ends have agreed on")               \
+  X(kTcpState, "tcp_state", "a TCP segment that the state of its connection does not allow")       \
+  X(kSctpTag, "sctp_tag", "an SCTP verification tag that is not that of the association")          \
+  X(kSctpState, "sctp_state", "an SCTP chunk that the state of its association does not allow")    \
   X(kIcmpUnrelated, "icmp_unrelated", "an ICMP error or echo reply that belongs to no known flow") \
+  X(kSynChallenged, "syn_challenged",                                                              \
+    "a SYN under a flood, answered with a challenge, or a client's answer to that")                \
   X(kTableFull, "table_full", "a new flow found no room in the flow table")                        \
   X(kTunnel, "tunnel", "encapsulated traffic, and --tunnels is drop")                              \
   X(kHandoffFull, "handoff_full", "the ring to the worker that owns the flow was full")            \

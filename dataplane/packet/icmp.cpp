@@ -100,6 +100,12 @@ DropReason read_quote(const IpLayer& ip, uint32_t at, ParsedPacket& out) {
     case IpProtocol::kSctp:
       out.source_port = be16{read16(l4)};
       out.destination_port = be16{read16(l4 + 2)};
+      // The first eight bytes, which are always quoted, hold the sequence number and the tag.
+      if (protocol == static_cast<uint8_t>(IpProtocol::kTcp)) {
+        out.tcp.sequence = read32(l4 + 4);
+      } else if (protocol == static_cast<uint8_t>(IpProtocol::kSctp)) {
+        out.sctp = SctpFields{read32(l4 + 4), 0, false};
+      }
       break;
     case IpProtocol::kIcmp:
     case IpProtocol::kIcmpV6: {

@@ -71,6 +71,10 @@ constexpr bool is_extension(uint8_t next_header) noexcept {
 ExtensionChain walk_extensions(const uint8_t* frame, uint32_t at, uint32_t readable,
                                uint8_t next_header) noexcept;
 
+/// Walks the options of a SYN (RFC 9293 §3.2) for its window scale; the last one counts, as for
+/// the stacks. False: the list contradicts itself. `length`: at most 40.
+bool read_syn_options(const uint8_t* options, uint32_t length, TcpFields& out) noexcept;
+
 /// ICMP and ICMPv6 whose header starts at out.l4_offset; settles kind, reason and the tuple.
 void parse_icmp(const IpLayer& ip, ParsedPacket& out) noexcept;
 

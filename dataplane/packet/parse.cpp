@@ -46,9 +46,8 @@ constexpr bool is_vxlan_or_geneve(uint16_t port) {
 constexpr uint32_t header_bytes(uint8_t protocol) {
   switch (static_cast<IpProtocol>(protocol)) {
     case IpProtocol::kTcp:
+    case IpProtocol::kSctp:  // up to the initiate tag of an INIT or INIT ACK
       return 20;
-    case IpProtocol::kSctp:
-      return 16;
     default:
       return 8;
   }
@@ -101,6 +100,14 @@ void parse_tcp(const IpLayer& ip, ParsedPacket& out) {
     return;
   }
   using namespace tcp_flag;
+  out.tcp.sequence = read32(tcp + 4);
+  out.tcp.acknowledgement = read32(tcp + 8);
+  out.tcp.window = read16(tcp + 14);
+  out.tcp.payload = static_cast<uint16_t>(out.l4_bytes - header);
+  if ((flags & kSyn) != 0 && !detail::read_syn_options(tcp + 20, header - 20, out.tcp)) {
+    out.reason = DropReason::kL4Header;
+    return;
+  }
   out.opens_flow = (flags & (kSyn | kAck | kRst | kFin)) == kSyn;
   out.changes_state = (flags & (kSyn | kRst | kFin)) != 0;
   out.kind = PacketKind::kFlow;
@@ -147,14 +154,33 @@ void parse_sctp(const IpLayer& ip, ParsedPacket& out) {
     out.reason = DropReason::kL4Header;
     return;
   }
-  constexpr uint8_t kInit = 1;
-  // INIT, INIT ACK, ABORT, SHUTDOWN, SHUTDOWN ACK, COOKIE ECHO, COOKIE ACK, SHUTDOWN COMPLETE.
-  constexpr uint32_t kMoving =
-      1U << 1 | 1U << 2 | 1U << 6 | 1U << 7 | 1U << 8 | 1U << 10 | 1U << 11 | 1U << 14;
+  out.sctp = SctpFields{read32(sctp + 4), 0, false};
+  using namespace sctp_type;
+  if (out.sctp_chunk == kInit || out.sctp_chunk == kInitAck) {
+    // §3.3.2, §3.3.3: 16 bytes of fixed parameters, of which the initiate tag is the first.
+    if (length < 20) {
+      out.reason = DropReason::kL4Header;
+      return;
+    }
+    if (ip.bytes_from(out.l4_offset) < 20) {
+      out.reason = DropReason::kL4Truncated;
+      return;
+    }
+    out.sctp.initiate_tag = read32(sctp + 16);
+    if (out.sctp.initiate_tag == 0) {
+      out.reason = DropReason::kL4Header;
+      return;
+    }
+  } else if (out.sctp_chunk == kAbort || out.sctp_chunk == kShutdownComplete) {
+    out.sctp.reflected_tag = (sctp[13] & 1) != 0;
+  }
+  constexpr uint32_t kMoving = 1U << kInit | 1U << kInitAck | 1U << kAbort | 1U << kShutdown |
+                               1U << kShutdownAck | 1U << kCookieEcho | 1U << kCookieAck |
+                               1U << kShutdownComplete;
   out.changes_state = out.sctp_chunk < 32 && (kMoving >> out.sctp_chunk & 1) != 0;
   // INIT travels alone and without a verification tag (§3.3.2, §8.5.1); padding is not counted.
   out.opens_flow =
-      out.sctp_chunk == kInit && read32(sctp + 4) == 0 && !out.fragment && room - length < 4;
+      out.sctp_chunk == kInit && out.sctp.tag == 0 && !out.fragment && room - length < 4;
   out.kind = PacketKind::kFlow;
   out.reason = DropReason::kNone;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "dataplane/base/byte_order.hpp"
 #include "dataplane/base/ids.hpp"
@@ -26,6 +27,34 @@ namespace tcp_flag {
 inline constexpr uint8_t kFin = 0x01, kSyn = 0x02, kRst = 0x04, kPsh = 0x08, kAck = 0x10,
                          kUrg = 0x20, kEce = 0x40, kCwr = 0x80;
 }
+
+/// SCTP chunk types that move a flow (RFC 9260 §3.2).
+namespace sctp_type {
+inline constexpr uint8_t kInit = 1, kInitAck = 2, kAbort = 6, kShutdown = 7, kShutdownAck = 8,
+                         kCookieEcho = 10, kCookieAck = 11, kShutdownComplete = 14;
+}
+
+/// What a TCP header says besides ports and flags, in host order.
+struct TcpFields {
+  static constexpr uint8_t kNoScale = 0xff, kMaxScale = 14;
+
+  uint32_t sequence = 0;         ///< of a kIcmpError: that of the quoted segment
+  uint32_t acknowledgement = 0;  ///< means something only with the ACK flag
+  uint16_t window = 0;           ///< as on the wire, not scaled
+  uint16_t payload = 0;          ///< bytes in this packet; of a first fragment not all there are
+  /// Shift count of a SYN's or SYN-ACK's window scale option, kMaxScale at most (RFC 7323 §2.3);
+  /// kNoScale: it has none, or this is no SYN.
+  uint8_t window_scale = kNoScale;
+};
+
+/// What an SCTP packet says besides ports and chunk type, in host order.
+struct SctpFields {
+  uint32_t tag;           ///< Verification Tag; of a kIcmpError: that of the quoted packet
+  uint32_t initiate_tag;  ///< of an INIT or INIT ACK, never 0 there; 0 otherwise
+  /// The T bit of ABORT and SHUTDOWN COMPLETE: the tag is the one that its sender expects itself
+  /// (RFC 9260 §8.5.1).
+  bool reflected_tag;
+};
 
 /// All that later stages may know of a packet's bytes; they are read once, by parse_frame.
 /// Addresses and ports are oriented: source and destination as in the packet (for kIcmpError: as
@@ -59,6 +88,11 @@ struct ParsedPacket {
   /// 4 or 16 bytes, network order.
   alignas(16) uint8_t source[16] = {};
   alignas(16) uint8_t destination[16] = {};
+  /// By `protocol`.
+  union {
+    TcpFields tcp = {};
+    SctpFields sctp;
+  };
 
   IpAddress source_address() const { return IpAddress::from_bytes(family, source); }
   IpAddress destination_address() const { return IpAddress::from_bytes(family, destination); }
@@ -74,5 +108,7 @@ struct ParsedPacket {
     }
   }
 };
+
+static_assert(sizeof(ParsedPacket) == 80 && std::is_trivially_copyable_v<ParsedPacket>);
 
 }  // namespace rampart

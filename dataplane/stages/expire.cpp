@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "dataplane/stages/flood.hpp"
 #include "dataplane/stages/flow_ops.hpp"
 #include "dataplane/stages/questions.hpp"
 #include "dataplane/stages/stages.hpp"
@@ -27,25 +28,25 @@ template <typename Key>
 void judge_idle(WorkerState& w, const RuleSet& r, FlowTable<Key>& table, const Stale<Key>& stale) {
   if (stale.count == 0) return;
   Verdict verdicts[Burst::kSize];
-  if (r.mode == RuleSet::Mode::kByTables) {
-    Question questions[Burst::kSize];
-    const auto at = [&](unsigned n) {
-      const FlowEntry<Key>& entry = table[stale.slot[n]];
-      return Asked<Key>{entry.key, entry.facts.opener_end};
-    };
-    ask(*r.addresses, stale.count, at, questions);
-    judge(r, questions, stale.count, verdicts);
-  } else {
-    const Outcome all = r.mode == RuleSet::Mode::kPassAll ? Outcome::kAllow : Outcome::kDenyIngress;
-    std::fill_n(verdicts, stale.count, Verdict{all, 0, 0});
-  }
+  judge_flows(r, stale.count, verdicts, [&](unsigned n) {
+    const FlowEntry<Key>& entry = table[stale.slot[n]];
+    return Asked<Key>{entry.key, entry.facts.opener_end};
+  });
   w.counters.flows_rejudged += stale.count;
   for (unsigned n = 0; n < stale.count; ++n) {
     const auto slot = stale.slot[n];
     if (verdicts[n].outcome == Outcome::kAllow) {
+      if (table[slot].facts.condemned != 0) {
+        table.set_worth(slot, worth_of(table[slot].facts.state));
+      }
       mark(table[slot].facts, table.tally(slot), r, verdicts[n]);
+    } else if (w.reset_on_cut && is_tcp(table[slot].facts.state)) {
+      // Only a packet has the link-layer addresses for a reset: the flow waits for its next one.
+      table[slot].facts.judged_in = revision_mark(r.revision);
+      table[slot].facts.condemned = 1;
+      table.set_worth(slot, FlowWorth::kDead);
     } else {
-      table.erase(slot, hash_of(table[slot].key, w.seed));
+      end_flow(w, table, slot, hash_of(table[slot].key, w.seed));
       ++w.counters.flows_cut;
     }
   }
@@ -73,9 +74,10 @@ void sweep(WorkerState& w, const RuleSet& r, FlowTable<Key>& table, WorkerState:
     table.for_each_in_chunk(s.chunk, [&](auto slot) {
       FlowEntry<Key>& entry = table[slot];
       if (is_expired(entry.facts.last_seen, tick_of(now), entry.facts.state, w.timeouts)) {
-        table.erase(slot, hash_of(entry.key, w.seed));
+        end_flow(w, table, slot, hash_of(entry.key, w.seed));
         ++w.counters.flows_expired;
-      } else if (!is_current(entry, r)) {
+      } else if (!is_current(entry, r) && (entry.facts.condemned == 0 ||
+                                           entry.facts.judged_in != revision_mark(r.revision))) {
         stale.slot[stale.count++] = slot;
       }
     });
@@ -87,6 +89,7 @@ void sweep(WorkerState& w, const RuleSet& r, FlowTable<Key>& table, WorkerState:
 }  // namespace
 
 void expire(WorkerState& w, const RuleSet& r, Tsc now) noexcept {
+  look_at_flood(w, tick_of(now));
   sweep(w, r, w.flows_v4, w.sweep_v4, now);
   sweep(w, r, w.flows_v6, w.sweep_v6, now);
 }

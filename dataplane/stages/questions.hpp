@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
 
 #include "dataplane/addr/address_map.hpp"
 #include "dataplane/packet/burst.hpp"
-#include "dataplane/state/verdict.hpp"
+#include "dataplane/state/rule_set.hpp"
 
 namespace rampart {
 
@@ -55,6 +56,19 @@ void ask(const AddressMap& map, unsigned count, At&& at, Question* questions) no
   }
   for (unsigned n = 0; n < count; ++n) {
     questions[n] = detail::question_of(at(n), found[2 * n], found[2 * n + 1]);
+  }
+}
+
+/// Judges `count` flows (at most a burst) of one family, whatever the mode of the rule set.
+template <typename At>
+void judge_flows(const RuleSet& r, unsigned count, Verdict* verdicts, At&& at) noexcept {
+  if (r.mode == RuleSet::Mode::kByTables) {
+    Question questions[Burst::kSize];
+    ask(*r.addresses, count, at, questions);
+    judge(r, questions, count, verdicts);
+  } else {
+    const Outcome all = r.mode == RuleSet::Mode::kPassAll ? Outcome::kAllow : Outcome::kDenyIngress;
+    std::fill_n(verdicts, count, Verdict{all, 0, 0});
   }
 }
 

@@ -10,6 +10,7 @@
 #include "dataplane/flow/flow_table.hpp"
 #include "dataplane/fragment/fragment_table.hpp"
 #include "dataplane/packet/burst.hpp"
+#include "dataplane/state/challenge.hpp"
 #include "dataplane/state/counters.hpp"
 #include "dataplane/state/mailbox.hpp"
 #include "dataplane/state/settings.hpp"
@@ -70,6 +71,9 @@ struct WorkerState {
   ChecksumMode checksum = ChecksumMode::kState;
   bool pass_non_ip = false;
   bool pass_tunnels = true;
+  bool reset_on_cut = false;  ///< --on-cut reset
+  /// Until then TCP connections may be picked up in their middle; 0: never.
+  Tsc pick_up_until = 0;
   FlowTimeouts timeouts{};
   std::array<WorkerPort, kMaxPorts> ports{};
   /// Rings of which this worker is the only producer, and the only consumer. One leads from the
@@ -86,7 +90,9 @@ struct WorkerState {
   FragmentTable fragments;
   HeldChain resumed;  ///< fragments that were held and may leave now
   WorkerCounters counters;
-  uint32_t reports = 0;  ///< made so far
+  uint32_t reports = 0;    ///< made so far
+  uint32_t half_open = 0;  ///< TCP flows whose handshake is not finished
+  Challenge challenge;
   struct Sweep {
     Tsc started = 0;
     uint32_t chunk = 0;
@@ -98,6 +104,14 @@ struct WorkerState {
   };
   std::array<Outbox, kMaxWorkers> outbox{};
 
+  template <typename Key>
+  FlowTable<Key>& table() {
+    if constexpr (std::is_same_v<Key, FlowKeyV4>) {
+      return flows_v4;
+    } else {
+      return flows_v6;
+    }
+  }
   uint32_t flows() const { return flows_v4.size() + flows_v6.size(); }
   WorkerId owner_of(uint64_t hash) const {
     // Bits that choose neither the chunk (32 …) nor the tag (0 … 6).

@@ -19,7 +19,7 @@ constexpr auto kGrace = 10s;  // a worker that is preempted so long is not comin
 
 FlowTimeouts timeouts_of(const DataplaneParams::Timeouts& t, Tsc hz) {
   const uint32_t seconds[] = {
-#define RAMPART_X(id, name, timeout) t.timeout##_s,
+#define RAMPART_X(id, name, timeout, worth) t.timeout##_s,
       RAMPART_FLOW_STATES(RAMPART_X)
 #undef RAMPART_X
   };
@@ -154,6 +154,8 @@ Result<void> DataplaneImpl::make_worker_memory(Worker& worker) const {
 Result<void> DataplaneImpl::make_workers(const Layout& layout) {
   const Tsc hz = rte_get_tsc_hz();
   const HashSeed seed = random_seed();
+  const HashSeed secret = random_seed();
+  const SipKey challenge_key{secret.a, secret.b};
   const FlowTimeouts timeouts = timeouts_of(params_.timeouts, hz);
   for (unsigned id = 0; id < params_.workers; ++id) {
     Worker& worker = workers_.emplace_back();
@@ -171,6 +173,10 @@ Result<void> DataplaneImpl::make_workers(const Layout& layout) {
     w.checksum = params_.checksum;
     w.pass_non_ip = params_.pass_non_ip;
     w.pass_tunnels = params_.pass_tunnels;
+    w.reset_on_cut = params_.reset_on_cut;
+    w.challenge.key = challenge_key;
+    w.challenge.enter_at = static_cast<uint32_t>(
+        (uint64_t{sizing_.flows_per_worker} * params_.challenge_percent + 99) / 100);
     w.timeouts = timeouts;
     w.mailbox = worker.mailbox.get();
     if (Result<void> r = make_worker_memory(worker); !r) {
@@ -238,6 +244,12 @@ Result<void> DataplaneImpl::start() {
   const std::lock_guard lock(ports_lock_);
   const std::lock_guard ask(ask_lock_);
   if (launched_) return Error{ErrorCode::kConflict, "it runs already", "data path"};
+  if (params_.pick_up_tcp || grace_.count() != 0) {
+    const Tsc until = rte_rdtsc() + rte_get_tsc_hz() * static_cast<Tsc>(grace_.count());
+    for (Worker& worker : workers_) {
+      worker.state->pick_up_until = params_.pick_up_tcp ? ~Tsc{0} : until;
+    }
+  }
   for (const auto& port : ports_) {
     if (Result<void> r = port->device.start(); !r) return r;
     port->active.store(true, std::memory_order_release);

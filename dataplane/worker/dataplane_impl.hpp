@@ -2,10 +2,13 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -38,6 +41,10 @@ class DataplaneImpl final : public Dataplane {
   std::shared_ptr<const RuleSet> rules() const override;
   DataplaneStatus status() const override;
   Result<std::vector<FlowRecord>> flows(const FlowFilter& filter, bool& truncated) override;
+  Result<uint64_t> cut_flows(const FlowFilter& filter) override;
+  Result<uint64_t> save_flows(const std::string& path, const std::function<bool()>& go_on) override;
+  Result<FlowsLoaded> load_flows(const std::string& path) override;
+  void grant_grace(std::chrono::seconds seconds) override;
   Result<void> reset_port(const std::string& name) override;
 
  private:
@@ -67,6 +74,9 @@ class DataplaneImpl final : public Dataplane {
   Result<void> make_worker_memory(Worker& worker) const;
   void give_queues();
   void share_queues(unsigned port);
+  std::string wires_text() const;
+  template <typename Key>
+  void take_in(std::span<const FlowCopy<Key>> flows, uint64_t away_ms, FlowsLoaded& out);
   Result<void> reset(Port& port);
   void watch_ports();
   void say(const std::string& line) const {
@@ -76,6 +86,7 @@ class DataplaneImpl final : public Dataplane {
   bool collect_reports() const;
   void fill_port(unsigned index, PortStatus& out, std::vector<uint64_t>& lost) const;
   void fill_worker(const Worker& worker, WorkerStatus& out) const;
+  std::string_view port_name(uint8_t wire, uint8_t end) const;
   Result<void> ask_worker(Worker& worker, std::unique_ptr<FlowQuery>& query);
 
   DataplaneParams params_;
@@ -87,6 +98,7 @@ class DataplaneImpl final : public Dataplane {
   std::vector<HandoffRing> rings_;
   std::vector<Worker> workers_;
   WorkerShared shared_;
+  std::chrono::seconds grace_{0};
   bool launched_ = false;             // workers run; start and stop only
   std::atomic<bool> running_{false};  // the same for other threads
 

@@ -44,42 +44,48 @@ unsigned receive(WorkerState& w, const RuleSet& r) noexcept {
   return total;
 }
 
+/// Packets from a ring, and what they are there for, read before any of them is gone.
+struct Taken {
+  rte_mbuf* packet[Burst::kSize];
+  uint32_t tag[Burst::kSize];
+  unsigned count;
+};
+
 enum class Way : uint8_t { kPipeline, kTransmit };
 
 /// Makes a burst of the packets that were handed over for one purpose: to be judged, or to leave.
-void gather(WorkerState& w, Way way, rte_mbuf* const* packets, unsigned count) {
+void gather(WorkerState& w, Way way, const Taken& taken) {
   Burst& b = w.burst;
   b.count = 0;
   b.checked = 0;
-  for (unsigned k = 0; k < count; ++k) {
-    rte_mbuf* m = packets[k];
-    const uint32_t tag = m->hash.usr;
-    const HandoffTag::Purpose purpose = HandoffTag::purpose(tag);
+  for (unsigned k = 0; k < taken.count; ++k) {
+    const HandoffTag::Purpose purpose = HandoffTag::purpose(taken.tag[k]);
     if ((purpose == HandoffTag::kTransmit) != (way == Way::kTransmit)) continue;
     const unsigned i = b.count++;
     if (purpose == HandoffTag::kFragment) b.checked |= uint64_t{1} << i;
-    b.mbuf[i] = m;
-    b.in_port[i] = HandoffTag::in_port(tag);
+    b.mbuf[i] = taken.packet[k];
+    b.in_port[i] = HandoffTag::in_port(taken.tag[k]);
     b.fate[i] = Fate::kForward;
-    b.frame_bytes[i] = m->pkt_len;
+    b.frame_bytes[i] = b.mbuf[i]->pkt_len;
     ++w.counters.ports[b.in_port[i]].taken;
   }
 }
 
 /// At most one burst from a ring. Returns how many packets there were.
 unsigned take_burst(WorkerState& w, const RuleSet& r, HandoffRing& ring) noexcept {
-  rte_mbuf* packets[Burst::kSize];
-  const unsigned count = ring.dequeue(packets, Burst::kSize);
-  if (count == 0) return 0;
+  Taken taken;
+  taken.count = ring.dequeue(taken.packet, Burst::kSize);
+  if (taken.count == 0) return 0;
+  for (unsigned k = 0; k < taken.count; ++k) taken.tag[k] = taken.packet[k]->hash.usr;
   // Tags only grow, so the last packet of a ring tells for all of them.
-  const int ahead = HandoffTag::ahead_of(packets[count - 1]->hash.usr, w.reports);
+  const int ahead = HandoffTag::ahead_of(taken.tag[taken.count - 1], w.reports);
   if (ahead > 0) make_report(w, w.reports + static_cast<unsigned>(ahead));
   w.burst.now = rte_rdtsc();
-  gather(w, Way::kPipeline, packets, count);
+  gather(w, Way::kPipeline, taken);
   if (w.burst.count != 0) run_pipeline(w.burst, w, r);
-  gather(w, Way::kTransmit, packets, count);
+  gather(w, Way::kTransmit, taken);
   if (w.burst.count != 0) transmit(w.burst, w, r);
-  return count;
+  return taken.count;
 }
 
 /// One burst from the ring of every other worker, and all that lies in the ring to ourselves now

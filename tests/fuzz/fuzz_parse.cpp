@@ -38,6 +38,20 @@ void repair_ip_checksum(Bytes& frame, const ParsedPacket& p) {
   std::memcpy(header + 10, &sum, 2);
 }
 
+bool same_transport(const ParsedPacket& a, const ParsedPacket& b) {
+  switch (a.protocol) {
+    case 6:
+      return a.tcp.sequence == b.tcp.sequence && a.tcp.acknowledgement == b.tcp.acknowledgement &&
+             a.tcp.window == b.tcp.window && a.tcp.payload == b.tcp.payload &&
+             a.tcp.window_scale == b.tcp.window_scale;
+    case 132:
+      return a.sctp.tag == b.sctp.tag && a.sctp.initiate_tag == b.sctp.initiate_tag &&
+             a.sctp.reflected_tag == b.sctp.reflected_tag;
+    default:
+      return true;
+  }
+}
+
 bool same(const ParsedPacket& a, const ParsedPacket& b) {
   return a.kind == b.kind && a.reason == b.reason && a.family == b.family &&
          a.protocol == b.protocol && a.tcp_flags == b.tcp_flags && a.sctp_chunk == b.sctp_chunk &&
@@ -46,7 +60,7 @@ bool same(const ParsedPacket& a, const ParsedPacket& b) {
          a.l4_offset == b.l4_offset && a.l4_bytes == b.l4_bytes && a.fragment_id == b.fragment_id &&
          a.vlans == b.vlans && a.source_port == b.source_port &&
          a.destination_port == b.destination_port && std::memcmp(a.source, b.source, 16) == 0 &&
-         std::memcmp(a.destination, b.destination, 16) == 0;
+         std::memcmp(a.destination, b.destination, 16) == 0 && same_transport(a, b);
 }
 
 bool has_ports(uint8_t protocol) {
@@ -81,6 +95,11 @@ void check_fields(const ParsedPacket& p, const Bytes& frame, size_t contiguous) 
     RAMPART_MUST(std::memcmp(p.source, p.destination, 16) != 0);
     RAMPART_MUST(!has_ports(p.protocol) || p.destination_port.raw() != 0);
     RAMPART_MUST(p.protocol != 6 || (p.tcp_flags & 0x17) != 0);
+    RAMPART_MUST(p.protocol != 6 || p.tcp.payload + 20U <= p.l4_bytes);
+    RAMPART_MUST(p.protocol != 6 || p.tcp.window_scale == TcpFields::kNoScale ||
+                 (p.tcp.window_scale <= 14 && (p.tcp_flags & tcp_flag::kSyn) != 0));
+    RAMPART_MUST(p.protocol != 132 ||
+                 (p.sctp.initiate_tag != 0) == (p.sctp_chunk == 1 || p.sctp_chunk == 2));
   }
 }
 

@@ -2,9 +2,9 @@
 """Every way a packet can be wrong, each counted under its own name, next to one that is right."""
 
 from lib import kube
-from lib.frames import (ETH_IPV4, ETH_IPV6, GRE, LEFT_MAC, RIGHT_MAC, address, chunk, echo, echo6,
-                        ethernet, frame, icmp_error, ipv4, ipv6, is_v6, raw, sctp, sctp_init, tcp, udp,
-                        without_ethernet)
+from lib.frames import (ETH_IPV4, ETH_IPV6, GRE, LEFT_MAC, RIGHT_MAC, address, arp, chunk, echo, echo6,
+                        ethernet, frame, icmp_error, ipv4, ipv6, is_v6, neighbour_solicitation, raw,
+                        sctp, sctp_init, tcp, udp, without_ethernet)
 from lib.runner import smoke
 
 A, B = "10.0.0.1", "10.0.0.2"
@@ -88,9 +88,10 @@ def test_l4_checksums_off_state_all(lab):
     def conversation(port):
         """An open TCP connection, then data with a bad checksum."""
         wire.passes(frame(tcp(port, 80), A, B))
-        wire.passes(frame(tcp(80, port, "SA"), B, A), back=True)
-        wire.passes(frame(tcp(port, 80, "A"), A, B))
-        return frame(tcp(port, 80, "PA", payload=b"data", checksum=0xBAD), A, B)
+        wire.passes(frame(tcp(80, port, "SA", seq=5000, ack=1001), B, A), back=True)
+        numbers = {"seq": 1001, "ack": 5001}
+        wire.passes(frame(tcp(port, 80, "A", **numbers), A, B))
+        return frame(tcp(port, 80, "PA", payload=b"data", checksum=0xBAD, **numbers), A, B)
 
     for mode in ("off", "state", "all"):
         lab.start("--checksum", mode, objects=PODS, folder=mode)
@@ -127,6 +128,10 @@ def test_spoofed_sources_and_other_frames(lab):
     wire.passes(frame(udp(lab.number(), 80), A6, B6))
     wire.drops(frame(udp(lab.number(), 80), "10.0.1.1", B), "spoofed")
     wire.drops(frame(udp(lab.number(), 80), "fd00::9", B6), "spoofed")
+    wire.drops(frame(udp(lab.number(), 80), "fe80::9", B6), "spoofed")
+    wire.passes(neighbour_solicitation("fe80::9", B6))
+    wire.passes(arp("10.0.1.1", B))
+    wire.passes(frame(udp(68, 67, b"\1" * 240), "0.0.0.0", "255.255.255.255"))
     wire.passes(frame(udp(lab.number(), 80), "10.0.1.1", A), back=True)
     wire.passes(ethernet(b"lldp" * 12, 0x88CC))
     wire.passes(ethernet(b"\0" * 46, 0x0027, [9]), back=True)

@@ -200,6 +200,9 @@ PacketBuilder& PacketBuilder::tcp_sequence(uint32_t sequence, uint32_t acknowled
   acknowledgement_ = acknowledgement;
   return *this;
 }
+PacketBuilder& PacketBuilder::tcp_window(uint16_t w) {
+  return window_ = w, *this;
+}
 PacketBuilder& PacketBuilder::tcp_options(const Bytes& o) {
   return tcp_options_ = o, *this;
 }
@@ -231,6 +234,23 @@ PacketBuilder& PacketBuilder::chunk(uint8_t type, size_t body_bytes, uint8_t fla
   append(chunks_, pattern(body_bytes));
   chunks_.resize((chunks_.size() + 3) / 4 * 4);
   return *this;
+}
+PacketBuilder& PacketBuilder::chunk(uint8_t type, const Bytes& body, uint8_t flags) {
+  chunks_.push_back(type);
+  chunks_.push_back(flags);
+  put16(chunks_, static_cast<uint16_t>(4 + body.size()));
+  append(chunks_, body);
+  chunks_.resize((chunks_.size() + 3) / 4 * 4);
+  return *this;
+}
+PacketBuilder& PacketBuilder::init_chunk(uint8_t type, uint32_t initiate_tag) {
+  Bytes body;
+  put32(body, initiate_tag);
+  put32(body, 106496);  // receiver window credit
+  put16(body, 10);      // streams out
+  put16(body, 10);      // streams in
+  put32(body, 1);       // first TSN
+  return chunk(type, body);
 }
 PacketBuilder& PacketBuilder::icmp(uint8_t type, uint8_t code, uint32_t rest) {
   l4_ = L4::kIcmp;
@@ -299,7 +319,7 @@ Bytes PacketBuilder::transport_bytes() const {
       const auto words = static_cast<uint8_t>(5 + tcp_options_.size() / 4);
       out.push_back(static_cast<uint8_t>(data_offset_.value_or(words) << 4));
       out.push_back(tcp_flags_);
-      put16(out, 65535);
+      put16(out, window_);
       append(out, Bytes(4));
       append(out, tcp_options_);
       checksum_at = 16;

@@ -61,6 +61,7 @@ class PacketBuilder {
   // Transport.
   PacketBuilder& tcp(uint16_t source, uint16_t destination, uint8_t flags);
   PacketBuilder& tcp_sequence(uint32_t sequence, uint32_t acknowledgement = 0);
+  PacketBuilder& tcp_window(uint16_t window);        ///< not scaled; 65535 otherwise
   PacketBuilder& tcp_options(const Bytes& options);  ///< a multiple of four bytes
   PacketBuilder& data_offset(uint8_t words);
   PacketBuilder& udp(uint16_t source, uint16_t destination);
@@ -70,6 +71,9 @@ class PacketBuilder {
   /// Adds a chunk with a body of so many bytes; `length` instead of the right one.
   PacketBuilder& chunk(uint8_t type, size_t body_bytes, uint8_t flags = 0,
                        std::optional<uint16_t> length = {});
+  PacketBuilder& chunk(uint8_t type, const Bytes& body, uint8_t flags = 0);
+  /// An INIT or INIT ACK chunk with its fixed parameters (RFC 9260 §3.3.2).
+  PacketBuilder& init_chunk(uint8_t type, uint32_t initiate_tag);
   /// ICMP or ICMPv6, by the network layer. `rest` is bytes 4 to 7 of the header, host order.
   PacketBuilder& icmp(uint8_t type, uint8_t code = 0, uint32_t rest = 0);
   PacketBuilder& echo_request(uint16_t id, uint16_t sequence = 1);
@@ -124,6 +128,7 @@ class PacketBuilder {
 
   L4 l4_ = L4::kNone;
   uint16_t source_port_ = 0, destination_port_ = 0;
+  uint16_t window_ = 65535;
   uint8_t tcp_flags_ = 0, icmp_type_ = 0, icmp_code_ = 0;
   uint32_t sequence_ = 1000, acknowledgement_ = 0, icmp_rest_ = 0;
   std::optional<uint32_t> tag_;

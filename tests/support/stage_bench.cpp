@@ -110,7 +110,8 @@ std::vector<StageBench::End> StageBench::run_burst() {
   settle(b, w, *rules);
   std::vector<End> ends;
   for (unsigned i = 0; i < b.count; ++i) {
-    ends.push_back({b.fate[i], b.fate[i] == Fate::kDrop ? b.reason[i] : DropReason::kNone});
+    const bool dropped = b.fate[i] == Fate::kDrop || b.fate[i] == Fate::kAnswered;
+    ends.push_back({b.fate[i], dropped ? b.reason[i] : DropReason::kNone});
     if (b.fate[i] != Fate::kForward) continue;
     leave(b.mbuf[i], b.in_port[i]);
   }
@@ -156,6 +157,20 @@ StageBench::End StageBench::run(rte_mbuf* m) {
   w.burst.mbuf[0] = m;
   ++w.counters.ports[0].received;
   return run_burst().front();
+}
+
+std::vector<StageBench::Frame> StageBench::originated() {
+  std::vector<Frame> frames;
+  rte_mbuf* m = nullptr;
+  while (w.from[w.id]->dequeue(&m, 1) == 1) {
+    const uint8_t from = HandoffTag::in_port(m->hash.usr);
+    const auto* bytes = rte_pktmbuf_mtod(m, const uint8_t*);
+    frames.push_back({Bytes(bytes, bytes + m->data_len), w.ports[from].peer});
+    ++w.counters.ports[from].taken;
+    ++w.counters.ports[from].forwarded;
+    rte_pktmbuf_free(m);
+  }
+  return frames;
 }
 
 void StageBench::pass_seconds(double seconds) {

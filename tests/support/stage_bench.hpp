@@ -43,6 +43,7 @@ class StageBench {
   static constexpr End kForwarded{Fate::kForward, DropReason::kNone};
   static constexpr End kHanded{Fate::kHandedOver, DropReason::kNone};
   static constexpr End dropped(DropReason why) { return {Fate::kDrop, why}; }
+  static constexpr End answered(DropReason why) { return {Fate::kAnswered, why}; }
 
   /// Runs a burst of up to 64 frames.
   std::vector<End> run(const std::vector<Frame>& frames);
@@ -56,6 +57,9 @@ class StageBench {
   std::vector<End> take_over(HandoffRing& ring);
   /// The bytes of all that has left, in order.
   std::vector<Bytes> left;
+
+  /// Takes what the worker has originated, and the port through which it would leave.
+  std::vector<Frame> originated();
 
   /// Moves the clock.
   void pass_seconds(double seconds);

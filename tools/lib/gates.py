@@ -170,6 +170,7 @@ GATES = {
     "handles only in dataplane/dpdk": gate_handles,
     "nothing left to do": gate_no_todo,
     "nothing slow in stages": gate_fast_path,
+    "a README in every room": gate_room_readmes,
     "scripts parse": gate_scripts_parse,
 }
 

@@ -15,7 +15,16 @@ namespace rampart::ctl {
 class Session;
 
 /// What a word on the command line stands for; completion offers these.
-enum class Word : uint8_t { kAnything, kFile, kCommand, kPort, kPeer, kProtocolPort, kNumber };
+enum class Word : uint8_t {
+  kAnything,
+  kFile,
+  kCommand,
+  kPort,
+  kPeer,
+  kPolicy,
+  kProtocolPort,
+  kNumber
+};
 
 struct Option {
   enum class Value : uint8_t { kNone, kRequired, kOptional };

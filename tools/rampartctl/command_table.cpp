@@ -53,7 +53,7 @@ const std::vector<Option>& common_options() {
       {.name = "timeout",
        .takes = Value::kRequired,
        .value = "SECONDS",
-       .help = "how long to wait for an answer; default 600 for what is compiled, else 30",
+       .help = "how long to wait for an answer; default 600 for what changes something, else 30",
        .word = Word::kNumber}};
   return options;
 }
@@ -161,12 +161,27 @@ const std::vector<Command>& command_table() {
        .options = {kNamespace},
        .run = run_policies},
       {.name = "flows",
-       .summary = "live flows",
+       .summary = "live flows: list them, or end some",
        .description =
-           "One line a flow, as it was opened; PACKETS and BYTES are there/back. --wide adds "
-           "the rules that admitted it, its wire and VLAN tags and the revision it was judged "
-           "under.\n",
-       .call = "GET /v1/flows",
+           "One line a flow. OPENED BY is the end that sent the first packet; PACKETS and BYTES "
+           "are "
+           "its own, then those that came back. IDLE says how long the flow has been silent, "
+           "EXPIRES "
+           "after how much more silence it ends. EGRESS RULE and INGRESS RULE are what admitted "
+           "it; "
+           "- means that nothing isolates that end (or that the rules were numbered anew and the "
+           "flow has not been judged since). --wide adds the port on which it was opened, its VLAN "
+           "tags, its worker and the revision it was judged under.\n"
+           "\n"
+           "Filters add up: a flow must fit all of them. --policy finds what one of its rules "
+           "admitted, as the two columns name it.\n"
+           "\n"
+           "With --cut the flows that fit are ended, however many, on every worker. What comes "
+           "next "
+           "of such a connection is judged as if it had never been: the middle of a TCP connection "
+           "belongs to no flow and is dropped, but the connection may be opened again, and a UDP "
+           "datagram opens it at once, if policy allows. To keep somebody out, change a policy.\n",
+       .call = "GET /v1/flows; with --cut DELETE /v1/flows",
        .options = {{.name = "address",
                     .takes = Value::kRequired,
                     .value = "ADDRESS",
@@ -179,18 +194,31 @@ const std::vector<Command>& command_table() {
                    {.name = "protocol",
                     .takes = Value::kRequired,
                     .value = "PROTOCOL",
-                    .help = "TCP, UDP, SCTP, ICMP or a number"},
+                    .help = "TCP, UDP, SCTP, ICMP, ICMPv6 or a number"},
                    {.name = "state",
                     .takes = Value::kRequired,
                     .value = "STATE",
                     .help = "only flows in this state, such as established"},
+                   {.name = "pod",
+                    .takes = Value::kRequired,
+                    .value = "NAMESPACE/POD",
+                    .help = "only flows from or to this pod",
+                    .word = Word::kPeer},
+                   {.name = "policy",
+                    .takes = Value::kRequired,
+                    .value = "NAMESPACE/POLICY",
+                    .help = "only flows that this policy admitted",
+                    .word = Word::kPolicy},
                    {.name = "limit",
                     .takes = Value::kRequired,
                     .value = "COUNT",
                     .help = "at most so many; default 1000, at most 100000",
                     .word = Word::kNumber},
-                   {.name = "wide", .letter = 'w', .help = "more columns"}},
-       .examples = {"rampartctl flows --address 10.0.1.7 --state established"},
+                   {.name = "wide", .letter = 'w', .help = "more columns"},
+                   {.name = "cut", .help = "end the flows that fit, and say how many they were"},
+                   {.name = "all", .help = "with --cut, in place of filters: every flow there is"}},
+       .examples = {"rampartctl flows --address 10.0.1.7 --state established",
+                    "rampartctl flows --cut --pod shop/frontend-0 --port 5432"},
        .run = run_flows},
       {.name = "stats",
        .summary = "packet and drop counters per port, worker and reason",
@@ -218,6 +246,12 @@ const std::vector<Command>& command_table() {
                     .word = Word::kNumber}},
        .examples = {"rampartctl stats", "rampartctl stats --watch 1"},
        .run = run_stats},
+      {.name = "reasons",
+       .summary = "every reason for which a packet can be dropped",
+       .description = "One line a reason: its name, as stats and the metrics count it, and what "
+                      "it means.\n",
+       .call = "GET /v1/reasons",
+       .run = run_reasons},
       {.name = "explain",
        .summary = "would this connection be allowed, and which policies and rules say so",
        .description = "Asks the rules in force about a new connection. For each direction it says "
@@ -252,13 +286,14 @@ const std::vector<Command>& command_table() {
        .run = run_reset_port},
       {.name = "completion",
        .summary = "print the completion script of a shell",
-       .description =
-           "Commands and options come from the script itself; names of ports and pods are "
-           "asked of rampartd if it is there.\n",
+       .description = "Commands and options come from the script itself; names of ports, pods and "
+                      "policies are asked of rampartd if it is there.\n",
        .call = "",
-       .operands = {{"SHELL", "bash"},
-                    {"WORDS", "asked by the script itself: pods or ports, after \"words\" as SHELL",
-                     Word::kAnything, true}},
+       .operands =
+           {{"SHELL", "bash"},
+            {"WORDS",
+             "asked by the script itself: pods, policies or ports, after \"words\" as SHELL",
+             Word::kAnything, true}},
        .examples = {"source <(rampartctl completion bash)",
                     "rampartctl completion bash > /etc/bash_completion.d/rampartctl"},
        .formats = {},

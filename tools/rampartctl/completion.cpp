@@ -40,6 +40,8 @@ std::string reply(Word word) {
       return "COMPREPLY=($(compgen -W \"$(_rampartctl_ask ports)\" -- \"$current\"))";
     case Word::kPeer:
       return "COMPREPLY=($(compgen -W \"$(_rampartctl_ask pods)\" -- \"$current\"))";
+    case Word::kPolicy:
+      return "COMPREPLY=($(compgen -W \"$(_rampartctl_ask policies)\" -- \"$current\"))";
     case Word::kProtocolPort:
       return "COMPREPLY=($(compgen -W 'TCP/ UDP/ SCTP/ ICMP' -- \"$current\")); "
              "compopt -o nospace 2>/dev/null";

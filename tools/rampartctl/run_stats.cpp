@@ -155,7 +155,7 @@ void print_workers(Session& session, std::ostream& out, const View& view) {
     columns.push_back({title, Align::kRight});
   }
   counters.add("CREATED");
-  for (const char* title : {"EXPIRED", "CUT", "REJUDGED", "FLOWS"}) {
+  for (const char* title : {"EXPIRED", "CUT", "RECYCLED", "REJUDGED", "FLOWS"}) {
     columns.push_back({title, Align::kRight});
   }
   Table table(columns);

@@ -263,6 +263,15 @@ TEST_F(AdminTest, StatsAddUp) {
               HasSubstr("port b: 1 frames with a wrong L4 checksum: "));
 }
 
+TEST_F(AdminTest, EveryReasonHasItsLine) {
+  const auto d = get("/v1/reasons");
+  ASSERT_EQ(d["reasons"].size(), kDropReasons - 1) << "all but `none`";
+  for (unsigned i = 1; i < kDropReasons; ++i) {
+    EXPECT_EQ(d["reasons"][i - 1], Document({{"reason", kDropReasonTexts[i].name},
+                                             {"meaning", kDropReasonTexts[i].meaning}}));
+  }
+}
+
 TEST_F(AdminTest, Endpoints) {
   EXPECT_EQ(get("/v1/endpoints"), Document::parse(R"({"endpoints":[],"revision":0})"));
   put_cluster();
@@ -314,8 +323,8 @@ TEST_F(AdminTest, PortReset) {
 }
 
 TEST_F(AdminTest, CallsWithoutParametersRefuseThem) {
-  for (const char* path :
-       {"/v1/status", "/v1/stats", "/v1/endpoints", "/v1/policies", "/metrics", "/v1/snapshot"}) {
+  for (const char* path : {"/v1/status", "/v1/stats", "/v1/reasons", "/v1/endpoints",
+                           "/v1/policies", "/metrics", "/v1/snapshot"}) {
     EXPECT_EQ(call("GET", std::string(path) + "?x=1").status, 400U) << path;
   }
 }

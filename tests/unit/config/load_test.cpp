@@ -69,6 +69,14 @@ TEST(Load, EveryOptionReachesItsSetting) {
                                          "pass",
                                          "--tunnels",
                                          "drop",
+                                         "--on-cut",
+                                         "reset",
+                                         "--syn-challenge-percent",
+                                         "7",
+                                         "--tcp-pickup",
+                                         "always",
+                                         "--restart-grace-s",
+                                         "0",
                                          "--socket",
                                          "/tmp/x.sock",
                                          "--socket-group",
@@ -107,6 +115,8 @@ TEST(Load, EveryOptionReachesItsSetting) {
                                          "6",
                                          "--udp-replied-s",
                                          "7",
+                                         "--udp-answered-s",
+                                         "12",
                                          "--sctp-opening-s",
                                          "8",
                                          "--sctp-established-s",
@@ -131,6 +141,10 @@ TEST(Load, EveryOptionReachesItsSetting) {
   e.checksum = Settings::Checksum::kAll;
   e.non_ip = Settings::Handling::kPass;
   e.tunnels = Settings::Handling::kDrop;
+  e.on_cut = Settings::OnCut::kReset;
+  e.syn_challenge_percent = 7;
+  e.tcp_pickup = Settings::Pickup::kAlways;
+  e.restart_grace_s = 0;
   e.socket = "/tmp/x.sock";
   e.socket_group = "ops";
   e.state_dir = "/tmp/state";
@@ -150,6 +164,7 @@ TEST(Load, EveryOptionReachesItsSetting) {
   e.tcp_reset_s = 5;
   e.udp_s = 6;
   e.udp_replied_s = 7;
+  e.udp_answered_s = 12;
   e.sctp_opening_s = 8;
   e.sctp_established_s = 9;
   e.icmp_s = 10;
@@ -215,7 +230,7 @@ TEST(Load, BadFiles) {
   const ConfigFile value("workers = many\n");
   EXPECT_THAT(refusal({"--config", value.path()}),
               AllOf(HasSubstr(value.path() + ": workers: 'many' is no whole number"),
-                    HasSubstr("accepted: 1 to 64")));
+                    HasSubstr("accepted: 1 to 32")));
   const ConfigFile twice("workers = 1\nworkers = 2\n");
   EXPECT_THAT(refusal({"--config", twice.path()}), HasSubstr("workers: stands there 2 times"));
   const ConfigFile noise("no equals sign\n");
@@ -258,11 +273,14 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"checksum", "ALL", "'ALL' is not one of them"},
         BadValue{"non-ip", "no", "'no' is not one of them"},
         BadValue{"tunnels", "yes", "'yes' is not one of them"},
+        BadValue{"on-cut", "rst", "'rst' is not one of them"},
+        BadValue{"syn-challenge-percent", "101", "101 is out of range"},
+        BadValue{"restart-grace-s", "61", "61 is out of range"},
         BadValue{"socket", "", "must not be empty"}, BadValue{"state-dir", "", "must not be empty"},
         BadValue{"max-body-mib", "0", "0 is out of range"},
         BadValue{"max-body-mib", "4096", "4096 is out of range"},
         BadValue{"workers", "0", "0 is out of range"},
-        BadValue{"workers", "65", "65 is out of range"},
+        BadValue{"workers", "33", "33 is out of range"},
         BadValue{"workers", "-1", "'-1' is no whole number"},
         BadValue{"workers", "+1", "'+1' is no whole number"},
         BadValue{"workers", " 1", "' 1' is no whole number"},
@@ -287,6 +305,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"tcp-closing-s", "0", "is out of range"},
         BadValue{"tcp-reset-s", "0", "is out of range"}, BadValue{"udp-s", "0", "is out of range"},
         BadValue{"udp-replied-s", "0", "is out of range"},
+        BadValue{"udp-answered-s", "0", "is out of range"},
         BadValue{"sctp-opening-s", "0", "is out of range"},
         BadValue{"sctp-established-s", "0", "is out of range"},
         BadValue{"icmp-s", "0", "is out of range"}, BadValue{"other-s", "0", "is out of range"}));
@@ -301,6 +320,7 @@ TEST(Load, WhatMustFitTogether) {
               HasSubstr("--port c: has the device of port a"));
   EXPECT_THAT(refusal(with_wire({"--port", "c=x", "--wire", "b,c"})),
               HasSubstr("--wire b,c: port b is on another wire"));
+  EXPECT_THAT(refusal(with_wire({"--port", "c=x"})), HasSubstr("--port c: is on no wire"));
   EXPECT_THAT(refusal(with_wire({"--port-sources", "z=10.0.0.0/8"})),
               HasSubstr("there is no --port z"));
   EXPECT_THAT(refusal(with_wire({"--workers", "3", "--cores", "1-2"})),

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <vector>
 
 namespace rampart {
@@ -94,7 +95,7 @@ TEST(TcpState, NothingBringsAResetConnectionBack) {
 }
 
 TEST(TcpState, OnlyACleanSynReopensAndOnlyWhatHasEnded) {
-  for (const FlowState ended : {kTcpClosing, kTcpReset}) {
+  for (const FlowState ended : {kTcpClosing, kTcpTimeWait, kTcpReset}) {
     EXPECT_TRUE(may_reopen(ended, tcp(kS)));
     EXPECT_FALSE(may_reopen(ended, tcp(kS | kA)));
     EXPECT_FALSE(may_reopen(ended, tcp(kA)));
@@ -118,26 +119,56 @@ TEST(SctpState, HandshakeAndShutdown) {
   const auto step = [](FlowState s, Side side, uint8_t chunk) {
     return next_state(s, side, of(IpProtocol::kSctp, chunk));
   };
-  EXPECT_EQ(step(kSctpOpening, R, detail::kSctpInitAck), kSctpOpening);
-  EXPECT_EQ(step(kSctpOpening, O, detail::kSctpCookieEcho), kSctpOpening);
-  EXPECT_EQ(step(kSctpOpening, O, detail::kSctpCookieAck), kSctpOpening);
-  EXPECT_EQ(step(kSctpOpening, R, detail::kSctpCookieAck), kSctpEstablished);
+  EXPECT_EQ(step(kSctpOpening, R, sctp_type::kInitAck), kSctpOpening);
+  EXPECT_EQ(step(kSctpOpening, O, sctp_type::kCookieEcho), kSctpOpening);
+  EXPECT_EQ(step(kSctpOpening, O, sctp_type::kCookieAck), kSctpOpening);
+  EXPECT_EQ(step(kSctpOpening, R, sctp_type::kCookieAck), kSctpEstablished);
   EXPECT_EQ(step(kSctpEstablished, O, 0), kSctpEstablished);
-  EXPECT_EQ(step(kSctpEstablished, O, detail::kSctpShutdown), kSctpEstablished);
-  EXPECT_EQ(step(kSctpEstablished, R, detail::kSctpShutdownAck), kSctpClosing);
-  EXPECT_EQ(step(kSctpEstablished, O, detail::kSctpAbort), kSctpClosing);
-  ParsedPacket init = of(IpProtocol::kSctp, detail::kSctpInit);
+  EXPECT_EQ(step(kSctpEstablished, O, sctp_type::kShutdown), kSctpEstablished);
+  EXPECT_EQ(step(kSctpEstablished, R, sctp_type::kShutdownAck), kSctpClosing);
+  EXPECT_EQ(step(kSctpEstablished, O, sctp_type::kAbort), kSctpClosing);
+  ParsedPacket init = of(IpProtocol::kSctp, sctp_type::kInit);
   init.opens_flow = true;
   EXPECT_TRUE(may_reopen(kSctpClosing, init));
   EXPECT_FALSE(may_reopen(kSctpEstablished, init));
 }
 
-TEST(FlowState, OthersHaveOneState) {
-  EXPECT_EQ(first_state(of(IpProtocol::kIcmp)), kIcmpEcho);
-  EXPECT_EQ(first_state(of(IpProtocol::kIcmpV6)), kIcmpEcho);
-  EXPECT_EQ(first_state(of(static_cast<IpProtocol>(47))), kOther);
-  EXPECT_EQ(next_state(kIcmpEcho, R, of(IpProtocol::kIcmp)), kIcmpEcho);
-  EXPECT_EQ(next_state(kOther, R, of(static_cast<IpProtocol>(47))), kOther);
+TEST(UdpState, ADnsExchangeIsOverWithItsAnswerUntilTheNextQuestion) {
+  ParsedPacket question = of(IpProtocol::kUdp), answer = question;
+  question.destination_port = answer.source_port = be16{53};
+  EXPECT_EQ(next_state(kUdpOpening, O, question), kUdpOpening);
+  EXPECT_EQ(next_state(kUdpOpening, R, answer), kUdpDns);
+  EXPECT_EQ(next_state(kUdpDns, R, answer), kUdpDns);
+  EXPECT_EQ(next_state(kUdpDns, O, question), kUdpOpening);
+  // From port 53 to another port is no question.
+  EXPECT_EQ(next_state(kUdpOpening, R, question), kUdpReplied);
+}
+
+TEST(FlowState, OthersAreRepliedOnceTheOtherEndSpeaks) {
+  struct Case {
+    IpProtocol protocol;
+    FlowState first, replied;
+  };
+  for (const Case& c : {Case{IpProtocol::kIcmp, kIcmpEcho, kIcmpReplied},
+                        Case{IpProtocol::kIcmpV6, kIcmpEcho, kIcmpReplied},
+                        Case{static_cast<IpProtocol>(47), kOther, kOtherReplied}}) {
+    EXPECT_EQ(first_state(of(c.protocol)), c.first);
+    EXPECT_EQ(next_state(c.first, O, of(c.protocol)), c.first);
+    EXPECT_EQ(next_state(c.first, R, of(c.protocol)), c.replied);
+    EXPECT_EQ(next_state(c.replied, O, of(c.protocol)), c.replied);
+    EXPECT_EQ(next_state(c.replied, R, of(c.protocol)), c.replied);
+  }
+}
+
+TEST(FlowState, WhatIsAssuredAndWhatIsDead) {
+  const std::set<FlowState> assured{kTcpEstablished,  kTcpFinOpener, kTcpFinReplier, kUdpReplied,
+                                    kSctpEstablished, kSctpShutdown, kOtherReplied};
+  const std::set<FlowState> dead{kTcpClosing, kTcpTimeWait, kTcpReset, kSctpClosing};
+  for (unsigned s = 0; s < kFlowStates; ++s) {
+    const auto state = static_cast<FlowState>(s);
+    EXPECT_EQ(is_assured(state), assured.contains(state)) << to_string(state) << " " << s;
+    EXPECT_EQ(is_dead(state), dead.contains(state)) << to_string(state) << " " << s;
+  }
 }
 
 TEST(FlowClock, ExpiresAfterTheTimeoutOfItsStateAndAcrossTheWrap) {

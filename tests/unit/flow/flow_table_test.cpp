@@ -66,12 +66,12 @@ TEST(FlowTable, ASlotIsBornWithNewFacts) {
   auto slot = t.table.insert(key4(7), hash);
   t.table.tally(slot).count(Side::kOpener, 100);
   t.table.tally(slot).egress_rule = 9;
-  t.table[slot].facts.track[7] = 1;
+  t.table[slot].facts.track.tcp.side[1].ack = 1;
   t.table.erase(slot, hash);
   slot = t.table.insert(key4(7), hash);
   EXPECT_EQ(t.table.tally(slot).packets(Side::kOpener), 0U);
   EXPECT_EQ(t.table.tally(slot).egress_rule, 0U);
-  EXPECT_EQ(t.table[slot].facts.track[7], 0U);
+  EXPECT_EQ(t.table[slot].facts.track.tcp.side[1].ack, 0U);
 }
 
 TEST(FlowTable, AnIpv4FlowTakesAtMost128BytesAllIncluded) {

@@ -97,6 +97,23 @@ TEST(ParseIcmp, ErrorsHaveTheTupleOfWhatTheyQuote) {
   }
 }
 
+TEST(ParseIcmp, ErrorsHaveTheNumbersOfWhatTheyQuote) {
+  // The eight bytes of the transport header that are always there.
+  const ParsedPacket tcp =
+      parse(packet()
+                .ipv4("10.9.9.9", kA4)
+                .icmp(3, 4)
+                .quote(v4().tcp(1, 2, kAck).tcp_sequence(0xfedcba98, 5).payload(100), 28));
+  EXPECT_EQ(tcp.kind, PacketKind::kIcmpError);
+  EXPECT_EQ(tcp.tcp.sequence, 0xfedcba98U);
+  EXPECT_EQ(tcp.tcp.payload, 0);
+  const ParsedPacket sctp = parse(
+      packet().ipv6("fd00::ff", kA6).icmp(2).quote(v6().sctp(7, 8, 0xcafe).chunk(0, 500), 48));
+  EXPECT_EQ(sctp.kind, PacketKind::kIcmpError);
+  EXPECT_EQ(sctp.sctp.tag, 0xcafeU);
+  EXPECT_EQ(sctp.sctp.initiate_tag, 0U);
+}
+
 TEST(ParseIcmp, ErrorsAboutQueriesAndOthers) {
   const auto error = [](const PacketBuilder& quoted) {
     return parse(packet().ipv4("10.9.9.9", kA4).icmp(3, 1).quote(quoted));

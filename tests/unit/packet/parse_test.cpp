@@ -136,6 +136,63 @@ TEST(Parse, WhichSctpOpensAndWhichMoves) {
   }
 }
 
+TEST(Parse, TcpNumbers) {
+  const ParsedPacket p = parse(v4().tcp(1, 2, kAck | kPsh)
+                                   .tcp_sequence(0xfedcba98, 0x12345678)
+                                   .tcp_window(0xabcd)
+                                   .tcp_options({1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2})
+                                   .payload(1000)
+                                   .pad_to(1500));
+  EXPECT_EQ(p.tcp.sequence, 0xfedcba98U);
+  EXPECT_EQ(p.tcp.acknowledgement, 0x12345678U);
+  EXPECT_EQ(p.tcp.window, 0xabcd);
+  EXPECT_EQ(p.tcp.payload, 1000);
+  EXPECT_EQ(p.tcp.window_scale, TcpFields::kNoScale);
+  // Of a first fragment what is in it.
+  const ParsedPacket first = parse(v6().tcp(1, 2, kAck).payload(1000).fragments(512)[0]);
+  EXPECT_TRUE(first.fragment);
+  EXPECT_EQ(first.tcp.payload, 512 - 20);
+}
+
+TEST(Parse, TheWindowScaleOfSyns) {
+  struct Case {
+    uint8_t flags;
+    Bytes options;
+    uint8_t scale;
+  };
+  constexpr uint8_t kNone = TcpFields::kNoScale;
+  for (const Case& c :
+       {Case{kSyn, {}, kNone}, Case{kSyn, {3, 3, 0, 0}, 0}, Case{kSyn, {3, 3, 7, 1}, 7},
+        Case{kSyn | kAck, {1, 3, 3, 14}, 14}, Case{kSyn, {3, 3, 15, 0}, 14},
+        Case{kSyn, {3, 3, 255, 0}, 14}, Case{kAck, {3, 3, 7, 1}, kNone},
+        Case{kSyn, {0, 3, 3, 7}, kNone},
+        Case{kSyn, {2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7}, 7},
+        // The last one counts, as for the stacks.
+        Case{kSyn, {3, 3, 2, 3, 3, 9, 1, 1}, 9},
+        // All the room there is.
+        Case{kSyn, Bytes(40, 1), kNone}}) {
+    EXPECT_EQ(parse(v4().tcp(1, 2, c.flags).tcp_options(c.options)).tcp.window_scale, c.scale);
+  }
+}
+
+TEST(Parse, SctpTags) {
+  const ParsedPacket init = parse(v4().sctp(1, 2).init_chunk(1, 0xcafe0001));
+  EXPECT_EQ(init.sctp.tag, 0U);
+  EXPECT_EQ(init.sctp.initiate_tag, 0xcafe0001U);
+  const ParsedPacket answer = parse(v6().sctp(1, 2, 0xcafe0001).init_chunk(2, 0xbeef0002));
+  EXPECT_EQ(answer.sctp.tag, 0xcafe0001U);
+  EXPECT_EQ(answer.sctp.initiate_tag, 0xbeef0002U);
+  for (unsigned type = 0; type < 256; ++type) {
+    const auto t = static_cast<uint8_t>(type);
+    if (type == 1 || type == 2) continue;
+    const ParsedPacket p = parse(v4().sctp(1, 2, 0xdead).chunk(t, 16, 0xff));
+    EXPECT_EQ(p.sctp.tag, 0xdeadU);
+    EXPECT_EQ(p.sctp.initiate_tag, 0U);
+    EXPECT_EQ(p.sctp.reflected_tag, type == 6 || type == 14) << type;
+    EXPECT_FALSE(parse(v4().sctp(1, 2, 0xdead).chunk(t, 16, 0xfe)).sctp.reflected_tag);
+  }
+}
+
 TEST(Parse, OtherProtocolsOpenWithoutPorts) {
   for (uint8_t protocol : {2, 50, 51, 59, 89, 112, 253, 255}) {
     const ParsedPacket p = parse(v4().protocol(protocol).payload(40));

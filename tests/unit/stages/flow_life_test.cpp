@@ -14,11 +14,21 @@ constexpr auto kForwarded = StageBench::kForwarded;
 constexpr auto dropped = StageBench::dropped;
 using enum DropReason;
 
-PacketBuilder tcp(uint8_t flags) {
-  return packet().ipv4("10.0.0.1", "10.0.0.2").tcp(40000, 80, flags);
+/// A segment of the opener, whose SYN has number 1000; what it has sent and seen is behind these.
+PacketBuilder tcp(uint8_t flags, uint32_t sent = 0, uint32_t seen = 0) {
+  const bool first = (flags & kSyn) != 0;
+  return packet()
+      .ipv4("10.0.0.1", "10.0.0.2")
+      .tcp(40000, 80, flags)
+      .tcp_sequence((first ? 1000 : 1001) + sent, (flags & kAck) != 0 ? 5001 + seen : 0);
 }
-PacketBuilder tcp_back(uint8_t flags) {
-  return packet().ipv4("10.0.0.2", "10.0.0.1").tcp(80, 40000, flags);
+/// The same of the replier, whose SYN has number 5000.
+PacketBuilder tcp_back(uint8_t flags, uint32_t sent = 0, uint32_t seen = 0) {
+  const bool first = (flags & kSyn) != 0 || (flags & kRst) != 0;
+  return packet()
+      .ipv4("10.0.0.2", "10.0.0.1")
+      .tcp(80, 40000, flags)
+      .tcp_sequence((first ? 5000 : 5001) + sent, (flags & kAck) != 0 ? 1001 + seen : 0);
 }
 PacketBuilder udp(uint16_t port = 40000) {
   return packet().ipv4("10.0.0.1", "10.0.0.2").udp(port, 80);
@@ -33,7 +43,7 @@ class FlowLife : public testing::Test {
     for (const PortWork& work : bench.w.counters.ports) {
       uint64_t drops = 0;
       for (const uint64_t n : work.drops) drops += n;
-      EXPECT_EQ(work.received, work.forwarded + work.given + drops);
+      EXPECT_EQ(work.received + work.originated + work.taken, work.forwarded + work.given + drops);
     }
     EXPECT_EQ(bench.buffers_out(), 0U);
     EXPECT_EQ(bench.drops(kInternal), 0U);
@@ -62,8 +72,8 @@ TEST_F(FlowLife, AnAllowedConnectionRunsBothWaysThroughItsStates) {
   EXPECT_EQ(bench.run(tcp(kAck)), kForwarded);
   EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpEstablished);
   EXPECT_EQ(bench.run(tcp_back(kAck).payload(100), 1), kForwarded);
-  EXPECT_EQ(bench.run(tcp(kFin | kAck)), kForwarded);
-  EXPECT_EQ(bench.run(tcp_back(kFin | kAck), 1), kForwarded);
+  EXPECT_EQ(bench.run(tcp(kFin | kAck, 0, 100)), kForwarded);
+  EXPECT_EQ(bench.run(tcp_back(kFin | kAck, 100, 1), 1), kForwarded);
   EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpClosing);
   EXPECT_EQ(tally(tcp(kSyn)).packets(Side::kOpener), 3U);
   EXPECT_EQ(tally(tcp(kSyn)).packets(Side::kReplier), 3U);
@@ -155,11 +165,96 @@ TEST_F(FlowLife, AnEchoPassesByARuleForItAndItsReplyByState) {
 
 TEST_F(FlowLife, AnIcmpErrorPassesIfItsQuoteBelongsToAFlowAndMovesNothing) {
   EXPECT_EQ(bench.run(tcp(kSyn)), kForwarded);
-  const auto error = packet().ipv4("10.0.0.2", "10.0.0.1").icmp(3, 1).quote(tcp(kRst));
+  const auto error = packet().ipv4("10.0.0.2", "10.0.0.1").icmp(3, 1).quote(tcp(kSyn));
   EXPECT_EQ(bench.run(error, 1), kForwarded);
   EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpOpening);
   EXPECT_EQ(tally(tcp(kSyn)).packets(Side::kOpener), 1U);
   EXPECT_EQ(tally(tcp(kSyn)).packets(Side::kReplier), 0U);
+}
+
+TEST_F(FlowLife, AnIcmpErrorPassesOnlyFromWhereItsQuoteWasGoing) {
+  EXPECT_EQ(bench.run(tcp(kSyn)), kForwarded);
+  EXPECT_EQ(bench.run(tcp_back(kSyn | kAck), 1), kForwarded);
+  const auto about_opener = packet().ipv4("10.0.0.9", "10.0.0.1").icmp(3, 4, 1400).quote(tcp(kSyn));
+  const auto about_replier =
+      packet().ipv4("10.0.0.9", "10.0.0.2").icmp(11, 0).quote(tcp_back(kSyn | kAck));
+  EXPECT_EQ(bench.run(about_opener, 1), kForwarded);
+  EXPECT_EQ(bench.run(about_opener, 0), dropped(kIcmpUnrelated));
+  EXPECT_EQ(bench.run(about_replier, 0), kForwarded);
+  EXPECT_EQ(bench.run(about_replier, 1), dropped(kIcmpUnrelated));
+}
+
+TEST_F(FlowLife, AnIcmpErrorMustQuoteWhatMayBeOnItsWay) {
+  EXPECT_EQ(bench.run(tcp(kSyn)), kForwarded);
+  EXPECT_EQ(bench.run(tcp_back(kSyn | kAck), 1), kForwarded);
+  EXPECT_EQ(bench.run(tcp(kAck).payload(1000)), kForwarded);
+  const auto about = [](uint32_t sent) {
+    return packet().ipv4("10.0.0.9", "10.0.0.1").icmp(3, 4, 1400).quote(tcp(kAck, sent));
+  };
+  EXPECT_EQ(bench.run(about(0), 1), kForwarded);
+  EXPECT_EQ(bench.run(about(999), 1), kForwarded);
+  EXPECT_EQ(bench.run(about(200000), 1), dropped(kIcmpUnrelated));
+  EXPECT_EQ(bench.run(about(0x80000000), 1), dropped(kIcmpUnrelated));
+}
+
+TEST_F(FlowLife, AResetOfAStrangerChangesNothing) {
+  EXPECT_EQ(bench.run(tcp(kSyn)), kForwarded);
+  EXPECT_EQ(bench.run(tcp_back(kSyn | kAck), 1), kForwarded);
+  EXPECT_EQ(bench.run(tcp(kAck)), kForwarded);
+  EXPECT_EQ(bench.run(tcp_back(kRst, 0x40000000), 1), dropped(kTcpWindow));
+  EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpEstablished);
+  EXPECT_EQ(bench.run(tcp_back(kRst, 1), 1), kForwarded);
+  EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpReset);
+}
+
+class PickUp : public FlowLife {
+ protected:
+  void SetUp() override {
+    FlowLife::SetUp();
+    bench.w.pick_up_until = ~Tsc{0};
+  }
+};
+
+TEST_F(PickUp, AConnectionIsAssuredWhenBothEndsHaveSaidWhatFits) {
+  EXPECT_EQ(bench.run(tcp(kAck).payload(10)), kForwarded);
+  EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpPickedUp);
+  EXPECT_EQ(bench.w.flows_v4.weak(), 1U);
+  EXPECT_EQ(bench.w.counters.flows_picked_up, 1U);
+  EXPECT_EQ(bench.w.counters.flows_created, 0U);
+  EXPECT_EQ(bench.run(tcp_back(kAck, 0, 10).payload(10), 1), kForwarded);
+  EXPECT_EQ(bench.run(tcp(kAck, 10, 10)), kForwarded);
+  EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpEstablished);
+  EXPECT_EQ(bench.w.flows_v4.weak(), 0U);
+  EXPECT_EQ(bench.w.counters.flows_picked_up, 1U);
+}
+
+TEST_F(PickUp, AReplyThatComesFirstOpensTheFlowTheOtherWayRound) {
+  EXPECT_EQ(bench.run(tcp_back(kAck).payload(10), 1), kForwarded);
+  EXPECT_EQ(facts(tcp(kSyn)).side(0), Side::kOpener);  // 10.0.0.1 is the lower end
+  EXPECT_EQ(facts(tcp(kSyn)).opener_port, 0U);
+  EXPECT_EQ(tally(tcp(kSyn)).packets(Side::kReplier), 1U);
+  EXPECT_EQ(tally(tcp(kSyn)).ingress_rule, 1U);
+  EXPECT_EQ(bench.run(tcp(kAck, 0, 10)), kForwarded);
+  // The policy is still that of the opener's direction.
+  bench.set_rules({}, 2);
+  EXPECT_EQ(bench.run(tcp_back(kAck, 10, 0).payload(10), 1), dropped(kDeniedIngress));
+}
+
+TEST_F(PickUp, NothingThatPolicyForbidsAndNoSynOrReset) {
+  const auto to = [](uint16_t port, uint8_t flags) {
+    return packet().ipv4("10.0.0.1", "10.0.0.2").tcp(40000, port, flags).tcp_sequence(9, 9);
+  };
+  EXPECT_EQ(bench.run(to(81, kAck)), dropped(kDeniedIngress));
+  EXPECT_EQ(bench.run(to(80, kSyn | kAck)), dropped(kNoFlow));
+  EXPECT_EQ(bench.run(to(80, kRst)), dropped(kNoFlow));
+  EXPECT_EQ(bench.run(to(80, kRst | kAck)), dropped(kNoFlow));
+  EXPECT_EQ(bench.run(to(80, kAck).wrong_l4_checksum()), dropped(kL4Checksum));
+  EXPECT_EQ(bench.w.flows(), 0U);
+  EXPECT_EQ(bench.run(to(80, kFin | kAck)), kForwarded);
+  bench.pass_seconds(1);
+  bench.w.pick_up_until = 1;
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").tcp(7, 80, kAck).tcp_sequence(9, 9)),
+            dropped(kNoFlow));
 }
 
 TEST_F(FlowLife, NoStateIsChangedByAWrongChecksum) {
@@ -204,7 +299,7 @@ TEST_F(FlowLife, AnIdleFlowIsOverEvenBeforeTheSweepMeetsIt) {
   bench.sweep();
   EXPECT_EQ(bench.w.flows(), 1U);
   EXPECT_EQ(bench.run(tcp_back(kSyn | kAck), 1), kForwarded);
-  EXPECT_EQ(bench.run(tcp_back(kRst | kAck), 1), kForwarded);
+  EXPECT_EQ(bench.run(tcp_back(kRst | kAck, 1), 1), kForwarded);
   bench.w.timeouts[static_cast<unsigned>(FlowState::kTcpReset)] = 60;
   bench.pass_seconds(1.1);
   EXPECT_EQ(bench.run(tcp_back(kAck), 1), dropped(kNoFlow));

@@ -3,10 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <string>
 
+#include "config/options.hpp"
+#include "config/settings.hpp"
 #include "dataplane/dpdk/eal.hpp"
+#include "dataplane/state/worker_state.hpp"
 
 namespace rampart {
 namespace {
@@ -88,6 +92,16 @@ TEST(Layout, WorkersGetTheLastCpusAndShareThemWhenThereAreTooFew) {
   layout = lay_out(p);
   ASSERT_TRUE(layout);
   EXPECT_EQ(layout->cpus, p.cores);
+}
+
+TEST(Layout, TheOptionOffersAsManyWorkersAsThereCanBe) {
+  const auto& all = config::options();
+  const auto option =
+      std::find_if(all.begin(), all.end(), [](const auto& o) { return o.name == "workers"; });
+  ASSERT_NE(option, all.end());
+  config::Settings settings;
+  EXPECT_TRUE(option->set(settings, std::to_string(kMaxWorkers)));
+  EXPECT_FALSE(option->set(settings, std::to_string(kMaxWorkers + 1)));
 }
 
 TEST(Layout, QueuesOfSinglePortsKeepDifferentWorkersBusy) {

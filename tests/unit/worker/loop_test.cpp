@@ -112,6 +112,22 @@ TEST_F(Loop, ACheckedFragmentIsKnownByItsTag) {
   EXPECT_EQ(bench.w.fragments.held(), 1U);
 }
 
+// The buffer of a packet that was answered is on its way again before its burst has ended: it must
+// not be taken for one of the burst's packets that may leave.
+TEST_F(Loop, AnAnswerInTheBufferOfAPacketThatWasHandedOverLeavesOnce) {
+  bench.w.challenge.active = true;
+  for (uint16_t n = 0; n < 50; ++n) {
+    give(packet().ipv4("10.0.0.1", "10.0.0.2").tcp(n + 1, 80, kSyn).bytes(), HandoffTag::kJudge, 1);
+  }
+  run_one_pass(bench);
+  run_one_pass(bench);
+  const auto& ports = bench.w.mailbox->report.ports;
+  EXPECT_EQ(ports[1].drops[static_cast<unsigned>(DropReason::kSynChallenged)], 50U);
+  EXPECT_EQ(ports[0].originated, 50U);
+  EXPECT_EQ(ports[0].forwarded, 50U);
+  EXPECT_EQ(ports[0].taken, 50U);
+}
+
 TEST_F(Loop, WhatLiesInTheRingsOrIsHeldAtTheEndIsDroppedByName) {
   bench.set_rules({{"10.0.0.1", "10.0.0.2", 80}}, 1);
   bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").protocol(17).fragment(64, false).payload(9), 1);

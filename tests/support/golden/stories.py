@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All stories, in the order in which they are told."""
+
+import icmp_stories
+import ip_stories
+import sctp_stories
+import tcp_stories
+
+STORIES = [*tcp_stories.STORIES, *ip_stories.STORIES, *icmp_stories.STORIES, *sctp_stories.STORIES]
