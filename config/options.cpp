@@ -219,6 +219,21 @@ void add_policy(std::vector<Option>& all) {
        "When so much of --max-flows is taken by half-open TCP connections, new clients have to "
        "answer a challenge before they get a flow (SYN flood)."},
       &Settings::syn_challenge_percent, {0, 100, "never"}));
+  all.push_back(number({kPolicy, "source-flows", "N",
+                        "Flows that one address may have opened, of those that both ends take part "
+                        "in; shared evenly between workers."},
+                       &Settings::source_flows, {0, 268435456, "any number"}));
+  all.push_back(number({kPolicy, "source-half-open", "N",
+                        "The same for half-open and unanswered flows. With more of them, a TCP "
+                        "client is challenged, and other flows are denied."},
+                       &Settings::source_half_open, {0, 268435456, "any number"}));
+  all.push_back(number({kPolicy, "endpoint-flows", "N",
+                        "Flows that may have been opened to one address, of those that both ends "
+                        "take part in; shared evenly between workers."},
+                       &Settings::endpoint_flows, {0, 268435456, "any number"}));
+  all.push_back(number({kPolicy, "endpoint-half-open", "N",
+                        "The same for half-open and unanswered flows, as with --source-half-open."},
+                       &Settings::endpoint_half_open, {0, 268435456, "any number"}));
   using Pickup = Settings::Pickup;
   all.push_back(choice<Pickup, 2>(
       {kPolicy, "tcp-pickup", "WHEN",

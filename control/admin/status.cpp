@@ -24,6 +24,10 @@ Json ports_json(const std::vector<PortStatus>& ports) {
                    {"mac", port.mac},
                    {"rx_queues", port.rx_queues},
                    {"tx_queues", port.tx_queues},
+                   {"rss",
+                    {{"function", port.rss.function},
+                     {"key", port.rss.key.empty() ? Json() : Json(port.rss.key)},
+                     {"types", port.rss.types}}},
                    {"wire", port.peer.empty() ? Json() : Json(port.peer)},
                    {"sources", std::move(sources)},
                    {"resets", port.resets}});
@@ -38,6 +42,7 @@ Json workers_json(const std::vector<WorkerStatus>& workers) {
                    {"cpu", workers[i].cpu},
                    {"revision", workers[i].revision},
                    {"flows", workers[i].flows},
+                   {"handed_over", workers[i].handed_over},
                    {"heap_bytes", workers[i].heap_bytes}});
   }
   return out;

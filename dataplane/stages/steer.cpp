@@ -12,7 +12,7 @@ bool keep_own(const Burst& b, WorkerState& w, unsigned i, FlowColumns<Key>& c) {
   const uint8_t wire = w.ports[b.in_port[i]].wire;
   c.end[n] = static_cast<uint8_t>(make_key(b.packet[i], wire, c.key[n]));
   c.hash[n] = hash_of(c.key[n], w.seed);
-  const WorkerId owner = w.owner_of(c.hash[n]);
+  const WorkerId owner = w.owner_of(c.key[n], c.hash[n]);
   if (owner != w.id) {
     WorkerState::Outbox& out = w.outbox[owner];
     out.packet[out.count++] = static_cast<uint8_t>(i);

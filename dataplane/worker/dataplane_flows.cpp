@@ -110,7 +110,7 @@ void DataplaneImpl::take_in(std::span<const FlowCopy<Key>> flows, uint64_t away_
       const FlowCopy<Key>& flow = batch[n];
       const HashSeed& seed = workers_.front().state->seed;
       const uint64_t hash = hash_of(flow.key, seed);
-      WorkerState& w = *workers_[workers_.front().state->owner_of(hash)].state;
+      WorkerState& w = *workers_[workers_.front().state->owner_of(flow.key, hash)].state;
       const Tick idle = ticks_of(flow.facts.last_seen + away_ms, w.tsc_hz);
       if (is_expired(now - idle, now, flow.facts.state, w.timeouts)) {
         ++out.too_old;
@@ -129,11 +129,10 @@ void DataplaneImpl::take_in(std::span<const FlowCopy<Key>> flows, uint64_t away_
         continue;
       }
       table[slot].facts = flow.facts;
-      w.half_open += is_half_open(flow.facts.state);
+      begin_flow(w, table, slot, flow.facts.opener_end, flow.facts.state);
       table[slot].facts.last_seen = now - idle;
       table.tally(slot) = flow.tally;
       mark(table[slot].facts, table.tally(slot), r, verdicts[n]);
-      table.set_worth(slot, worth_of(flow.facts.state));
       ++w.counters.flows_restored;
       ++out.kept;
     }

@@ -6,6 +6,7 @@
 
 #include "dataplane/dpdk/ethdev.hpp"
 #include "dataplane/dpdk/mempool.hpp"
+#include "dataplane/flow/address_load.hpp"
 #include "dataplane/flow/flow_table.hpp"
 #include "dataplane/packet/burst.hpp"
 
@@ -57,7 +58,8 @@ Result<Sizing> size_up(const DataplaneParams& params, uint32_t mtu) {
   s.data_room = Mempool::data_room_for(std::min(mtu, Mempool::kMaxMtu));
 
   const uint64_t flow_bytes = workers * (FlowTable<FlowKeyV4>::bytes_for(s.flows_per_worker) +
-                                         FlowTable<FlowKeyV6>::bytes_for(s.flows_per_worker));
+                                         FlowTable<FlowKeyV6>::bytes_for(s.flows_per_worker) +
+                                         2 * AddressLoad::bytes_for(s.flows_per_worker));
   const uint64_t pool_bytes = Mempool::memory_for(s.mbufs, s.data_room);
   const uint64_t fixed_mib = ((flow_bytes + pool_bytes) >> 20) + kLeastMib;
   if (params.memory_mib != 0 && params.memory_mib < fixed_mib) {

@@ -134,8 +134,11 @@ const std::vector<Command>& command_table() {
       {.name = "status",
        .summary = "what is in force: revision, ports, workers, warnings",
        .description =
-           "Shows the revision in force and what it holds, the settings, ports and workers, "
-           "and standing warnings.\n",
+           "Shows the revision in force and what it holds, the settings, ports and workers, and "
+           "standing warnings. QUEUES are those to receive and to send with; RSS says how the port "
+           "spreads what it receives over them: by a symmetric function or a symmetric key, both "
+           "directions of a flow come in at one worker. HANDED OVER counts packets that came in at "
+           "another worker than their flow's.\n",
        .call = "GET /v1/status",
        .run = run_status},
       {.name = "endpoints",

@@ -66,15 +66,18 @@ AdminTest::AdminTest() {
   a.mac = "02:00:00:00:00:01";
   a.rx_queues = 1;
   a.tx_queues = 2;
+  a.rss = {"toeplitz", "symmetric", {"ipv4", "ipv4-tcp"}};
   a.peer = "b";
   PortStatus b = a;
   b.name = "b";
   b.peer = "a";
+  b.rss = {};
   b.sources = {*IpPrefix::parse("10.0.0.0/8"), *IpPrefix::parse("fd00::/8")};
   dataplane_.status_now.ports = {a, b};
   WorkerStatus worker;
   worker.cpu = 1;
   worker.flows = 3;
+  worker.handed_over = 8;
   dataplane_.status_now.workers = {worker, worker};
   dataplane_.status_now.memory_mib = 512;
   dataplane_.status_now.mbufs = 100;
@@ -215,10 +218,13 @@ TEST_F(AdminTest, Status) {
             Document::parse(R"({"checksum":"state","non_ip":"drop","tunnels":"pass"})"));
   EXPECT_EQ(d["ports"][0], Document::parse(R"({"name":"a","device":"iface:eth1","driver":"net_pcap",
     "up":true,"running":true,"speed_mbps":10000,"promiscuous":true,"mtu":1500,
-    "mac":"02:00:00:00:00:01","rx_queues":1,"tx_queues":2,"wire":"b","sources":"any","resets":0})"));
+    "mac":"02:00:00:00:00:01","rx_queues":1,"tx_queues":2,
+    "rss":{"function":"toeplitz","key":"symmetric","types":["ipv4","ipv4-tcp"]},"wire":"b","sources":"any","resets":0})"));
+  EXPECT_EQ(d["ports"][1]["rss"], Document::parse(R"({"function":"none","key":null,"types":[]})"));
   EXPECT_EQ(d["ports"][1]["sources"], Document({"10.0.0.0/8", "fd00::/8"}));
   EXPECT_EQ(d["workers"][1],
-            Document::parse(R"({"worker":1,"cpu":1,"revision":0,"flows":3,"heap_bytes":0})"));
+            Document::parse(R"({"worker":1,"cpu":1,"revision":0,"flows":3,"handed_over":8,
+      "heap_bytes":0})"));
   EXPECT_EQ(names_of(d["warnings"], "code"),
             Document({"policy-fails-closed", "shared-address", "unsupported-policy"}));
 }
