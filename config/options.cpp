@@ -20,6 +20,7 @@ constexpr std::string_view kPolicy = "What passes";
 constexpr std::string_view kControl = "Control";
 constexpr std::string_view kResources = "Workers and memory";
 constexpr std::string_view kTimeouts = "Idle flows end after";
+constexpr std::string_view kPieces = "Datagrams in pieces";
 
 /// What all kinds of options are made of.
 struct Names {
@@ -306,6 +307,23 @@ void add_timeouts(std::vector<Option>& all) {
   all.push_back(seconds("other-s", &Settings::other_s, "Every other protocol."));
 }
 
+void add_fragments(std::vector<Option>& all) {
+  all.push_back(number({kPieces, "fragments", "N",
+                        "Datagrams in pieces that are followed at once, by all workers. When there "
+                        "are more, the oldest ones of which nothing passes make room first."},
+                       &Settings::fragments, {16, 16777216, "computed"}));
+  all.push_back(number({kPieces, "fragments-held", "N",
+                        "Packet buffers with fragments that came before the first one of their "
+                        "datagram, of all workers. When there are more, the oldest are dropped."},
+                       &Settings::fragments_held, {16, 16777216, "computed"}));
+  all.push_back(number({kPieces, "fragment-hold-s", "SECONDS",
+                        "How long these are held. What still has no first one then is dropped."},
+                       &Settings::fragment_hold_s, {1, 60}));
+  all.push_back(number({kPieces, "fragment-s", "SECONDS",
+                        "How long the others may follow the first fragment of their datagram."},
+                       &Settings::fragment_s, {1, 3600}));
+}
+
 Error refuse(std::string option_name, std::string what) {
   return {ErrorCode::kInvalid, std::move(what), "--" + std::move(option_name)};
 }
@@ -338,6 +356,7 @@ const std::vector<Option>& options() {
     add_control(made);
     add_resources(made);
     add_timeouts(made);
+    add_fragments(made);
     return made;
   }();
   return all;

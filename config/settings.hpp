@@ -77,6 +77,11 @@ struct Settings {
   uint64_t icmp_s = 10;
   uint64_t other_s = 60;
 
+  uint64_t fragments = 0;       ///< 0: computed
+  uint64_t fragments_held = 0;  ///< 0: computed
+  uint64_t fragment_hold_s = 2;
+  uint64_t fragment_s = 30;
+
   bool operator==(const Settings&) const = default;
 };
 

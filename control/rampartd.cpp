@@ -96,6 +96,10 @@ DataplaneParams dataplane_params(const Settings& s) {
   params.idle_us = static_cast<unsigned>(s.idle_us);
   params.eal = s.eal;
   params.timeouts = timeouts_of(s);
+  params.fragments = s.fragments;
+  params.fragments_held = s.fragments_held;
+  params.fragment_hold_s = static_cast<uint32_t>(s.fragment_hold_s);
+  params.fragment_s = static_cast<uint32_t>(s.fragment_s);
   params.log = log_line;
   return params;
 }

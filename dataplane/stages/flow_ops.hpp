@@ -117,6 +117,15 @@ inline void accept_error(Burst& b, unsigned i, WorkerState& w, const FlowEntry<K
   b.fate[i] = Fate::kForward;
 }
 
+/// A later fragment of a flow that is allowed, and of a datagram whose first has passed. It has no
+/// header, so it says nothing of the flow: that was up to the first.
+template <typename Key>
+inline void accept_fragment(Burst& b, unsigned i, FlowTable<Key>& table,
+                            typename FlowTable<Key>::Slot slot, Side side) {
+  table.tally(slot).count(side, b.frame_bytes[i]);
+  b.fate[i] = Fate::kForward;
+}
+
 /// Does to packet i of an allowed flow what its tracker says, if its checksum permits.
 template <typename Key>
 inline void accept(Burst& b, unsigned i, WorkerState& w, FlowTable<Key>& table,
@@ -151,6 +160,7 @@ inline void accept(Burst& b, unsigned i, WorkerState& w, FlowTable<Key>& table,
   if (b.packet[i].kind == PacketKind::kIcmpError) {
     return accept_error(b, i, w, table[slot], side);
   }
+  if (b.packet[i].kind == PacketKind::kFragment) return accept_fragment(b, i, table, slot, side);
   accept(b, i, w, table, slot, side, judge_track(f, side, b.packet[i]));
 }
 

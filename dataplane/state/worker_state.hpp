@@ -9,6 +9,7 @@
 #include "dataplane/dpdk/ring.hpp"
 #include "dataplane/flow/address_load.hpp"
 #include "dataplane/flow/flow_table.hpp"
+#include "dataplane/fragment/fragment_table.hpp"
 #include "dataplane/packet/burst.hpp"
 #include "dataplane/packet/rss_owners.hpp"
 #include "dataplane/state/challenge.hpp"
@@ -43,7 +44,11 @@ struct WorkerPort {
 /// What a packet in a ring between workers is there for, in the mbuf's hash.usr: purpose, port on
 /// which it came in, low half of the giver's last report.
 struct HandoffTag {
-  enum Purpose : uint8_t { kJudge, kTransmit };
+  enum Purpose : uint8_t {
+    kJudge,
+    kTransmit,
+    kFragment,  ///< to be judged, too: a fragment that the giver has checked
+  };
   static constexpr uint32_t pack(Purpose purpose, uint8_t in_port, uint32_t report) {
     return uint32_t{purpose} << 24 | uint32_t{in_port} << 16 | (report & 0xffff);
   }
@@ -92,6 +97,8 @@ struct WorkerState {
   // Moving.
   FlowTable<FlowKeyV4> flows_v4;
   FlowTable<FlowKeyV6> flows_v6;
+  FragmentTable fragments;
+  HeldChain resumed;  ///< fragments that were held and may leave now
   WorkerCounters counters;
   uint32_t reports = 0;    ///< made so far
   uint32_t half_open = 0;  ///< TCP flows whose handshake is not finished

@@ -156,6 +156,17 @@ Result<void> DataplaneImpl::make_worker_memory(Worker& worker) const {
   worker.flow_memory_v6 = *std::move(v6);
   worker.state->flows_v4 = FlowTable<FlowKeyV4>(worker.flow_memory_v4.data(), flows);
   worker.state->flows_v6 = FlowTable<FlowKeyV6>(worker.flow_memory_v6.data(), flows);
+
+  const Tsc hz = worker.state->tsc_hz;
+  const FragmentLimits limits{.datagrams = sizing_.datagrams_per_worker,
+                              .held = sizing_.held_per_worker,
+                              .hold = params_.fragment_hold_s * hz,
+                              .life = params_.fragment_s * hz};
+  Result<HugeArray<std::byte>> fragments = HugeArray<std::byte>::create(
+      FragmentTable::bytes_for(limits.datagrams, limits.held), "fragment table");
+  if (!fragments) return fragments.error();
+  worker.fragment_memory = *std::move(fragments);
+  worker.state->fragments = FragmentTable(worker.fragment_memory.data(), limits);
   return {};
 }
 

@@ -132,7 +132,15 @@ TEST(Load, EveryOptionReachesItsSetting) {
                                          "--icmp-s",
                                          "10",
                                          "--other-s",
-                                         "11"}));
+                                         "11",
+                                         "--fragments",
+                                         "500",
+                                         "--fragments-held",
+                                         "600",
+                                         "--fragment-hold-s",
+                                         "12",
+                                         "--fragment-s",
+                                         "13"}));
   Settings e;
   e.ports = {{"a", "iface:eth1"}, {"b", "net_null0,no-rx=1"}};
   e.wires = {{"a", "b"}};
@@ -173,6 +181,10 @@ TEST(Load, EveryOptionReachesItsSetting) {
   e.sctp_established_s = 9;
   e.icmp_s = 10;
   e.other_s = 11;
+  e.fragments = 500;
+  e.fragments_held = 600;
+  e.fragment_hold_s = 12;
+  e.fragment_s = 13;
   EXPECT_EQ(s, e);
 }
 
