@@ -40,6 +40,7 @@ class Sample:
     """The workers' counters at one moment, summed up."""
 
     NAMES = ("received", "forwarded", "dropped", "flow_hits", "flow_misses", "flows_created", "flows",
+             "flows_recycled", "flows_rejudged", "flows_restored", "half_open", "challenged", "verified",
              "busy_cycles")
 
     def __init__(self, time_s, stats):
@@ -60,23 +61,44 @@ class Span:
                               if self.packets else 0)
         self.cycles = share("busy_cycles")
         self.forwarded, self.hits, self.created = share("forwarded"), share("flow_hits"), share("flows_created")
+        self.challenged, self.dropped = share("challenged"), share("dropped")
         denied = ("denied_egress", "denied_ingress")
         self.denied = (sum(last.drops.get(d, 0) - first.drops.get(d, 0) for d in denied) / self.packets
                        if self.packets else 0)
 
 
+def from_file(pcap):
+    """Devices of a wire that plays a file for ever into nothing."""
+    return {"in": f"net_pcap0,rx_pcap={pcap},infinite_rx=1", "out": "net_null0,no-rx=1"}
+
+
+def memif(number, path):
+    """A device whose other end one of our generators takes."""
+    return f"net_memif{number},role=server,id=0,socket-abstract=no,socket={path}"
+
+
 class Appliance:
-    def __init__(self, program, pcap, frames, core, max_flows, extra=()):
+    """One worker on one core. `devices`: DEVICE by port, two for a wire, in their order; `frames`:
+    how many lie in files that are played; `extra`: more options; `state`: a state directory that
+    outlives the process; `within`: words before the command."""
+
+    def __init__(self, program, devices, core, max_flows, frames=0, extra=(), state=None, within=()):
         self.folder = tempfile.mkdtemp(prefix="rampart-perf.")
         self.log = os.path.join(self.folder, "log")
         socket_path = os.path.join(self.folder, "s")
-        command = [program, "--port", f"in=net_pcap0,rx_pcap={pcap},infinite_rx=1",
-                   "--port", "out=net_null0,no-rx=1", "--wire", "in,out", "--workers", "1",
-                   "--cores", str(core), "--mbufs", str(frames + 16384), "--max-flows", str(max_flows),
-                   "--memory", str(machine.buffers_mib(frames + 16384) + max_flows * 300 // (1 << 20) + 640),
-                   "--socket", socket_path, "--state-dir", os.path.join(self.folder, "state"), *extra]
+        names = list(devices)
+        command = [*within, program]
+        for name in names:
+            command += ["--port", f"{name}={devices[name]}"]
+        for a, b in zip(names[::2], names[1::2]):
+            command += ["--wire", f"{a},{b}"]
+        command += ["--workers", "1", "--cores", str(core), "--max-flows", str(max_flows),
+                    "--socket", socket_path, "--state-dir", state or os.path.join(self.folder, "state")]
+        if frames:
+            command += ["--mbufs", str(frames + 16384)]
         with open(self.log, "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen([*command, *map(str, extra)], stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log)
         try:
             self.control = self.wait_for_socket(socket_path, 60 + frames / 50000)
             self.watch = Connection(socket_path)
@@ -106,6 +128,9 @@ class Appliance:
     def apply(self, snapshot):
         return self.control.call("PUT", "/v1/snapshot", snapshot)
 
+    def change(self, *events):
+        return self.control.call("PATCH", "/v1/snapshot", "".join(json.dumps(e) + "\n" for e in events))
+
     def sample(self):
         stats = self.watch.call("GET", "/v1/stats")
         return Sample(time.monotonic(), stats)
@@ -117,14 +142,26 @@ class Appliance:
                 raise ApplianceError(f"{seen.flows} flows live, and not {wanted}, after {seconds} s")
             time.sleep(0.05)
 
-    def end(self):
+    def check_laws(self):
+        """Nothing vanishes; raises if something did."""
+        total = self.watch.call("GET", "/v1/stats")["total"]
+        dropped = sum(total["drops"].values())
+        if total["received"] + total["originated"] != total["sent"] + dropped + total["held"]:
+            raise ApplianceError(f"it does not add up: {total}")
+
+    def stop(self, seconds=60):
+        """SIGTERM. Returns what it has logged."""
         if self.process.poll() is None:
             self.process.terminate()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+            self.process.wait(seconds)
+        return machine.read(self.log)
+
+    def end(self):
+        try:
+            self.stop(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
