@@ -43,8 +43,8 @@ class Sample:
              "flows_recycled", "flows_rejudged", "flows_restored", "half_open", "challenged", "verified",
              "busy_cycles")
 
-    def __init__(self, time_s, stats):
-        self.time = time_s
+    def __init__(self, time_s, stats, ran=0.0):
+        self.time, self.ran = time_s, ran
         for name in self.NAMES:
             setattr(self, name, sum(worker[name] for worker in stats["workers"]))
         self.drops = stats["total"]["drops"]
@@ -60,6 +60,9 @@ class Span:
         share = lambda name: ((getattr(last, name) - getattr(first, name)) / self.packets
                               if self.packets else 0)
         self.cycles = share("busy_cycles")
+        # By the time that the worker had its CPU: what it shared with others is not in it. For workers
+        # that always have packets.
+        self.own_cycles = share("ran") * machine.tsc_hz()
         self.forwarded, self.hits, self.created = share("forwarded"), share("flow_hits"), share("flows_created")
         self.challenged, self.dropped = share("challenged"), share("dropped")
         denied = ("denied_egress", "denied_ingress")
@@ -85,6 +88,7 @@ class Appliance:
     def __init__(self, program, devices, core, max_flows, frames=0, extra=(), state=None, within=()):
         self.folder = tempfile.mkdtemp(prefix="rampart-perf.")
         self.log = os.path.join(self.folder, "log")
+        self.schedstat = None
         socket_path = os.path.join(self.folder, "s")
         names = list(devices)
         command = [*within, program]
@@ -119,11 +123,20 @@ class Appliance:
                 pass
             if time.monotonic() > deadline:
                 raise ApplianceError(f"rampartd does not answer:\n{self.tail()}")
-            time.sleep(0.1)
+            time.sleep(0.01)
 
     def tail(self):
         with open(self.log, encoding="utf-8", errors="replace") as log:
             return "".join(log.readlines()[-15:])
+
+    def cpu(self):
+        """Seconds that the worker's thread has run, and has waited for its CPU (schedstat): what it waited
+        it shared the CPU with others, and no figure of that time is any good."""
+        if self.schedstat is None:
+            tasks = f"/proc/{self.process.pid}/task"
+            self.schedstat = next(f"{tasks}/{task}/schedstat" for task in os.listdir(tasks)
+                                  if machine.read(f"{tasks}/{task}/comm").startswith("rte-worker"))
+        return [int(ns) / 1e9 for ns in machine.read(self.schedstat).split()[:2]]
 
     def apply(self, snapshot):
         return self.control.call("PUT", "/v1/snapshot", snapshot)
@@ -133,7 +146,7 @@ class Appliance:
 
     def sample(self):
         stats = self.watch.call("GET", "/v1/stats")
-        return Sample(time.monotonic(), stats)
+        return Sample(time.monotonic(), stats, self.cpu()[0])
 
     def wait_for_flows(self, wanted, seconds=60):
         deadline = time.monotonic() + seconds
