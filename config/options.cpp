@@ -166,7 +166,7 @@ void add_ports(std::vector<Option>& all) {
        "A port. DEVICE is a PCI address (0000:3b:02.0), iface:NAME for an existing kernel "
        "interface, tap:NAME for a new one, or any DPDK vdev string.",
        "left=0000:3b:02.0"},
-      &Settings::ports, "NAME: 1 to 31 letters, digits, '-', '_' and '.'; may come again",
+      &Settings::ports, "NAME: 1 to 31 letters, digits, '-', '_' and '.'; up to 64 of them",
       parse_port, port_text));
   all.push_back(list<Settings::Wire>(
       {kPorts, "wire", "A,B",

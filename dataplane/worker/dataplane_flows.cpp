@@ -77,6 +77,7 @@ std::string DataplaneImpl::wires_text() const {
 Result<uint64_t> DataplaneImpl::save_flows(const std::string& path,
                                            const std::function<bool()>& go_on) {
   const std::lock_guard lock(ports_lock_);
+  const std::lock_guard ask(ask_lock_);  // nobody may ask for a cut meanwhile
   if (launched_) return Error{ErrorCode::kConflict, "the workers still run", "flow file " + path};
   Result<FlowFileWriter> file = FlowFileWriter::create(path, wires_text());
   if (!file) return file.error();
