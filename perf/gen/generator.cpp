@@ -91,7 +91,7 @@ std::array<uint8_t, 6> Arguments::mac(const std::string& name) const {
 Result<EthDev> open_memif(unsigned number, const std::string& socket, const Mempool& pool) {
   const std::string name = "net_memif" + std::to_string(number);
   const auto device =
-      Device::parse(name + ",role=client,id=0,socket-abstract=no,rsize=11,socket=" + socket);
+      Device::parse(name + ",role=client,id=0,socket-abstract=no,rsize=14,socket=" + socket);
   if (!device) return device.error();
   Result<EthDev> port = EthDev::open({.name = name, .device = *device, .pool = &pool});
   if (!port) return port;

@@ -5,8 +5,10 @@
 // the appliance takes. What the appliance sends to an honest host leaves at the interface, what it
 // sends to anybody else is counted.
 //
-// The line is lossless: an honest frame goes before the flood's next one, and a full ring makes the
-// flood wait. Loss on a line that is too thin is no matter of a firewall.
+// The line is lossless: an honest frame goes before the flood's next one, and the flood waits where
+// the appliance has not answered most of what it was sent. So the appliance's own ring has room
+// for every answer, even while this program waits for its CPU, and no honest frame finds it full.
+// Loss on a line that is too thin is no matter of a firewall.
 //
 //   syn_flood --memif SOCKET --interface NAME --core N --seed N
 //             --clients ADDRESS --client-count N --client-mac MAC     the honest hosts
@@ -19,6 +21,7 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstring>
@@ -35,11 +38,15 @@ namespace {
 constexpr uint16_t kBurst = 32;
 /// How often the interface is looked at while the flood runs: a look costs a system call.
 constexpr uint64_t kLooksASecond = 50000;
+/// SYNs that the appliance may have without having answered; a quarter of its ring.
+constexpr uint64_t kMostUnanswered = 4096;
+/// After so much silence it will not answer them any more (it has let them pass, or dropped them).
+constexpr uint64_t kSilencesASecond = 1000;
 
 struct Tally {
   std::atomic<uint64_t> flood{0};        ///< SYNs that the appliance's ring took
   std::atomic<uint64_t> shared{0};       ///< of these: from honest addresses
-  std::atomic<uint64_t> full{0};         ///< times that the ring had no room
+  std::atomic<uint64_t> full{0};         ///< times that the appliance was behind
   std::atomic<uint64_t> bursts{0};       ///< bursts of the flood
   std::atomic<uint64_t> from_honest{0};  ///< frames in from the interface
   std::atomic<uint64_t> to_honest{0};    ///< frames out to it
@@ -88,6 +95,8 @@ class Line {
     rte_mbuf* frames[kBurst];
     const uint16_t count = appliance_.rx_burst(0, frames, kBurst);
     if (count == 0) return;
+    heard_ = rte_rdtsc();
+    unanswered_ -= std::min<uint64_t>(unanswered_, count);
     uint64_t to_nobody = 0;
     for (uint16_t i = 0; i < count; ++i) {
       const auto* bytes = rte_pktmbuf_mtod(frames[i], const uint8_t*);
@@ -122,6 +131,11 @@ class Line {
   }
 
   void flood() {
+    if (unanswered_ >= kMostUnanswered) {
+      if (rte_rdtsc() - heard_ < silence_) return add(tally.full, 1);
+      unanswered_ = 0;
+    }
+    unanswered_ += kBurst;
     rte_mbuf* frames[kBurst];
     if (rte_pktmbuf_alloc_bulk(pool_, frames, kBurst) != 0) return;
     uint64_t shared = 0;
@@ -176,6 +190,9 @@ class Line {
   uint32_t clients_, client_count_, client_ports_, client_port_count_, servers_, server_count_;
   uint16_t port_;
   uint32_t shared_;  ///< of 2^32
+  uint64_t silence_ = rte_get_tsc_hz() / kSilencesASecond;
+  uint64_t heard_ = 0;  ///< when the appliance last sent something
+  uint64_t unanswered_ = 0;
 };
 
 void print(const Tally& t, uint64_t missed) {

@@ -13,13 +13,11 @@ class GeneratorError(Exception):
 
 
 class Generator:
-    def __init__(self, program, core, niceness=None, within=(), **options):
+    def __init__(self, program, core, within=(), **options):
         """`core`: the CPU of all its threads. `options`: --name value, '-' for '_'."""
         if not os.access(program, os.X_OK):
             raise GeneratorError(f"no {program} (ninja generators)")
         command = [*within, "taskset", "-c", str(core)]
-        if niceness is not None:
-            command += ["nice", "-n", str(niceness - os.getpriority(os.PRIO_PROCESS, 0))]
         command += [program, "--core", str(core)]
         for name, value in options.items():
             command += ["--" + name.replace("_", "-"), str(value)]
