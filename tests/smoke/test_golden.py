@@ -61,7 +61,7 @@ def replay(wire, path):
 def test_golden_files(lab):
     """A line for each file; the objects in force are those of cluster.json."""
     wire = lab.wire()
-    lab.start(objects=json.loads((GOLDEN / "cluster.json").read_text(encoding="utf-8")))
+    lab.start("--fragment-hold-s", 1, objects=json.loads((GOLDEN / "cluster.json").read_text(encoding="utf-8")))
     failed = []
     paths = sorted(GOLDEN.glob("*.pcap"))
     assert len(paths) > 15, f"only {len(paths)} files in {GOLDEN}"

@@ -57,8 +57,9 @@ def extensions():
     story.left(syn((AUTHENTICATION, b"\0" + b"\0" * 6)), "ip_extension",
                "an authentication header too short to be one")
     story.left(frame(raw(59, b"x" * 20), A6, B6), "denied_ingress", "no next header: only by address")
-    story.left(frame(raw(253, bytes(8)), A6, B6), "denied_ingress",
-               "a protocol for experiments: no port admits it")
+    for unknown, what in {135: "mobility", 139: "host identity", 140: "shim6", 253: "experiment"}.items():
+        story.left(syn((unknown, PADDED)), "denied_ingress",
+                   f"{what} header with a SYN behind: nobody reads on, and no port admits it")
     return story
 
 
