@@ -454,8 +454,7 @@ class Run {
             const char* who = "") {
     std::ostringstream line;
     line << now_ << " ms " << *middle_.state << ": " << text(side, s)
-         << (p.fragment ? " (first fragment)" : "") << who << " -> " << t.action << ", "
-         << t.next;
+         << (p.fragment ? " (first fragment)" : "") << who << " -> " << t.action << ", " << t.next;
     history_.push_back(line.str());
     if (history_.size() > 60) history_.pop_front();
   }
