@@ -20,6 +20,7 @@ constexpr std::string_view kPolicy = "What passes";
 constexpr std::string_view kControl = "Control";
 constexpr std::string_view kResources = "Workers and memory";
 constexpr std::string_view kTimeouts = "Idle flows end after";
+constexpr std::string_view kPieces = "Datagrams in pieces";
 
 /// What all kinds of options are made of.
 struct Names {
@@ -165,7 +166,7 @@ void add_ports(std::vector<Option>& all) {
        "A port. DEVICE is a PCI address (0000:3b:02.0), iface:NAME for an existing kernel "
        "interface, tap:NAME for a new one, or any DPDK vdev string.",
        "left=0000:3b:02.0"},
-      &Settings::ports, "NAME: 1 to 31 letters, digits, '-', '_' and '.'; may come again",
+      &Settings::ports, "NAME: 1 to 31 letters, digits, '-', '_' and '.'; up to 64 of them",
       parse_port, port_text));
   all.push_back(list<Settings::Wire>(
       {kPorts, "wire", "A,B",
@@ -219,6 +220,21 @@ void add_policy(std::vector<Option>& all) {
        "When so much of --max-flows is taken by half-open TCP connections, new clients have to "
        "answer a challenge before they get a flow (SYN flood)."},
       &Settings::syn_challenge_percent, {0, 100, "never"}));
+  all.push_back(number({kPolicy, "source-flows", "N",
+                        "Flows that one address may have opened, of those that both ends take part "
+                        "in; shared evenly between workers."},
+                       &Settings::source_flows, {0, 268435456, "any number"}));
+  all.push_back(number({kPolicy, "source-half-open", "N",
+                        "The same for half-open and unanswered flows. With more of them, a TCP "
+                        "client is challenged, and other flows are denied."},
+                       &Settings::source_half_open, {0, 268435456, "any number"}));
+  all.push_back(number({kPolicy, "endpoint-flows", "N",
+                        "Flows that may have been opened to one address, of those that both ends "
+                        "take part in; shared evenly between workers."},
+                       &Settings::endpoint_flows, {0, 268435456, "any number"}));
+  all.push_back(number({kPolicy, "endpoint-half-open", "N",
+                        "The same for half-open and unanswered flows, as with --source-half-open."},
+                       &Settings::endpoint_half_open, {0, 268435456, "any number"}));
   using Pickup = Settings::Pickup;
   all.push_back(choice<Pickup, 2>(
       {kPolicy, "tcp-pickup", "WHEN",
@@ -291,6 +307,23 @@ void add_timeouts(std::vector<Option>& all) {
   all.push_back(seconds("other-s", &Settings::other_s, "Every other protocol."));
 }
 
+void add_fragments(std::vector<Option>& all) {
+  all.push_back(number({kPieces, "fragments", "N",
+                        "Datagrams in pieces that are followed at once, by all workers. When there "
+                        "are more, the oldest ones of which nothing passes make room first."},
+                       &Settings::fragments, {16, 16777216, "computed"}));
+  all.push_back(number({kPieces, "fragments-held", "N",
+                        "Packet buffers with fragments that came before the first one of their "
+                        "datagram, of all workers. When there are more, the oldest are dropped."},
+                       &Settings::fragments_held, {16, 16777216, "computed"}));
+  all.push_back(number({kPieces, "fragment-hold-s", "SECONDS",
+                        "How long these are held. What still has no first one then is dropped."},
+                       &Settings::fragment_hold_s, {1, 60}));
+  all.push_back(number({kPieces, "fragment-s", "SECONDS",
+                        "How long the others may follow the first fragment of their datagram."},
+                       &Settings::fragment_s, {1, 3600}));
+}
+
 Error refuse(std::string option_name, std::string what) {
   return {ErrorCode::kInvalid, std::move(what), "--" + std::move(option_name)};
 }
@@ -323,6 +356,7 @@ const std::vector<Option>& options() {
     add_control(made);
     add_resources(made);
     add_timeouts(made);
+    add_fragments(made);
     return made;
   }();
   return all;

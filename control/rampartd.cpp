@@ -88,10 +88,18 @@ DataplaneParams dataplane_params(const Settings& s) {
   params.pass_tunnels = s.tunnels == Settings::Handling::kPass;
   params.reset_on_cut = s.on_cut == Settings::OnCut::kReset;
   params.challenge_percent = static_cast<unsigned>(s.syn_challenge_percent);
+  params.quotas = {.source_flows = s.source_flows,
+                   .source_half_open = s.source_half_open,
+                   .endpoint_flows = s.endpoint_flows,
+                   .endpoint_half_open = s.endpoint_half_open};
   params.pick_up_tcp = s.tcp_pickup == Settings::Pickup::kAlways;
   params.idle_us = static_cast<unsigned>(s.idle_us);
   params.eal = s.eal;
   params.timeouts = timeouts_of(s);
+  params.fragments = s.fragments;
+  params.fragments_held = s.fragments_held;
+  params.fragment_hold_s = static_cast<uint32_t>(s.fragment_hold_s);
+  params.fragment_s = static_cast<uint32_t>(s.fragment_s);
   params.log = log_line;
   return params;
 }

@@ -139,7 +139,8 @@ void write_ports(Exposition& out, const std::vector<PortStatus>& ports) {
     out.family(counter.name, kCounter, counter.help);
     for (const PortStatus& p : ports) out.sample({{"port", p.name}}, p.counters.*counter.value);
   }
-  out.family("rampart_port_held_packets", kGauge, "Frames on their way between workers.");
+  out.family("rampart_port_held_packets", kGauge,
+             "Frames on their way between workers, and fragments that wait.");
   for (const PortStatus& p : ports) out.sample({{"port", p.name}}, p.counters.held);
   out.family("rampart_port_dropped_packets_total", kCounter,
              "Frames that came in and were dropped, by reason.");

@@ -37,6 +37,8 @@ void miss(Burst& b, unsigned i, const WorkerState& w, const RuleSet& r, FlowColu
   } else if (r.mode == RuleSet::Mode::kPassAll) {
     // Without a policy, connections that are older than we are go on.
     b.fate[i] = Fate::kForward;
+  } else if (p.kind == PacketKind::kFragment) {
+    b.drop(i, DropReason::kFragmentDenied);
   } else {
     const auto protocol = static_cast<IpProtocol>(p.protocol);
     const bool icmp = p.kind == PacketKind::kIcmpError || protocol == IpProtocol::kIcmp ||
@@ -70,12 +72,14 @@ void track_family(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& 
       continue;
     }
     const Side side = entry.facts.side(c.end[k]);
-    if (p.kind == PacketKind::kIcmpError) {
+    if (p.kind != PacketKind::kFlow) {
       ++w.counters.flow_hits;
-      if (is_current(entry, r)) {
+      if (!is_current(entry, r)) {
+        c.pending[c.pending_count++] = static_cast<uint8_t>(k);
+      } else if (p.kind == PacketKind::kIcmpError) {
         accept_error(b, i, w, entry, side);
       } else {
-        c.pending[c.pending_count++] = static_cast<uint8_t>(k);
+        accept_fragment(b, i, table, slot, side);
       }
       continue;
     }

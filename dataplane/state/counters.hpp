@@ -19,8 +19,8 @@ struct PortWork {
   uint64_t received = 0, received_bytes = 0;    ///< from the port's queues
   uint64_t forwarded = 0, forwarded_bytes = 0;  ///< accepted by the other port of the wire
   uint64_t originated = 0;                      ///< made here, to leave like packets from this port
-  uint64_t given = 0;                           ///< put into a ring to another worker
-  uint64_t taken = 0;                           ///< taken from a ring
+  uint64_t given = 0;                           ///< put into a ring between workers, or held
+  uint64_t taken = 0;                           ///< taken from a ring, or no longer held
   std::array<uint64_t, kDropReasons> drops{};
 };
 

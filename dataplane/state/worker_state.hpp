@@ -7,7 +7,9 @@
 
 #include "dataplane/base/cacheline.hpp"
 #include "dataplane/dpdk/ring.hpp"
+#include "dataplane/flow/address_load.hpp"
 #include "dataplane/flow/flow_table.hpp"
+#include "dataplane/fragment/fragment_table.hpp"
 #include "dataplane/packet/burst.hpp"
 #include "dataplane/packet/rss_owners.hpp"
 #include "dataplane/state/challenge.hpp"
@@ -42,7 +44,11 @@ struct WorkerPort {
 /// What a packet in a ring between workers is there for, in the mbuf's hash.usr: purpose, port on
 /// which it came in, low half of the giver's last report.
 struct HandoffTag {
-  enum Purpose : uint8_t { kJudge, kTransmit };
+  enum Purpose : uint8_t {
+    kJudge,
+    kTransmit,
+    kFragment,  ///< to be judged, too: a fragment that the giver has checked
+  };
   static constexpr uint32_t pack(Purpose purpose, uint8_t in_port, uint32_t report) {
     return uint32_t{purpose} << 24 | uint32_t{in_port} << 16 | (report & 0xffff);
   }
@@ -52,6 +58,12 @@ struct HandoffTag {
   static constexpr int ahead_of(uint32_t tag, uint32_t made) {
     return static_cast<int16_t>(static_cast<uint16_t>(tag) - static_cast<uint16_t>(made));
   }
+};
+
+/// How many flows an address may have at one worker; 0: any number.
+struct Quotas {
+  uint32_t source_flows = 0, source_half_open = 0;
+  uint32_t target_flows = 0, target_half_open = 0;
 };
 
 /// All that one worker touches. It is passed by reference, so that a test can make one. Written by
@@ -72,6 +84,7 @@ struct WorkerState {
   /// Until then TCP connections may be picked up in their middle; 0: never.
   Tsc pick_up_until = 0;
   FlowTimeouts timeouts{};
+  Quotas quotas;
   std::array<WorkerPort, kMaxPorts> ports{};
   /// Rings of which this worker is the only producer, and the only consumer. One leads from the
   /// worker to itself: what it takes up again, as if another had handed it over.
@@ -84,10 +97,13 @@ struct WorkerState {
   // Moving.
   FlowTable<FlowKeyV4> flows_v4;
   FlowTable<FlowKeyV6> flows_v6;
+  FragmentTable fragments;
+  HeldChain resumed;  ///< fragments that were held and may leave now
   WorkerCounters counters;
   uint32_t reports = 0;    ///< made so far
   uint32_t half_open = 0;  ///< TCP flows whose handshake is not finished
   Challenge challenge;
+  AddressLoad sources, targets;  ///< of flows, by the address that opened or was opened to
   struct Sweep {
     Tsc started = 0;
     uint32_t chunk = 0;

@@ -33,6 +33,16 @@ FlowTimeouts timeouts_of(const DataplaneParams::Timeouts& t, Tsc hz) {
   return out;
 }
 
+Quotas quotas_of(const DataplaneParams::Quotas& q, unsigned workers) {
+  const auto part = [workers](uint64_t all) {
+    return static_cast<uint32_t>((all + workers - 1) / workers);
+  };
+  return {.source_flows = part(q.source_flows),
+          .source_half_open = part(q.source_half_open),
+          .target_flows = part(q.endpoint_flows),
+          .target_half_open = part(q.endpoint_half_open)};
+}
+
 HashSeed random_seed() {
   HashSeed seed;
   uint64_t words[2];
@@ -134,10 +144,29 @@ Result<void> DataplaneImpl::make_worker_memory(Worker& worker) const {
   Result<HugeArray<std::byte>> v6 =
       HugeArray<std::byte>::create(FlowTable<FlowKeyV6>::bytes_for(flows), "flow table");
   if (!v6) return v6.error();
+  if (params_.quotas != DataplaneParams::Quotas{}) {
+    const size_t bytes = AddressLoad::bytes_for(flows);
+    Result<HugeArray<std::byte>> loads = HugeArray<std::byte>::create(2 * bytes, "quotas");
+    if (!loads) return loads.error();
+    worker.load_memory = *std::move(loads);
+    worker.state->sources = AddressLoad(worker.load_memory.data(), flows);
+    worker.state->targets = AddressLoad(worker.load_memory.data() + bytes, flows);
+  }
   worker.flow_memory_v4 = *std::move(v4);
   worker.flow_memory_v6 = *std::move(v6);
   worker.state->flows_v4 = FlowTable<FlowKeyV4>(worker.flow_memory_v4.data(), flows);
   worker.state->flows_v6 = FlowTable<FlowKeyV6>(worker.flow_memory_v6.data(), flows);
+
+  const Tsc hz = worker.state->tsc_hz;
+  const FragmentLimits limits{.datagrams = sizing_.datagrams_per_worker,
+                              .held = sizing_.held_per_worker,
+                              .hold = params_.fragment_hold_s * hz,
+                              .life = params_.fragment_s * hz};
+  Result<HugeArray<std::byte>> fragments = HugeArray<std::byte>::create(
+      FragmentTable::bytes_for(limits.datagrams, limits.held), "fragment table");
+  if (!fragments) return fragments.error();
+  worker.fragment_memory = *std::move(fragments);
+  worker.state->fragments = FragmentTable(worker.fragment_memory.data(), limits);
   return {};
 }
 
@@ -185,6 +214,7 @@ Result<void> DataplaneImpl::make_workers(const Layout& layout) {
     w.challenge.enter_at = static_cast<uint32_t>(
         (uint64_t{sizing_.flows_per_worker} * params_.challenge_percent + 99) / 100);
     w.timeouts = timeouts;
+    w.quotas = quotas_of(params_.quotas, params_.workers);
     w.mailbox = worker.mailbox.get();
     if (Result<void> r = make_worker_memory(worker); !r) {
       return std::move(r).error().within("worker " + std::to_string(id));

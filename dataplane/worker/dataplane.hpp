@@ -36,6 +36,11 @@ struct DataplaneParams {
              udp_answered_s = 5, sctp_opening_s = 30, sctp_established_s = 8000, icmp_s = 10,
              other_s = 60;
   };
+  struct Quotas {  ///< flows of one address at all workers; 0: any number
+    uint64_t source_flows = 0, source_half_open = 0;      ///< that it has opened
+    uint64_t endpoint_flows = 0, endpoint_half_open = 0;  ///< that were opened to it
+    bool operator==(const Quotas&) const = default;
+  };
   std::vector<Port> ports;
   std::vector<Wire> wires;
   unsigned workers = 1;
@@ -55,6 +60,11 @@ struct DataplaneParams {
   unsigned idle_us = 0;      ///< sleep this long after many empty polls; 0: never sleep
   std::string eal;           ///< extra EAL arguments, space separated
   Timeouts timeouts;
+  Quotas quotas;
+  uint64_t fragments = 0;        ///< datagrams in pieces at once, of all workers; 0: computed
+  uint64_t fragments_held = 0;   ///< packet buffers with fragments that wait; 0: computed
+  uint32_t fragment_hold_s = 2;  ///< how long they wait for their first
+  uint32_t fragment_s = 30;      ///< how long the others may follow it
   /// Takes a line for people when a port is lost or recovered. Called by a control thread of the
   /// data path's; may be empty.
   std::function<void(const std::string&)> log;
@@ -68,7 +78,7 @@ struct PortCounters {
   uint64_t sent = 0, sent_bytes = 0;          ///< frames that left through this port
   uint64_t forwarded =
       0;              ///< of the frames received here, those that left (through the other port)
-  uint64_t held = 0;  ///< received here, in a ring between workers just now
+  uint64_t held = 0;  ///< received here, in a ring between workers or waiting just now
   std::array<uint64_t, kDropReasons> drops{};  ///< of the frames received here
 };
 

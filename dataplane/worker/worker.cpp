@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "dataplane/stages/fragments.hpp"
 #include "dataplane/stages/stages.hpp"
 #include "dataplane/worker/heap_meter.hpp"
 #include "dataplane/worker/report.hpp"
@@ -37,6 +38,7 @@ unsigned receive(WorkerState& w, const RuleSet& r) noexcept {
       work.received_bytes += b.mbuf[i]->pkt_len;
     }
     total += b.count;
+    b.checked = 0;
     run_pipeline(b, w, r);
   }
   return total;
@@ -49,13 +51,18 @@ struct Taken {
   unsigned count;
 };
 
-/// Makes a burst of the packets that were handed over for one purpose.
-void gather(WorkerState& w, HandoffTag::Purpose purpose, const Taken& taken) {
+enum class Way : uint8_t { kPipeline, kTransmit };
+
+/// Makes a burst of the packets that were handed over for one purpose: to be judged, or to leave.
+void gather(WorkerState& w, Way way, const Taken& taken) {
   Burst& b = w.burst;
   b.count = 0;
+  b.checked = 0;
   for (unsigned k = 0; k < taken.count; ++k) {
-    if (HandoffTag::purpose(taken.tag[k]) != purpose) continue;
+    const HandoffTag::Purpose purpose = HandoffTag::purpose(taken.tag[k]);
+    if ((purpose == HandoffTag::kTransmit) != (way == Way::kTransmit)) continue;
     const unsigned i = b.count++;
+    if (purpose == HandoffTag::kFragment) b.checked |= uint64_t{1} << i;
     b.mbuf[i] = taken.packet[k];
     b.in_port[i] = HandoffTag::in_port(taken.tag[k]);
     b.fate[i] = Fate::kForward;
@@ -74,9 +81,9 @@ unsigned take_burst(WorkerState& w, const RuleSet& r, HandoffRing& ring) noexcep
   const int ahead = HandoffTag::ahead_of(taken.tag[taken.count - 1], w.reports);
   if (ahead > 0) make_report(w, w.reports + static_cast<unsigned>(ahead));
   w.burst.now = rte_rdtsc();
-  gather(w, HandoffTag::kJudge, taken);
+  gather(w, Way::kPipeline, taken);
   if (w.burst.count != 0) run_pipeline(w.burst, w, r);
-  gather(w, HandoffTag::kTransmit, taken);
+  gather(w, Way::kTransmit, taken);
   if (w.burst.count != 0) transmit(w.burst, w, r);
   return taken.count;
 }
@@ -111,6 +118,7 @@ void run_worker(WorkerState& w, WorkerShared& shared) noexcept {
     const unsigned moved = receive(w, r) + take_over(w, r);
     const Tsc end = rte_rdtsc();
     expire(w, r, end);
+    expire_fragments(w, end);
     serve_mailbox(w, end);
     ++w.counters.loops;
     shared.qsbr->quiescent(w.id);
@@ -149,6 +157,7 @@ void drain_rings(WorkerState& w) noexcept {
       rte_pktmbuf_free_bulk(packets, count);
     }
   }
+  drop_held_fragments(w);
 }
 
 }  // namespace rampart

@@ -116,31 +116,6 @@ def test_l4_checksums_off_state_all(lab):
         lab.daemon.finish()
 
 
-@smoke()
-def test_fragments_are_judged_by_their_first(lab):
-    """A first fragment has ports; the later ones are dropped by name, in this version."""
-    wire = lab.wire()
-    lab.start(objects=[*PODS, kube.policy("web/80", ingress=[{"ports": [kube.port(80, "UDP")]}])])
-    for source, destination in ((A, B), (A6, B6)):
-        first, later = in_two(udp(lab.number(), 80, b"z" * 1000), source, destination, lab.number())
-        wire.passes(first)
-        wire.drops(later, "fragment_orphan")
-        first, later = in_two(udp(lab.number(), 81, b"z" * 1000), source, destination, lab.number())
-        wire.drops(first, "denied_ingress")
-        wire.drops(later, "fragment_orphan")
-
-
-def in_two(whole, source, destination, ident):
-    """A datagram as two fragments."""
-    data = whole.seal(address(source), address(destination))
-    if is_v6(source):
-        return [frame(raw(17, piece), source, destination, extensions=[
-            (44, b"\0" + field.to_bytes(2, "big") + ident.to_bytes(4, "big"))])
-            for field, piece in ((1, data[:504]), (504, data[504:]))]
-    return [frame(raw(17, piece), source, destination, ident=ident, fragment=field)
-            for field, piece in ((0x2000, data[:504]), (504 // 8, data[504:]))]
-
-
 @smoke(workers=(1,))
 def test_spoofed_sources_and_other_frames(lab):
     """--port-sources, --non-ip pass, --tunnels drop."""

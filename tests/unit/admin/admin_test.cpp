@@ -233,6 +233,9 @@ TEST_F(AdminTest, StandingWarnings) {
   put_cluster();
   dataplane_.status_now.tunnelled = 5;
   dataplane_.status_now.workers[1].heap_bytes = 64;
+  dataplane_.status_now.workers[0].challenging = true;
+  dataplane_.status_now.workers[0].half_open = 77;
+  dataplane_.status_now.ports[1].mtu = 1400;
   std::filesystem::create_directory(folder_ + "/state/state.new");
   call(
       "PATCH", "/v1/snapshot",
@@ -240,10 +243,12 @@ TEST_F(AdminTest, StandingWarnings) {
   const auto d = get("/v1/status");
   EXPECT_EQ(names_of(d["warnings"], "code"),
             Document({"not-stored", "shared-address", "unsupported-policy", "tunnels",
-                      "worker-allocates"}));
-  EXPECT_EQ(d["warnings"][4]["object"], "worker 1");
+                      "mtu-differs", "syn-flood", "worker-allocates"}));
+  EXPECT_EQ(d["warnings"][4]["object"], "port b");
+  EXPECT_EQ(d["warnings"][5]["object"], "worker 0");
+  EXPECT_EQ(d["warnings"][6]["object"], "worker 1");
   facts_.tunnels = "drop";
-  EXPECT_EQ(get("/v1/status")["warnings"].size(), 4U) << "they are dropped: nothing to warn of";
+  EXPECT_EQ(get("/v1/status")["warnings"].size(), 6U) << "they are dropped: nothing to warn of";
 }
 
 TEST_F(AdminTest, StatsAddUp) {

@@ -92,7 +92,7 @@ TEST_F(AdminTest, WarningCodesOfThePage) {
   const std::string page = api_page();
   for (const char* code :
        {"unsupported-policy", "policy-fails-closed", "shared-address", "ambiguous-node-address",
-        "not-stored", "no-snapshot", "tunnels", "worker-allocates"}) {
+        "not-stored", "no-snapshot", "tunnels", "mtu-differs", "syn-flood", "worker-allocates"}) {
     EXPECT_NE(page.find("`" + std::string(code) + "`"), std::string::npos) << code;
   }
 }

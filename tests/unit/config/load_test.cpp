@@ -73,6 +73,14 @@ TEST(Load, EveryOptionReachesItsSetting) {
                                          "reset",
                                          "--syn-challenge-percent",
                                          "7",
+                                         "--source-flows",
+                                         "11",
+                                         "--source-half-open",
+                                         "12",
+                                         "--endpoint-flows",
+                                         "13",
+                                         "--endpoint-half-open",
+                                         "14",
                                          "--tcp-pickup",
                                          "always",
                                          "--restart-grace-s",
@@ -124,7 +132,15 @@ TEST(Load, EveryOptionReachesItsSetting) {
                                          "--icmp-s",
                                          "10",
                                          "--other-s",
-                                         "11"}));
+                                         "11",
+                                         "--fragments",
+                                         "500",
+                                         "--fragments-held",
+                                         "600",
+                                         "--fragment-hold-s",
+                                         "12",
+                                         "--fragment-s",
+                                         "13"}));
   Settings e;
   e.ports = {{"a", "iface:eth1"}, {"b", "net_null0,no-rx=1"}};
   e.wires = {{"a", "b"}};
@@ -135,6 +151,10 @@ TEST(Load, EveryOptionReachesItsSetting) {
   e.tunnels = Settings::Handling::kDrop;
   e.on_cut = Settings::OnCut::kReset;
   e.syn_challenge_percent = 7;
+  e.source_flows = 11;
+  e.source_half_open = 12;
+  e.endpoint_flows = 13;
+  e.endpoint_half_open = 14;
   e.tcp_pickup = Settings::Pickup::kAlways;
   e.restart_grace_s = 0;
   e.socket = "/tmp/x.sock";
@@ -161,6 +181,10 @@ TEST(Load, EveryOptionReachesItsSetting) {
   e.sctp_established_s = 9;
   e.icmp_s = 10;
   e.other_s = 11;
+  e.fragments = 500;
+  e.fragments_held = 600;
+  e.fragment_hold_s = 12;
+  e.fragment_s = 13;
   EXPECT_EQ(s, e);
 }
 

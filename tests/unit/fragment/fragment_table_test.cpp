@@ -34,11 +34,11 @@ size_t number_of(const rte_mbuf* m) {
   return static_cast<size_t>(reinterpret_cast<const char*>(m) - places);
 }
 
-class Fragments : public testing::Test {
+class FragmentTables : public testing::Test {
  protected:
   static constexpr uint32_t kDatagrams = 8, kHeld = 6;
 
-  explicit Fragments(uint32_t datagrams = kDatagrams, uint32_t held = kHeld) {
+  explicit FragmentTables(uint32_t datagrams = kDatagrams, uint32_t held = kHeld) {
     const size_t bytes = FragmentTable::bytes_for(datagrams, held);
     memory_.reset(
         std::aligned_alloc(kCacheLine, (bytes + kCacheLine - 1) / kCacheLine * kCacheLine));
@@ -63,7 +63,7 @@ class Fragments : public testing::Test {
   std::unique_ptr<void, decltype(&std::free)> memory_{nullptr, &std::free};
 };
 
-TEST_F(Fragments, AreFoundUntilTheyAreErased) {
+TEST_F(FragmentTables, AreFoundUntilTheyAreErased) {
   for (uint32_t id = 0; id < kDatagrams; ++id) ASSERT_NE(add(id), nullptr);
   EXPECT_EQ(table.size(), kDatagrams);
   EXPECT_EQ(add(99), nullptr);
@@ -80,7 +80,7 @@ TEST_F(Fragments, AreFoundUntilTheyAreErased) {
   EXPECT_EQ(again->pieces, 0U);
 }
 
-TEST_F(Fragments, OfOneHashAreToldApartByTheirKeys) {
+TEST_F(FragmentTables, OfOneHashAreToldApartByTheirKeys) {
   for (uint32_t id = 0; id < 4; ++id) ASSERT_NE(table.insert(key_of(id), 77, 0), nullptr);
   for (uint32_t id = 0; id < 4; ++id) EXPECT_EQ(table.find(key_of(id), 77)->key.id, id);
   table.erase(*table.find(key_of(2), 77));
@@ -88,7 +88,7 @@ TEST_F(Fragments, OfOneHashAreToldApartByTheirKeys) {
   for (const uint32_t id : {0U, 1U, 3U}) EXPECT_EQ(table.find(key_of(id), 77)->key.id, id);
 }
 
-TEST_F(Fragments, MakeRoomByWhatTheyMatter) {
+TEST_F(FragmentTables, MakeRoomByWhatTheyMatter) {
   Datagram* passing = add(1);
   table.move(*passing, kPassing, 0);
   EXPECT_EQ(table.dispensable(false), nullptr);
@@ -111,7 +111,7 @@ TEST_F(Fragments, MakeRoomByWhatTheyMatter) {
   EXPECT_EQ(table.dispensable(true), waits_too);
 }
 
-TEST_F(Fragments, AreOverdueByTheTimesOfTheirStates) {
+TEST_F(FragmentTables, AreOverdueByTheTimesOfTheirStates) {
   Datagram *waiting = add(1, 100), *passing = add(2, 100), *refused = add(3, 100),
            *judging = add(4, 100);
   table.move(*passing, kPassing, 110);
@@ -130,7 +130,7 @@ TEST_F(Fragments, AreOverdueByTheTimesOfTheirStates) {
   EXPECT_EQ(table.overdue(100000), nullptr);
 }
 
-TEST_F(Fragments, HoldPacketsInTheirOrderAndWithinTheirLimit) {
+TEST_F(FragmentTables, HoldPacketsInTheirOrderAndWithinTheirLimit) {
   Datagram *one = add(1), *two = add(2);
   uint8_t in_port = 0;
   EXPECT_EQ(table.take(one->held, in_port), nullptr);
@@ -152,7 +152,7 @@ TEST_F(Fragments, HoldPacketsInTheirOrderAndWithinTheirLimit) {
   EXPECT_TRUE(one->held.empty());
 }
 
-TEST_F(Fragments, ChainsGoOneBehindTheOther) {
+TEST_F(FragmentTables, ChainsGoOneBehindTheOther) {
   HeldChain all, none;
   Datagram *one = add(1), *two = add(2);
   table.append(all, none);
@@ -168,10 +168,10 @@ TEST_F(Fragments, ChainsGoOneBehindTheOther) {
 }
 
 /// Thousands of datagrams in random states, beside plain lists.
-class ManyFragments : public Fragments {
+class ManyFragments : public FragmentTables {
  protected:
   static constexpr uint32_t kFew = 10;
-  ManyFragments() : Fragments(200, kFew) {}
+  ManyFragments() : FragmentTables(200, kFew) {}
 };
 
 TEST_F(ManyFragments, AgreeWithPlainLists) {

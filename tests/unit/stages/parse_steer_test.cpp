@@ -77,16 +77,6 @@ TEST(Parse, EveryChecksumIsVerifiedWithChecksumAll) {
   EXPECT_EQ(bench.run(data), kForwarded);
 }
 
-TEST(Steer, LaterFragmentsAreNotJudgedWithoutTheirFirst) {
-  StageBench bench;
-  bench.set_rules({}, 1);
-  const auto fragments =
-      packet().ipv4("10.0.0.1", "10.9.9.9").udp(1, 2).payload(3000).fragments(1400);
-  ASSERT_EQ(fragments.size(), 3U);
-  EXPECT_EQ(bench.run({{fragments[1]}, {fragments[2]}}),
-            (std::vector{dropped(kFragmentOrphan), dropped(kFragmentOrphan)}));
-}
-
 TEST(Steer, BothDirectionsAndErrorsGoToOneWorker) {
   StageBench first(1000, 0, 2), second(1000, 1, 2);
   unsigned of_first = 0, of_second = 0;
