@@ -54,8 +54,7 @@ struct FlowRecord {
   uint8_t wire_end = 0;        ///< the end of the wire on which it was opened: see WorkerPort::end
   std::string_view opened_on;  ///< the name of that port; lives as long as the data path
   uint16_t outer_vlan = 0, inner_vlan = 0;
-  const char* state = "";  ///< e.g. "established"
-  bool condemned = false;  ///< not allowed any more; its next packet is answered with a reset
+  const char* state = "";  ///< e.g. "established"; "cut": its next packet is answered with a reset
   WorkerId worker = 0;
   Revision revision = 0;                       ///< under which it was last judged
   uint32_t egress_rule = 0, ingress_rule = 0;  ///< as in Verdict

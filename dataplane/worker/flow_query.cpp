@@ -28,6 +28,8 @@ bool fits(const FlowFilter& filter, const WorkerState& w, FlowTable<Key>& table,
   const FlowFacts& facts = table[slot].facts;
   if (filter.protocol && key.protocol != *filter.protocol) return false;
   if ((filter.states >> static_cast<unsigned>(facts.state) & 1) == 0) return false;
+  // It has no state any more that answers name, and no rule.
+  if (facts.condemned != 0 && (filter.states != kAllFlowStates || filter.rules)) return false;
   if (filter.port && key.port[0].host() != *filter.port && key.port[1].host() != *filter.port) {
     return false;
   }
@@ -41,7 +43,6 @@ bool fits(const FlowFilter& filter, const WorkerState& w, FlowTable<Key>& table,
     }
   }
   if (!filter.rules) return true;
-  if (facts.condemned != 0) return false;
   const Revision judged_in = whole_revision(facts.judged_in, w.counters.revision);
   if (judged_in < filter.rules->first || judged_in > filter.rules->last) return false;
   const FlowTally& tally = table.tally(slot);
@@ -69,8 +70,8 @@ FlowRecord record_of(const WorkerState& w, FlowTable<Key>& table, uint32_t slot,
   r.state = facts.condemned != 0 ? "cut" : to_string(facts.state);
   r.worker = w.id;
   r.revision = whole_revision(facts.judged_in, w.counters.revision);
-  r.condemned = facts.condemned != 0;
-  if (!r.condemned) {
+  // The rules of a condemned flow are numbered as in the revision that allowed it.
+  if (facts.condemned == 0) {
     r.egress_rule = tally.egress_rule;
     r.ingress_rule = tally.ingress_rule;
   }

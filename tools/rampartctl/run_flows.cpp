@@ -27,7 +27,7 @@ std::string endpoint_text(const Json& flow, const std::string& side) {
 
 Style style_of(const std::string& state) {
   if (state == "established") return Style::kGood;
-  if (state == "condemned") return Style::kBad;
+  if (state == "cut") return Style::kBad;
   return state == "closing" || state == "reset" ? Style::kDim : Style::kPlain;
 }
 
@@ -105,8 +105,7 @@ Table table_of(const Json& flows, bool wide) {
   }
   Table table(columns);
   for (const Json& flow : flows.items()) {
-    const bool condemned = flow["condemned"].truth();
-    const std::string state = condemned ? "condemned" : flow["state"].text();
+    const std::string state = flow["state"].text();
     std::vector<Cell> row{flow["protocol"].text(),
                           endpoint_text(flow, "source"),
                           endpoint_text(flow, "destination"),

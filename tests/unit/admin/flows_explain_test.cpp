@@ -143,7 +143,7 @@ TEST_F(AdminTest, FlowsAreSpelledOut) {
   dataplane_.flows_truncated = true;
   EXPECT_EQ(get("/v1/flows"), Document::parse(R"({"flows":[{"source":"10.0.0.1",
     "source_port":40000,"destination":"10.0.0.2","destination_port":80,"protocol":"TCP",
-    "state":"established","condemned":false,"opened_on":"b","wire":1,"vlans":[100],"worker":1,"revision":1,
+    "state":"established","opened_on":"b","wire":1,"vlans":[100],"worker":1,"revision":1,
     "egress_rule":"web/out egress[0]","ingress_rule":"web/allow ingress[0]","packets":[3,2],
     "bytes":[200,150],"idle_ms":10,"expires_in_ms":7999000,"source_pod":"web/a",
     "destination_pod":"web/b"}],"truncated":true})"));

@@ -110,11 +110,6 @@ TEST(Flows, OneLineAFlow) {
                                                     flow + "  a        100    0       7\n");
 }
 
-TEST(Flows, TheCondemnedAreNamed) {
-  const Stand stand(R"({"flows":[{"state":"established","condemned":true}]})");
-  EXPECT_THAT(stand.run({"flows"}).out, AllOf(HasSubstr("condemned"), Not(HasSubstr("establ"))));
-}
-
 TEST(Flows, CutEndsThoseThatFit) {
   const Stand stand(R"({"cut":2})");
   EXPECT_EQ(stand.run({"flows", "--cut", "--pod", "web/a", "--policy", "web/out"}).out,

@@ -155,15 +155,18 @@ TEST(FlowQueries, TheCondemnedHaveNoRuleAnyMore) {
   bench.w.reset_on_cut = true;
   bench.set_rules({{"10.0.0.1", "10.0.0.2", 80}}, 5);
   bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 80, kSyn));
-  EXPECT_FALSE(list(bench, {})[0].condemned);
+  EXPECT_EQ(list(bench, {})[0].ingress_rule, 1U);
   bench.set_rules({{"10.0.0.3", "10.0.0.2", 80}}, 6);
   bench.sweep();
   const auto found = list(bench, {});
   ASSERT_EQ(found.size(), 1U);
-  EXPECT_TRUE(found[0].condemned);
+  EXPECT_STREQ(found[0].state, "cut");
   EXPECT_EQ(found[0].ingress_rule, 0U);
   FlowFilter filter;
   filter.rules = {{false, true}, 5, 6};
+  EXPECT_TRUE(list(bench, filter).empty());
+  filter = {};
+  filter.states = flow_states_named("syn_sent");
   EXPECT_TRUE(list(bench, filter).empty());
   EXPECT_EQ(cut(bench, {}), 1U);
 }
