@@ -166,7 +166,7 @@ void add_ports(std::vector<Option>& all) {
        "A port. DEVICE is a PCI address (0000:3b:02.0), iface:NAME for an existing kernel "
        "interface, tap:NAME for a new one, or any DPDK vdev string.",
        "left=0000:3b:02.0"},
-      &Settings::ports, "NAME: 1 to 31 letters, digits, '-', '_' and '.'; may come again",
+      &Settings::ports, "NAME: 1 to 31 letters, digits, '-', '_' and '.'; up to 64 of them",
       parse_port, port_text));
   all.push_back(list<Settings::Wire>(
       {kPorts, "wire", "A,B",
@@ -220,6 +220,21 @@ void add_policy(std::vector<Option>& all) {
        "When so much of --max-flows is taken by half-open TCP connections, new clients have to "
        "answer a challenge before they get a flow (SYN flood)."},
       &Settings::syn_challenge_percent, {0, 100, "never"}));
+  all.push_back(number({kPolicy, "source-flows", "N",
+                        "Flows that one address may have opened, of those that both ends take part "
+                        "in; shared evenly between workers."},
+                       &Settings::source_flows, {0, 268435456, "any number"}));
+  all.push_back(number({kPolicy, "source-half-open", "N",
+                        "The same for half-open and unanswered flows. With more of them, a TCP "
+                        "client is challenged, and other flows are denied."},
+                       &Settings::source_half_open, {0, 268435456, "any number"}));
+  all.push_back(number({kPolicy, "endpoint-flows", "N",
+                        "Flows that may have been opened to one address, of those that both ends "
+                        "take part in; shared evenly between workers."},
+                       &Settings::endpoint_flows, {0, 268435456, "any number"}));
+  all.push_back(number({kPolicy, "endpoint-half-open", "N",
+                        "The same for half-open and unanswered flows, as with --source-half-open."},
+                       &Settings::endpoint_half_open, {0, 268435456, "any number"}));
   using Pickup = Settings::Pickup;
   all.push_back(choice<Pickup, 2>(
       {kPolicy, "tcp-pickup", "WHEN",

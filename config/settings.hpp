@@ -57,6 +57,10 @@ struct Settings {
   Handling tunnels = Handling::kPass;
   OnCut on_cut = OnCut::kDrop;
   uint64_t syn_challenge_percent = 10;  ///< of max_flows; 0: never
+  uint64_t source_flows = 0;            ///< 0: any number
+  uint64_t source_half_open = 0;        ///< 0: any number
+  uint64_t endpoint_flows = 0;          ///< 0: any number
+  uint64_t endpoint_half_open = 0;      ///< 0: any number
   Pickup tcp_pickup = Pickup::kNever;
   uint64_t restart_grace_s = 30;  ///< 0: none
 

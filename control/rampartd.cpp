@@ -88,6 +88,10 @@ DataplaneParams dataplane_params(const Settings& s) {
   params.pass_tunnels = s.tunnels == Settings::Handling::kPass;
   params.reset_on_cut = s.on_cut == Settings::OnCut::kReset;
   params.challenge_percent = static_cast<unsigned>(s.syn_challenge_percent);
+  params.quotas = {.source_flows = s.source_flows,
+                   .source_half_open = s.source_half_open,
+                   .endpoint_flows = s.endpoint_flows,
+                   .endpoint_half_open = s.endpoint_half_open};
   params.pick_up_tcp = s.tcp_pickup == Settings::Pickup::kAlways;
   params.idle_us = static_cast<unsigned>(s.idle_us);
   params.eal = s.eal;

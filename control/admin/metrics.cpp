@@ -130,6 +130,11 @@ void write_ports(Exposition& out, const std::vector<PortStatus>& ports) {
   for (const PortStatus& p : ports) out.sample({{"port", p.name}}, p.running);
   out.family("rampart_port_resets_total", kCounter, "Times the port was recovered.");
   for (const PortStatus& p : ports) out.sample({{"port", p.name}}, p.resets);
+  out.family("rampart_port_rss_info", kGauge,
+             "Always 1; the labels say how the port spreads packets over its queues.");
+  for (const PortStatus& p : ports) {
+    out.sample({{"port", p.name}, {"function", p.rss.function}, {"key", p.rss.key}}, true);
+  }
   for (const PortCounter& counter : kPortCounters) {
     out.family(counter.name, kCounter, counter.help);
     for (const PortStatus& p : ports) out.sample({{"port", p.name}}, p.counters.*counter.value);

@@ -60,7 +60,8 @@ bool SnapshotReader::read(Element element, const Header& given, const std::strin
     return refuse(std::move(reader), header, place);
   }
   if (++objects_ > limits_.objects) {
-    reader.fail("more than " + std::to_string(limits_.objects) + " objects", ErrorCode::kTooLarge);
+    reader.fail("more than " + std::to_string(limits_.objects) + " objects", Fault::kValue,
+                ErrorCode::kTooLarge);
     return refuse(std::move(reader), header, place);
   }
   return sink_.put(reader, element, header) || refuse(std::move(reader), header, place);

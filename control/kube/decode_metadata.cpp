@@ -40,12 +40,12 @@ bool read_header(JsonReader& reader, JsonReader::Element element, const Header& 
   {
     const JsonReader::Step step(reader, "apiVersion");
     if (api_version && !reader.string(*api_version, out.api_version)) return false;
-    if (out.api_version.empty()) return reader.fail("is required");
+    if (out.api_version.empty()) return reader.fail("is required", Fault::kMissing);
   }
   {
     const JsonReader::Step step(reader, "kind");
     if (kind && !reader.string(*kind, out.kind)) return false;
-    if (out.kind.empty()) return reader.fail("is required");
+    if (out.kind.empty()) return reader.fail("is required", Fault::kMissing);
   }
   if (!metadata) return true;
   const JsonReader::Step step(reader, "metadata");
@@ -79,8 +79,8 @@ bool read_labels(JsonReader& reader, const JsonReader::Slot& labels, Labels& out
   for (const auto& [key, value] : fields) {
     const auto entry = JsonReader::Step::entry(reader, key);
     std::string text;
-    if (!reader.check(check_label_key(key)) || !reader.string(value, text) ||
-        !reader.check(check_label_value(text))) {
+    if (!reader.check(check_label_key(key), Fault::kLabel) || !reader.string(value, text) ||
+        !reader.check(check_label_value(text), Fault::kLabel)) {
       return false;
     }
     out.emplace_back(key, std::move(text));
@@ -90,7 +90,7 @@ bool read_labels(JsonReader& reader, const JsonReader::Slot& labels, Labels& out
       out.begin(), out.end(), [](const auto& a, const auto& b) { return a.first == b.first; });
   if (twice == out.end()) return true;
   const auto entry = JsonReader::Step::entry(reader, twice->first);
-  return reader.fail("stands there twice");
+  return reader.fail("stands there twice", Fault::kTwice);
 }
 
 void set_label(Labels& labels, std::string_view key, std::string_view value) {

@@ -109,25 +109,28 @@ ObjectClass classify(const Header& header) {
 bool check_names(JsonReader& reader, ObjectClass object_class, Header& header) {
   if (object_class == ObjectClass::kUnsupportedPolicy && header.group().empty()) {
     const Step step(reader, "apiVersion");
-    return reader.fail("is not known for a policy; NetworkPolicy's is networking.k8s.io/v1");
+    return reader.fail("is not known for a policy; NetworkPolicy's is networking.k8s.io/v1",
+                       Fault::kKind);
   }
   if (object_class == ObjectClass::kSkipped) {
     if (const auto meant = meant_kind(header); !meant.empty()) {
       const Step step(reader, "kind");
-      return reader.fail("is not known; " + std::string(meant) + " is");
+      return reader.fail("is not known; " + std::string(meant) + " is", Fault::kKind);
     }
     // Another version of the core group would hold pods that we cannot read: no ground to skip it.
     if (!header.group().empty() || header.api_version == "v1") return true;
     const Step step(reader, "apiVersion");
-    return reader.fail("is not known; the core group's is v1");
+    return reader.fail("is not known; the core group's is v1", Fault::kKind);
   }
   const bool namespaced = object_class == ObjectClass::kPod || object_class == ObjectClass::kPolicy;
   const Step step(reader, "metadata");
   {
     const Step inner(reader, "name");
-    if (header.name.empty()) return reader.fail("is required");
+    if (header.name.empty()) return reader.fail("is required", Fault::kMissing);
     if (!reader.check(object_class == ObjectClass::kNamespace ? check_dns_label(header.name)
-                                                              : check_dns_subdomain(header.name))) {
+                                                              : check_dns_subdomain(header.name),
+                      Fault::kName) &&
+        !reader.resume()) {
       return false;
     }
   }
@@ -137,13 +140,14 @@ bool check_names(JsonReader& reader, ObjectClass object_class, Header& header) {
   if (namespaced && header.ns.empty()) header.ns = "default";
   if (header.ns.empty()) return true;
   const Step inner(reader, "namespace");
-  return reader.check(check_dns_label(header.ns));
+  return reader.check(check_dns_label(header.ns), Fault::kName);
 }
 
 template <typename T, typename Map>
 bool ObjectSink::store(JsonReader& reader, Map& map, ObjectKey key, T object) {
   const auto [place, fresh] = map.try_emplace(std::move(key));
-  if (!fresh && existing_ == Existing::kRefuse) return reader.fail("stands in the list twice");
+  if (!fresh && existing_ == Existing::kRefuse)
+    return reader.fail("stands in the list twice", Fault::kTwice);
   place->second = std::make_shared<const T>(std::move(object));
   return true;
 }

@@ -143,6 +143,13 @@ class FlowTable {
     --size_;
   }
 
+  FlowWorth worth(Slot slot) const noexcept {
+    const Worths& w = worths_[slot / kSlotsPerChunk];
+    const unsigned index = slot % kSlotsPerChunk;
+    if ((w.weak >> index & 1) != 0) return FlowWorth::kWeak;
+    return (w.dead >> index & 1) != 0 ? FlowWorth::kDead : FlowWorth::kAssured;
+  }
+
   /// Says what a flow is worth from now on.
   void set_worth(Slot slot, FlowWorth worth) noexcept {
     Worths& w = worths_[slot / kSlotsPerChunk];

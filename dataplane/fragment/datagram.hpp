@@ -63,6 +63,7 @@ struct alignas(kCacheLine) Datagram {
   DatagramState state;
   DropReason why;           ///< kNone, or why nothing of it passes any more
   uint8_t flow_end;         ///< which end of the flow's key the source is
+  uint8_t flow_owner;       ///< whose flow it is
   Range range[kMaxRanges];  ///< what has come: sorted, apart from each other
 
   /// Takes note of a piece if it fits to those before.
@@ -74,10 +75,11 @@ struct alignas(kCacheLine) Datagram {
   }
 
   template <typename Key>
-  void set_flow(const Key& k, uint64_t of_key, unsigned end) {
+  void set_flow(const Key& k, uint64_t of_key, unsigned end, WorkerId owner) {
     std::memcpy(flow_bytes, &k, sizeof k);
     flow_hash = of_key;
     flow_end = static_cast<uint8_t>(end);
+    flow_owner = static_cast<uint8_t>(owner);
   }
   template <typename Key>
   Key flow_key() const {

@@ -37,14 +37,14 @@ void judge_idle(WorkerState& w, const RuleSet& r, FlowTable<Key>& table, const S
     const auto slot = stale.slot[n];
     if (verdicts[n].outcome == Outcome::kAllow) {
       if (table[slot].facts.condemned != 0) {
-        table.set_worth(slot, worth_of(table[slot].facts.state));
+        change_worth(w, table, slot, worth_of(table[slot].facts.state));
       }
       mark(table[slot].facts, table.tally(slot), r, verdicts[n]);
     } else if (w.reset_on_cut && is_tcp(table[slot].facts.state)) {
       // Only a packet has the link-layer addresses for a reset: the flow waits for its next one.
       table[slot].facts.judged_in = revision_mark(r.revision);
       table[slot].facts.condemned = 1;
-      table.set_worth(slot, FlowWorth::kDead);
+      change_worth(w, table, slot, FlowWorth::kDead);
     } else {
       end_flow(w, table, slot, hash_of(table[slot].key, w.seed));
       ++w.counters.flows_cut;

@@ -17,14 +17,16 @@ inline void set_challenging(WorkerState& w, bool active, Tick now) noexcept {
 }
 }  // namespace detail
 
-/// Whether the SYN of a new flow has to be answered with a challenge. Enters that mode.
-inline bool is_challenged(WorkerState& w, const ParsedPacket& p, Tick now) noexcept {
+/// Whether the SYN of a new flow has to be answered with a challenge: in that mode, which this
+/// enters, or if an end of it has no half-open flows left by its quota.
+inline bool is_challenged(WorkerState& w, const ParsedPacket& p, bool quota_is_spent,
+                          Tick now) noexcept {
   const Challenge& c = w.challenge;
   if (p.protocol != static_cast<uint8_t>(IpProtocol::kTcp)) return false;
   if (!c.active && c.enter_at != 0 && w.half_open >= c.enter_at) {
     detail::set_challenging(w, true, now);
   }
-  return c.active;
+  return c.active || (quota_is_spent && c.enter_at != 0);
 }
 
 /// Leaves that mode when few connections are half open and the challenges of the last second would

@@ -55,21 +55,51 @@ constexpr bool is_half_open(FlowState state) {
   return state == FlowState::kTcpOpening || state == FlowState::kTcpSynReceived;
 }
 
+/// Says what a flow is worth from now on; `from`: what it was to its ends so far.
+template <typename Key>
+inline void count_worth(WorkerState& w, const FlowEntry<Key>& entry, FlowWorth from, FlowWorth to) {
+  if (!w.sources.is_on()) return;
+  const unsigned opener = entry.facts.opener_end;
+  w.sources.move(address_hash(entry.key, opener, w.seed), from, to);
+  w.targets.move(address_hash(entry.key, 1 - opener, w.seed), from, to);
+}
+template <typename Key>
+inline void change_worth(WorkerState& w, FlowTable<Key>& table, typename FlowTable<Key>::Slot slot,
+                         FlowWorth next) {
+  const FlowWorth before = table.worth(slot);
+  if (next == before) return;
+  count_worth(w, table[slot], before, next);
+  table.set_worth(slot, next);
+}
+
+/// Gives a flow that has just been inserted its ends and its state, and counts it.
+template <typename Key>
+inline void begin_flow(WorkerState& w, FlowTable<Key>& table, typename FlowTable<Key>::Slot slot,
+                       unsigned opener_end, FlowState state) {
+  FlowFacts& f = table[slot].facts;
+  f.opener_end = static_cast<uint8_t>(opener_end);
+  f.state = state;
+  w.half_open += is_half_open(state);
+  table.set_worth(slot, worth_of(state));
+  count_worth(w, table[slot], FlowWorth::kDead, worth_of(state));
+}
+
 /// Moves a flow to another state, and all that is counted by states with it.
 template <typename Key>
 inline void set_state(WorkerState& w, FlowTable<Key>& table, typename FlowTable<Key>::Slot slot,
                       FlowState next) {
   FlowFacts& f = table[slot].facts;
   w.half_open += static_cast<uint32_t>(is_half_open(next)) - is_half_open(f.state);
-  if (worth_of(next) != worth_of(f.state)) table.set_worth(slot, worth_of(next));
+  change_worth(w, table, slot, worth_of(next));
   f.state = next;
 }
 
-/// Ends a flow. The only way in which a worker takes one from a table.
+/// Ends a flow. The only way in which one is taken from a table.
 template <typename Key>
 inline void end_flow(WorkerState& w, FlowTable<Key>& table, typename FlowTable<Key>::Slot slot,
                      uint64_t hash) {
   w.half_open -= is_half_open(table[slot].facts.state);
+  count_worth(w, table[slot], table.worth(slot), FlowWorth::kDead);
   table.erase(slot, hash);
 }
 

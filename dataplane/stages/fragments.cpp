@@ -71,7 +71,7 @@ void note(Burst& b, const WorkerState& w, const Datagram& d, unsigned i) {
 template <typename Key>
 bool begin(Burst& b, WorkerState& w, Datagram& d, unsigned i, FlowColumns<Key>& c) {
   const WorkerId owner = aim(b, w, i, c);
-  d.set_flow(c.key[c.count], c.hash[c.count], c.end[c.count]);
+  d.set_flow(c.key[c.count], c.hash[c.count], c.end[c.count], owner);
   w.fragments.move(d, DatagramState::kJudging, b.now);
   note(b, w, d, i);
   if (owner == w.id) {
@@ -86,7 +86,7 @@ bool begin(Burst& b, WorkerState& w, Datagram& d, unsigned i, FlowColumns<Key>& 
 template <typename Key>
 bool join(Burst& b, WorkerState& w, Datagram& d, unsigned i, FlowColumns<Key>& c) {
   const bool passing = d.state == DatagramState::kPassing;
-  const WorkerId owner = w.owner_of(d.flow_hash);
+  const WorkerId owner = WorkerId{d.flow_owner};
   if (owner != w.id) {
     give(w, owner, i);
   } else if (passing) {
@@ -169,7 +169,7 @@ void hand_on_held(WorkerState& w, Datagram& d, WorkerId owner) {
 /// What has become of the first one of a datagram is known.
 void settle_first(Burst& b, WorkerState& w, Datagram& d, unsigned i) {
   if (d.why != kNone) return;
-  const WorkerId owner = w.owner_of(d.flow_hash);
+  const WorkerId owner = WorkerId{d.flow_owner};
   if (b.fate[i] == Fate::kForward) {
     w.fragments.for_each(d.held, [&](const rte_mbuf* m) { count(w, d, m->pkt_len); });
     w.fragments.append(w.resumed, d.held);

@@ -14,7 +14,7 @@ inline WorkerId aim(const Burst& b, const WorkerState& w, unsigned i, FlowColumn
   const unsigned n = c.count;
   c.end[n] = static_cast<uint8_t>(make_key(b.packet[i], w.ports[b.in_port[i]].wire, c.key[n]));
   c.hash[n] = hash_of(c.key[n], w.seed);
-  return w.owner_of(c.hash[n]);
+  return w.owner_of(c.key[n], c.hash[n]);
 }
 
 template <typename Key>

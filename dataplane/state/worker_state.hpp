@@ -7,9 +7,11 @@
 
 #include "dataplane/base/cacheline.hpp"
 #include "dataplane/dpdk/ring.hpp"
+#include "dataplane/flow/address_load.hpp"
 #include "dataplane/flow/flow_table.hpp"
 #include "dataplane/fragment/fragment_table.hpp"
 #include "dataplane/packet/burst.hpp"
+#include "dataplane/packet/rss_owners.hpp"
 #include "dataplane/state/challenge.hpp"
 #include "dataplane/state/counters.hpp"
 #include "dataplane/state/mailbox.hpp"
@@ -58,6 +60,12 @@ struct HandoffTag {
   }
 };
 
+/// How many flows an address may have at one worker; 0: any number.
+struct Quotas {
+  uint32_t source_flows = 0, source_half_open = 0;
+  uint32_t target_flows = 0, target_half_open = 0;
+};
+
 /// All that one worker touches. It is passed by reference, so that a test can make one. Written by
 /// the worker alone, but for what the members' own comments say.
 struct WorkerState {
@@ -67,6 +75,7 @@ struct WorkerState {
   unsigned port_count = 0;
   uint32_t max_flows = 0;  ///< of both families together
   HashSeed seed;
+  const RssOwners* owners = nullptr;  ///< of flows; null: hashes decide
   Tsc tsc_hz = 1;
   ChecksumMode checksum = ChecksumMode::kState;
   bool pass_non_ip = false;
@@ -75,6 +84,7 @@ struct WorkerState {
   /// Until then TCP connections may be picked up in their middle; 0: never.
   Tsc pick_up_until = 0;
   FlowTimeouts timeouts{};
+  Quotas quotas;
   std::array<WorkerPort, kMaxPorts> ports{};
   /// Rings of which this worker is the only producer, and the only consumer. One leads from the
   /// worker to itself: what it takes up again, as if another had handed it over.
@@ -93,6 +103,7 @@ struct WorkerState {
   uint32_t reports = 0;    ///< made so far
   uint32_t half_open = 0;  ///< TCP flows whose handshake is not finished
   Challenge challenge;
+  AddressLoad sources, targets;  ///< of flows, by the address that opened or was opened to
   struct Sweep {
     Tsc started = 0;
     uint32_t chunk = 0;
@@ -113,6 +124,11 @@ struct WorkerState {
     }
   }
   uint32_t flows() const { return flows_v4.size() + flows_v6.size(); }
+  /// Whose flow it is. `hash`: that of the key.
+  template <typename Key>
+  WorkerId owner_of(const Key& key, uint64_t hash) const {
+    return owners != nullptr ? owners->of(key) : owner_of(hash);
+  }
   WorkerId owner_of(uint64_t hash) const {
     // Bits that choose neither the chunk (32 …) nor the tag (0 … 6).
     return static_cast<WorkerId>(((hash >> 8 & 0xffff) * workers) >> 16);

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "dataplane/worker/dataplane_impl.hpp"
@@ -30,6 +31,16 @@ FlowTimeouts timeouts_of(const DataplaneParams::Timeouts& t, Tsc hz) {
     out[s] = static_cast<Tick>(std::clamp<uint64_t>(ticks, 1, 0x7fffffff));
   }
   return out;
+}
+
+Quotas quotas_of(const DataplaneParams::Quotas& q, unsigned workers) {
+  const auto part = [workers](uint64_t all) {
+    return static_cast<uint32_t>((all + workers - 1) / workers);
+  };
+  return {.source_flows = part(q.source_flows),
+          .source_half_open = part(q.source_half_open),
+          .target_flows = part(q.endpoint_flows),
+          .target_half_open = part(q.endpoint_half_open)};
 }
 
 HashSeed random_seed() {
@@ -136,6 +147,14 @@ Result<void> DataplaneImpl::make_worker_memory(Worker& worker) const {
   Result<HugeArray<std::byte>> v6 =
       HugeArray<std::byte>::create(FlowTable<FlowKeyV6>::bytes_for(flows), "flow table");
   if (!v6) return v6.error();
+  if (params_.quotas != DataplaneParams::Quotas{}) {
+    const size_t bytes = AddressLoad::bytes_for(flows);
+    Result<HugeArray<std::byte>> loads = HugeArray<std::byte>::create(2 * bytes, "quotas");
+    if (!loads) return loads.error();
+    worker.load_memory = *std::move(loads);
+    worker.state->sources = AddressLoad(worker.load_memory.data(), flows);
+    worker.state->targets = AddressLoad(worker.load_memory.data() + bytes, flows);
+  }
   worker.flow_memory_v4 = *std::move(v4);
   worker.flow_memory_v6 = *std::move(v6);
   worker.state->flows_v4 = FlowTable<FlowKeyV4>(worker.flow_memory_v4.data(), flows);
@@ -154,7 +173,23 @@ Result<void> DataplaneImpl::make_worker_memory(Worker& worker) const {
   return {};
 }
 
+/// Owners follow the NICs if every port has a queue for every worker and can be told where to put
+/// a packet. A port whose driver turns out to do otherwise hands over what it gets.
+std::unique_ptr<const RssOwners> DataplaneImpl::make_owners() const {
+  const unsigned entries = ports_.front()->device.rss_entries();
+  if (entries == 0 || entries > RssOwners::kMostEntries) return nullptr;
+  for (const auto& port : ports_) {
+    // Tables of different sizes agree on an owner if their queues are a power of two.
+    if (port->device.rx_queues() != params_.workers || port->device.rss_entries() == 0 ||
+        (port->device.rss_entries() != entries && !std::has_single_bit(params_.workers))) {
+      return nullptr;
+    }
+  }
+  return std::make_unique<const RssOwners>(kRssKey, entries, params_.workers);
+}
+
 Result<void> DataplaneImpl::make_workers(const Layout& layout) {
+  owners_ = make_owners();
   const Tsc hz = rte_get_tsc_hz();
   const HashSeed seed = random_seed();
   const HashSeed secret = random_seed();
@@ -172,6 +207,7 @@ Result<void> DataplaneImpl::make_workers(const Layout& layout) {
     w.port_count = static_cast<unsigned>(ports_.size());
     w.max_flows = sizing_.flows_per_worker;
     w.seed = seed;
+    w.owners = owners_.get();
     w.tsc_hz = hz;
     w.checksum = params_.checksum;
     w.pass_non_ip = params_.pass_non_ip;
@@ -181,6 +217,7 @@ Result<void> DataplaneImpl::make_workers(const Layout& layout) {
     w.challenge.enter_at = static_cast<uint32_t>(
         (uint64_t{sizing_.flows_per_worker} * params_.challenge_percent + 99) / 100);
     w.timeouts = timeouts;
+    w.quotas = quotas_of(params_.quotas, params_.workers);
     w.mailbox = worker.mailbox.get();
     if (Result<void> r = make_worker_memory(worker); !r) {
       return std::move(r).error().within("worker " + std::to_string(id));
@@ -225,14 +262,15 @@ void DataplaneImpl::share_queues(unsigned port) {
     WorkerPort& view = workers_[id].state->ports[port];
     view.dpdk_port = device.id();
     view.rx_queue = view.tx_queue = kNoQueue;
-    view.tx_worker = static_cast<uint8_t>(worker_of_queue(port, id % device.tx_queues(), workers));
+    view.tx_worker = static_cast<uint8_t>(
+        worker_of_queue(port, id % device.tx_queues(), device.tx_queues(), workers));
   }
   for (unsigned q = 0; q < device.rx_queues(); ++q) {
-    workers_[worker_of_queue(port, q, workers)].state->ports[port].rx_queue =
+    workers_[worker_of_queue(port, q, device.rx_queues(), workers)].state->ports[port].rx_queue =
         static_cast<uint16_t>(q);
   }
   for (unsigned q = 0; q < device.tx_queues(); ++q) {
-    workers_[worker_of_queue(port, q, workers)].state->ports[port].tx_queue =
+    workers_[worker_of_queue(port, q, device.tx_queues(), workers)].state->ports[port].tx_queue =
         static_cast<uint16_t>(q);
   }
 }

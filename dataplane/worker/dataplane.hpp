@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dataplane/base/ids.hpp"
@@ -35,6 +36,11 @@ struct DataplaneParams {
              udp_answered_s = 5, sctp_opening_s = 30, sctp_established_s = 8000, icmp_s = 10,
              other_s = 60;
   };
+  struct Quotas {  ///< flows of one address at all workers; 0: any number
+    uint64_t source_flows = 0, source_half_open = 0;      ///< that it has opened
+    uint64_t endpoint_flows = 0, endpoint_half_open = 0;  ///< that were opened to it
+    bool operator==(const Quotas&) const = default;
+  };
   std::vector<Port> ports;
   std::vector<Wire> wires;
   unsigned workers = 1;
@@ -54,6 +60,7 @@ struct DataplaneParams {
   unsigned idle_us = 0;      ///< sleep this long after many empty polls; 0: never sleep
   std::string eal;           ///< extra EAL arguments, space separated
   Timeouts timeouts;
+  Quotas quotas;
   uint64_t fragments = 0;        ///< datagrams in pieces at once, of all workers; 0: computed
   uint64_t fragments_held = 0;   ///< packet buffers with fragments that wait; 0: computed
   uint32_t fragment_hold_s = 2;  ///< how long they wait for their first
@@ -84,8 +91,13 @@ struct PortStatus {
   uint16_t mtu = 0;
   std::string mac;
   unsigned rx_queues = 0, tx_queues = 0;
-  std::string peer;     ///< the other end of its wire; empty: no wire
-  uint64_t resets = 0;  ///< times the port was recovered
+  struct {
+    std::string_view function = "none";   ///< "symmetric_toeplitz", "toeplitz", "driver", "none"
+    std::string_view key;                 ///< "symmetric", "driver"; empty: not known
+    std::vector<std::string_view> types;  ///< what is hashed: "ipv4-tcp" …
+  } rss;                                  ///< as the driver reports it
+  std::string peer;                       ///< the other end of its wire; empty: no wire
+  uint64_t resets = 0;                    ///< times the port was recovered
   std::vector<IpPrefix> sources;
   PortCounters counters;
 };

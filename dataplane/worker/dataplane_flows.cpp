@@ -77,6 +77,7 @@ std::string DataplaneImpl::wires_text() const {
 Result<uint64_t> DataplaneImpl::save_flows(const std::string& path,
                                            const std::function<bool()>& go_on) {
   const std::lock_guard lock(ports_lock_);
+  const std::lock_guard ask(ask_lock_);  // nobody may ask for a cut meanwhile
   if (launched_) return Error{ErrorCode::kConflict, "the workers still run", "flow file " + path};
   Result<FlowFileWriter> file = FlowFileWriter::create(path, wires_text());
   if (!file) return file.error();
@@ -110,7 +111,7 @@ void DataplaneImpl::take_in(std::span<const FlowCopy<Key>> flows, uint64_t away_
       const FlowCopy<Key>& flow = batch[n];
       const HashSeed& seed = workers_.front().state->seed;
       const uint64_t hash = hash_of(flow.key, seed);
-      WorkerState& w = *workers_[workers_.front().state->owner_of(hash)].state;
+      WorkerState& w = *workers_[workers_.front().state->owner_of(flow.key, hash)].state;
       const Tick idle = ticks_of(flow.facts.last_seen + away_ms, w.tsc_hz);
       if (is_expired(now - idle, now, flow.facts.state, w.timeouts)) {
         ++out.too_old;
@@ -129,11 +130,10 @@ void DataplaneImpl::take_in(std::span<const FlowCopy<Key>> flows, uint64_t away_
         continue;
       }
       table[slot].facts = flow.facts;
-      w.half_open += is_half_open(flow.facts.state);
+      begin_flow(w, table, slot, flow.facts.opener_end, flow.facts.state);
       table[slot].facts.last_seen = now - idle;
       table.tally(slot) = flow.tally;
       mark(table[slot].facts, table.tally(slot), r, verdicts[n]);
-      table.set_worth(slot, worth_of(flow.facts.state));
       ++w.counters.flows_restored;
       ++out.kept;
     }

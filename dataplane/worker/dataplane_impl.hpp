@@ -60,7 +60,7 @@ class DataplaneImpl final : public Dataplane {
   };
   struct Worker {
     unsigned cpu = 0;
-    HugeArray<std::byte> flow_memory_v4, flow_memory_v6, fragment_memory;
+    HugeArray<std::byte> flow_memory_v4, flow_memory_v6, load_memory, fragment_memory;
     std::unique_ptr<Mailbox> mailbox;
     std::unique_ptr<WorkerState> state;
     WorkerShared* shared = nullptr;
@@ -70,6 +70,7 @@ class DataplaneImpl final : public Dataplane {
   static int worker_main(void* worker);
   Result<void> open_ports(const Layout& layout);
   Result<void> check_mtus() const;
+  std::unique_ptr<const RssOwners> make_owners() const;
   Result<void> make_workers(const Layout& layout);
   Result<void> make_worker_memory(Worker& worker) const;
   void give_queues();
@@ -96,6 +97,7 @@ class DataplaneImpl final : public Dataplane {
   Qsbr qsbr_;
   std::vector<std::unique_ptr<Port>> ports_;
   std::vector<HandoffRing> rings_;
+  std::unique_ptr<const RssOwners> owners_;
   std::vector<Worker> workers_;
   WorkerShared shared_;
   std::chrono::seconds grace_{0};

@@ -39,6 +39,8 @@ void DataplaneImpl::fill_port(unsigned index, PortStatus& out, std::vector<uint6
   out.mac = device.mac();
   out.rx_queues = device.rx_queues();
   out.tx_queues = device.tx_queues();
+  const Rss rss = device.rss();
+  out.rss = {to_string(rss.function), to_string(rss.key), rss_type_names(rss.types)};
   out.peer = ports_[port.peer]->name;
   out.resets = port.resets.load();
   out.sources = port.sources;

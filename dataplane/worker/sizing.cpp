@@ -6,6 +6,7 @@
 
 #include "dataplane/dpdk/ethdev.hpp"
 #include "dataplane/dpdk/mempool.hpp"
+#include "dataplane/flow/address_load.hpp"
 #include "dataplane/flow/flow_table.hpp"
 #include "dataplane/fragment/fragment_table.hpp"
 #include "dataplane/packet/burst.hpp"

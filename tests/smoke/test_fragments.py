@@ -167,7 +167,9 @@ def test_floods_of_orphans_are_bounded(lab):
         wire.left.send(fragment(UDP, b"o" * 64, source, destination, 70000 + n, 640, n % 3 == 0))
         if n % 100 == 0:
             wait_for("the flood to be taken", lambda n=n: lab.daemon.port("a")["received"] > n)
-            assert lab.daemon.stats()["total"]["held"] <= 64
+            # What lies in rings between workers counts as held for that moment, too.
+            wait_for("no more to be held than may be",
+                     lambda: lab.daemon.stats()["total"]["held"] <= 64)
             free = lab.daemon.get("/v1/status")["memory"]["mbufs_free"]
             assert buffers - free < 3000, "packet buffers run short"
             lab.daemon.check_laws()

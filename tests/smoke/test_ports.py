@@ -45,6 +45,29 @@ def test_a_port_is_reset_and_recovers(lab):
     assert resets == {"a": 2, "b": 1}, resets
 
 
+@smoke(cost=2)
+def test_status_says_how_ports_spread_what_they_receive(lab):
+    """Also after a reset, when the device is a new one."""
+    devices = {"a": "net_null0,no-rx=1", "b": "net_null1,no-rx=1"}
+    lab.start(devices=devices, wires=[("a", "b")])
+
+    def rss():
+        return [(p["rx_queues"], p["rss"]) for p in lab.daemon.get("/v1/status")["ports"]]
+
+    for queues, one in rss():
+        assert queues == lab.workers, f"{queues} queues, {lab.workers} workers"
+        if lab.workers == 1:
+            assert one == {"function": "none", "key": None, "types": []}, one
+        else:
+            assert (one["function"], one["key"]) == ("toeplitz", "symmetric"), one
+            assert {"ipv4-tcp", "ipv6-udp"} <= set(one["types"]), one
+    before = rss()
+    lab.ctl("reset-port", "a")
+    assert rss() == before, (before, rss())
+    shown = lab.ctl("status")
+    assert ("one queue" if lab.workers == 1 else "symmetric key") in shown, shown
+
+
 @smoke()
 def test_a_link_goes_down_and_comes_back(lab):
     """Frames for a dead link are dropped by name and not a moment later than they came."""

@@ -199,7 +199,8 @@ def test_a_full_table_keeps_what_is_answered(lab):
 
 @smoke()
 def test_order_within_a_flow_is_kept(lab):
-    """Numbered frames of many flows, both ways, over workers that hand packets to each other."""
+    """Numbered frames of many flows, both ways, over workers that hand packets to each other: with two
+    workers, one receives what comes from the left and the other what comes from the right."""
     wire = lab.wire()
     lab.start(objects=PODS)
     ports = range(30000, 30016)
@@ -214,3 +215,5 @@ def test_order_within_a_flow_is_kept(lab):
             last[port] = number
     workers = lab.daemon.stats()["workers"]
     assert len(workers) == lab.workers and all(w["flows"] > 0 for w in workers), workers
+    assert sum(w["flows"] for w in workers) == len(ports), f"a flow in two tables: {workers}"
+    assert all((w["handed_over"] > 0) == (lab.workers > 1) for w in workers), workers

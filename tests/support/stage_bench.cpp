@@ -36,6 +36,7 @@ void* zeroed(size_t bytes) {
 StageBench::StageBench(uint32_t max_flows, unsigned worker, unsigned workers)
     : memory_v4_(zeroed(FlowTable<FlowKeyV4>::bytes_for(max_flows)), &std::free),
       memory_v6_(zeroed(FlowTable<FlowKeyV6>::bytes_for(max_flows)), &std::free),
+      memory_loads_(zeroed(2 * AddressLoad::bytes_for(max_flows)), &std::free),
       fragment_memory_(zeroed(FragmentTable::bytes_for(kDatagrams, kHeld)), &std::free) {
   const std::string number = std::to_string(next_number());
   pool_ = must(Mempool::create({.name = "bench-" + number,
@@ -229,6 +230,13 @@ void StageBench::set_mode(RuleSet::Mode mode, Revision revision) {
   rules = std::make_shared<RuleSet>();
   rules->mode = mode;
   rules->revision = revision;
+}
+
+void StageBench::set_quotas(const Quotas& quotas) {
+  w.quotas = quotas;
+  auto* bytes = static_cast<std::byte*>(memory_loads_.get());
+  w.sources = AddressLoad(bytes, w.max_flows);
+  w.targets = AddressLoad(bytes + AddressLoad::bytes_for(w.max_flows), w.max_flows);
 }
 
 uint64_t StageBench::drops(DropReason why) const {

@@ -76,6 +76,7 @@ class StageBench {
   void set_rules(const std::vector<Allow>& allow, Revision revision, bool at_egress = false,
                  std::optional<Revision> policy_changed_in = {});
   void set_mode(RuleSet::Mode mode, Revision revision = 0);
+  void set_quotas(const Quotas& quotas);
 
   uint64_t drops(DropReason why) const;
   /// Buffers that nobody has given back: forwarded and handed-over frames are taken by run().
@@ -94,7 +95,8 @@ class StageBench {
   void leave(rte_mbuf* m, uint8_t in_port);
 
   std::optional<Mempool> pool_;
-  std::unique_ptr<void, decltype(&std::free)> memory_v4_, memory_v6_, fragment_memory_;
+  std::unique_ptr<void, decltype(&std::free)> memory_v4_, memory_v6_, memory_loads_,
+      fragment_memory_;
   std::vector<HandoffRing> rings_;
   SourceFilter no_filter_;
   Mailbox mailbox_;

@@ -43,6 +43,7 @@ struct Operand {
   std::string_view help = {};
   Word word = Word::kAnything;
   bool optional = false;
+  bool repeatable = false;  ///< the last one: any number of words
 };
 
 struct Command {
@@ -55,6 +56,7 @@ struct Command {
   std::vector<std::string_view> examples = {};
   std::vector<std::string_view> formats = {"table", "json"};  ///< of -o, the default first
   int (*run)(Session&) = nullptr;
+  std::string (*appendix)() = nullptr;  ///< Markdown that the reference page adds
 };
 
 /// A command line that fits the grammar.

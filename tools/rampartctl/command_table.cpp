@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "control/lint/rules.hpp"
 #include "tools/rampartctl/cli.hpp"
 #include "tools/rampartctl/commands.hpp"
+#include "tools/rampartctl/report.hpp"
 
 namespace rampart::ctl {
 namespace {
@@ -34,6 +36,12 @@ const Option kNamespace{.name = "namespace",
                         .takes = Value::kRequired,
                         .value = "NAMESPACE",
                         .help = "only what is in this namespace"};
+
+std::vector<std::string_view> rule_names() {
+  std::vector<std::string_view> names;
+  for (const lint::Rule& rule : lint::rules()) names.push_back(rule.id);
+  return names;
+}
 
 }  // namespace
 
@@ -110,18 +118,60 @@ const std::vector<Command>& command_table() {
                     "rampartctl delta --delete -f old-policy.yaml"},
        .run = run_delta},
       {.name = "validate",
-       .summary = "check objects without changing anything",
-       .description = "Reads the same input as apply and has rampartd check and compile it. Exit "
-                      "status 0 if it "
-                      "would be accepted. With --offline the objects are only checked, here, "
-                      "without a rampartd: "
-                      "for a build pipeline that has none.\n",
-       .call = "POST /v1/validate",
-       .options = {kFilename,
-                   kRecursive,
-                   {.name = "offline", .help = "check without rampartd; compiles nothing"}},
-       .examples = {"rampartctl validate --offline -f policies/ -R"},
-       .run = run_validate},
+       .summary = "check files of objects, for pull requests: needs no rampartd",
+       .description =
+           "Reads files, directories with all that is below them (*.yaml, *.yml, *.json), or - for "
+           "the "
+           "standard input, as one input, and says everything that is wrong with it at once: what "
+           "an "
+           "API server would refuse, fields that it does not know included, and policies that do "
+           "not "
+           "do what they say. Of Markdown (*.md, named by itself) the code blocks that say yaml or "
+           "json are read, each as an input of its own.\n"
+           "\n"
+           "Each finding has its place, its rule and, where a few lines would mend it, the mended "
+           "YAML. What the input cannot tell is not judged: without pods or workloads in it no "
+           "selector is said to match none. Pods may stand there themselves, as kubectl get prints "
+           "them, or as the templates of Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs "
+           "and "
+           "CronJobs.\n"
+           "\n"
+           "Exit status 0: clean, or warnings only. 1: a finding is an error, or with --strict a "
+           "warning. 2: the command line is wrong or a file cannot be read.\n"
+           "\n"
+           "Nothing is compiled and no rampartd is asked; apply --dry-run does both. (Earlier "
+           "versions "
+           "did that here and had --offline for the rest.)\n",
+       .call = "",
+       .operands = {{"FILE", "a file, a directory, or - for the standard input", Word::kFile, true,
+                     true}},
+       .options = {{.name = "filename",
+                    .letter = 'f',
+                    .takes = Value::kRequired,
+                    .value = "FILE",
+                    .help = "the same as FILE, for those who are used to it; may be given again",
+                    .word = Word::kFile,
+                    .repeatable = true},
+                   {.name = "output",
+                    .letter = 'o',
+                    .takes = Value::kRequired,
+                    .value = "FORMAT",
+                    .help = "table for people, json, or sarif for code hosts (SARIF 2.1.0)",
+                    .choices = {"table", "json", "sarif"}},
+                   {.name = "strict", .help = "warnings fail too"},
+                   {.name = "ignore",
+                    .takes = Value::kRequired,
+                    .value = "RULE",
+                    .help = "leave out the findings of this rule; may be given again",
+                    .choices = rule_names(),
+                    .repeatable = true},
+                   {.name = "rules", .help = "list the rules, with a line of meaning each"}},
+       .examples = {"rampartctl validate policies/",
+                    "rampartctl validate --strict -o sarif deploy/ > rampart.sarif",
+                    "rampartctl validate docs/network-policy.md"},
+       .formats = {"table", "json", "sarif"},
+       .run = run_validate,
+       .appendix = rules_markdown},
       {.name = "snapshot",
        .summary = "print the desired state in force",
        .description = "Prints the accepted desired state as a v1 List that apply takes again. "
@@ -134,8 +184,11 @@ const std::vector<Command>& command_table() {
       {.name = "status",
        .summary = "what is in force: revision, ports, workers, warnings",
        .description =
-           "Shows the revision in force and what it holds, the settings, ports and workers, "
-           "and standing warnings.\n",
+           "Shows the revision in force and what it holds, the settings, ports and workers, and "
+           "standing warnings. QUEUES are those to receive and to send with; RSS says how the port "
+           "spreads what it receives over them: by a symmetric function or a symmetric key, both "
+           "directions of a flow come in at one worker. HANDED OVER counts packets that came in at "
+           "another worker than their flow's.\n",
        .call = "GET /v1/status",
        .run = run_status},
       {.name = "endpoints",

@@ -111,7 +111,8 @@ std::string bash_completion() {
       const std::string body = name == "completion"
                                    ? "COMPREPLY=($(compgen -W 'bash' -- \"$current\"))"
                                    : reply(operand.word);
-      operands += concat({"    ", name, ":", std::to_string(i), ") ", body, " ;;\n"});
+      const std::string which = operand.repeatable ? "*" : std::to_string(i);
+      operands += concat({"    ", name, ":", which, ") ", body, " ;;\n"});
     }
   }
   values += value_cases(common_options(), "*:");

@@ -3,6 +3,7 @@
 
 import errno
 import hashlib
+import itertools
 import random
 import select
 import socket
@@ -10,6 +11,7 @@ import struct
 
 from lib.net import readable, wait_for
 
+SO_MAX_PACING_RATE = 47
 OPTIONS = {"timestamps": 1, "sack": 2, "wscale": 4, "ecn": 8}  # TCPI_OPT_* of linux/tcp.h
 # A stack that has closed a connection answers late copies of its segments with resets, which need
 # not lie in the window any more.
@@ -55,6 +57,12 @@ def connect_all(pairs, port):
         return len(theirs) == len(ours)
     wait_for(f"{len(ours)} connections", accepted)
     return [(s, theirs[s.getsockname()[:2]]) for s in ours]
+
+
+def pace(connections, bytes_per_second):
+    """No end sends faster than this, so that a delay on the line has a known length in bytes."""
+    for s in itertools.chain.from_iterable(connections):
+        s.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, bytes_per_second)
 
 
 class Stream:

@@ -30,6 +30,7 @@ def files(stories, objects):
     made = {"cluster.json": (json.dumps(objects, indent=1) + "\n").encode()}
     for story in stories:
         assert f"{story.name}.pcap" not in made, f"two stories are called {story.name}"
+        assert [s.number for s in stories].count(story.number) == 1, f"two have number {story.number}"
         expected = {told["expect"] for _, told in story.frames}
         assert PASS in expected and len(expected) > 1, f"{story.name}: a denial and its twin"
         made[f"{story.name}.pcap"] = pcap.to_bytes(data for data, _ in story.frames)

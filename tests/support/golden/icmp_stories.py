@@ -2,7 +2,7 @@
 """ICMP errors that somebody made up (RFC 5927)."""
 
 from lib.frames import echo, echo6, frame, icmp6, icmp_error, tcp, udp, without_ethernet
-from story import A, FAMILIES, PASS, SERVICE, Story, port
+from story import A, FAMILIES, PASS, SERVICE, Story
 
 KINDS = {False: {"port unreachable": (3, 3, 0), "too big": (3, 4, 1300), "time exceeded": (11, 0, 0),
                  "parameter problem": (12, 0, 0), "redirect": (5, 1, 0x0A000001)},
@@ -19,11 +19,12 @@ def error(kind, code, rest, quoted, source, destination):
 
 
 def quotes():
-    story = Story("icmp-quotes", "An ICMP error passes only to the sender of a packet that belongs to a live "
-                  "flow; whoever guesses what to quote guesses ports, protocol and addresses.")
+    story = Story(14, "icmp-quotes",
+                  "An ICMP error passes only to the sender of a packet that belongs to a live flow; "
+                  "whoever guesses what to quote guesses ports, protocol and addresses.")
     for here, there, router in FAMILIES:
         kinds = KINDS[here != A]
-        live = port()
+        live = story.port()
         question = frame(udp(live, SERVICE, b"question"), here, there)
         for name, kind in kinds.items():
             story.right(error(*kind, question, router, here), "icmp_unrelated",
@@ -36,17 +37,21 @@ def quotes():
                 "another source port": frame(udp(live + 5000, SERVICE, b"question"), here, there),
                 "another protocol": frame(tcp(live, SERVICE, "A"), here, there),
                 "another receiver": frame(udp(live, SERVICE, b"question"), here, router)}.items():
-            story.right(error(*kinds["too big"], guess, router, here), "icmp_unrelated", f"too big: {name}")
+            story.right(error(*kinds["too big"], guess, router, here), "icmp_unrelated",
+                        f"too big: {name}")
         story.right(error(*kinds["too big"], question, router, there), "icmp_unrelated",
                     "too big: sent to another than the quoted sender")
+        story.left(error(*kinds["too big"], question, router, here), "icmp_unrelated",
+                   "too big: from the side on which the quoted sender is")
         story.right(frame(udp(SERVICE, live, b"answer"), there, here), PASS, "the answer")
     return story
 
 
 def malformed():
-    story = Story("icmp-malformed", "Quotes that are too short, of the wrong family, or of an error.")
+    story = Story(15, "icmp-malformed",
+                  "Quotes that are too short, of the wrong family, or of an error.")
     for here, there, router in FAMILIES:
-        live, number = port(), port()
+        live, number = story.port(), story.port()
         question = frame(udp(live, SERVICE, b"question"), here, there)
         story.left(question, PASS, "a packet to complain about")
         kind, code, rest = KINDS[here != A]["time exceeded"]

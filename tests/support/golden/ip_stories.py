@@ -2,7 +2,7 @@
 """IP headers that would lead a packet, or its reader, astray (RFC 791, RFC 8200, RFC 5095)."""
 
 from lib.frames import address, frame, raw, tcp, udp
-from story import A, A6, B, B6, FAMILIES, PASS, SERVICE, Story, port
+from story import A, A6, B, B6, FAMILIES, PASS, SERVICE, Story
 
 DESTINATION, HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION = 60, 0, 43, 44, 51
 PADDED = b"\0\1\4\0\0\0\0"  # eight bytes of padding options, without the first
@@ -10,9 +10,10 @@ NO_SEGMENTS = b"\0\2\0" + b"\0" * 4  # type 2, none left
 
 
 def source_routes():
-    story = Story("source-routes", "A packet that names its own way may end elsewhere than where policy "
-                  "looked (IPv4 options 131 and 137, IPv6 routing headers).")
-    syn = tcp(port(), SERVICE)
+    story = Story(10, "source-routes",
+                  "A packet that names its own way may end elsewhere than where policy looked (IPv4 "
+                  "options 131 and 137, IPv6 routing headers).")
+    syn = tcp(story.port(), SERVICE)
     for name, options in {"loose": "83070400000000", "strict": "89070400000000",
                           "loose, exhausted": "83070800000000",
                           "strict behind padding": "0101018907040a000001",
@@ -27,18 +28,19 @@ def source_routes():
                    f"routing header of {name}")
         story.left(frame(syn, A6, B6, extensions=[(HOP_BY_HOP, PADDED), (ROUTING, header)]), "source_route",
                    "the same behind hop-by-hop options")
-    story.left(frame(tcp(port(), SERVICE), A, B, options=bytes.fromhex("94040000")), PASS, "router alert")
-    story.left(frame(tcp(port(), SERVICE), A, B, options=bytes.fromhex("0707040000000000")), PASS,
+    story.left(frame(tcp(story.port(), SERVICE), A, B, options=bytes.fromhex("94040000")), PASS, "router alert")
+    story.left(frame(tcp(story.port(), SERVICE), A, B, options=bytes.fromhex("0707040000000000")), PASS,
                  "record route")
-    story.left(frame(tcp(port(), SERVICE), A6, B6, extensions=[(ROUTING, NO_SEGMENTS)]), PASS,
+    story.left(frame(tcp(story.port(), SERVICE), A6, B6, extensions=[(ROUTING, NO_SEGMENTS)]), PASS,
                  "routing header of type 2, none left")
     return story
 
 
 def extensions():
-    story = Story("extension-headers", "IPv6 extension headers hide the transport header from those who give "
-                  "up early or look at a fixed place.")
-    one = port()
+    story = Story(11, "extension-headers",
+                  "IPv6 extension headers hide the transport header from those who give up early or "
+                  "look at a fixed place.")
+    one = story.port()
 
     def syn(*chain, number=SERVICE):
         return frame(tcp(one, number), A6, B6, extensions=list(chain))
@@ -55,14 +57,16 @@ def extensions():
     story.left(syn((AUTHENTICATION, b"\0" + b"\0" * 6)), "ip_extension",
                "an authentication header too short to be one")
     story.left(frame(raw(59, b"x" * 20), A6, B6), "denied_ingress", "no next header: only by address")
-    story.left(frame(raw(253, bytes(8)), A6, B6), "denied_ingress",
-               "a protocol for experiments: no port admits it")
+    for unknown, what in {135: "mobility", 139: "host identity", 140: "shim6", 253: "experiment"}.items():
+        story.left(syn((unknown, PADDED)), "denied_ingress",
+                   f"{what} header with a SYN behind: nobody reads on, and no port admits it")
     return story
 
 
 def addresses():
-    story = Story("impossible-addresses", "Land attacks (source equal destination) and addresses that never "
-                  "stand on a wire.")
+    story = Story(12, "impossible-addresses",
+                  "Land attacks (source equal destination) and addresses that never stand on a "
+                  "wire.")
     for source, destination, what in (
             (B, B, "land"), (B6, B6, "land"), ("127.0.0.1", B, "loopback"), ("::1", B6, "loopback"),
             ("224.0.0.1", B, "from a group"), ("ff02::1", B6, "from a group"), ("0.0.0.0", B, "from nobody"),
@@ -77,7 +81,8 @@ def addresses():
 
 
 def lengths():
-    story = Story("length-lies", "Lengths of IP and UDP that contradict each other or the frame.")
+    story = Story(13, "length-lies",
+                  "Lengths of IP and UDP that contradict each other or the frame.")
 
     def both(says, expect, length=None, **ip):
         """Over IPv4 and IPv6: a UDP header and 24 bytes, with padding behind the packet. `ip_bytes`:
@@ -85,14 +90,14 @@ def lengths():
         said = ip.pop("ip_bytes", 32)
         for here, there, _ in FAMILIES:
             claim = {"length": said} if here == A6 else {"total": 20 + said}
-            story.left(frame(udp(port(), SERVICE, b"x" * 24, length), here, there, pad=40, **claim), expect,
+            story.left(frame(udp(story.port(), SERVICE, b"x" * 24, length), here, there, pad=40, **claim), expect,
                        says)
 
     both("right, with padding", PASS)
     for length in (0, 7, 33, 65535):
         both(f"UDP length {length} in 32 bytes", "l4_header", length)
     for here, there, _ in FAMILIES:
-        datagram = udp(port(), SERVICE, b"x" * 23).seal(address(here), address(there))
+        datagram = udp(story.port(), SERVICE, b"x" * 23).seal(address(here), address(there))
         story.left(frame(raw(17, datagram + b"!"), here, there), PASS,
                    "the UDP datagram ends before its packet")
     both("a packet that ends before its UDP datagram", "l4_header", ip_bytes=31)
@@ -102,7 +107,7 @@ def lengths():
                      "total length below the header's": {"total": 19},
                      "an option longer than the header": {"options": b"\7\x20\4\0"},
                      "an option of length 1": {"options": b"\7\1\4\0"}}.items():
-        story.left(frame(udp(port(), SERVICE), A, B, **ip), "ip_header", says)
+        story.left(frame(udp(story.port(), SERVICE), A, B, **ip), "ip_header", says)
     return story
 
 

@@ -17,20 +17,19 @@ OBJECTS = [
     kube.policy("web/port-80", {"app": "b"}, ingress=[
         {"ports": [kube.port(80, protocol) for protocol in ("TCP", "UDP", "SCTP")]}])]
 SERVICE, PASS = 80, "forwarded"
-_ports = itertools.count(30000)
-
-
-def port():
-    """A port or identifier that no other story uses."""
-    return next(_ports)
 
 
 class Story:
-    """`expect`: PASS, or the reason for the drop. Frames are sent one by one, each when the
-    one before has met its end."""
+    """`number`: another for each story. `expect`: PASS, or the reason for the drop. Frames are sent
+    one by one, each when the one before has met its end."""
 
-    def __init__(self, name, about):
-        self.name, self.about, self.frames = name, about, []
+    def __init__(self, number, name, about):
+        self.number, self.name, self.about, self.frames = number, name, about, []
+        self._ports = itertools.count(10000 + 500 * number)
+
+    def port(self):
+        """A port or identifier that nobody else uses."""
+        return next(self._ports)
 
     def left(self, data, expect, says):
         self._add("left", data, expect, says)
@@ -47,10 +46,10 @@ class Tcp:
     sender's sequence number and is acknowledged by the next segment of the other side, what must not
     pass moves nothing. Initial sequence numbers: 1000 and 5000."""
 
-    def __init__(self, story, family=0, number=None, service=SERVICE):
+    def __init__(self, story, family=0, service=SERVICE):
         self.story = story
         self.here, self.there, _ = FAMILIES[family]
-        self.port, self.service = number or port(), service
+        self.port, self.service = story.port(), service
         self.next = {"left": 1000, "right": 5000}
 
     def left(self, flags, expect, says, **fields):

@@ -2,15 +2,16 @@
 """TCP as scanners and forgers send it (RFC 9293, RFC 5961)."""
 
 from lib.frames import frame, tcp
-from story import FAMILIES, PASS, SERVICE, Story, Tcp, port
+from story import FAMILIES, PASS, SERVICE, Story, Tcp
 
 
 def mid_stream():
-    story = Story("tcp-mid-stream", "Only a SYN opens a connection: what looks like the middle of one "
-                  "is no way in, be it aimed at a port that is open.")
+    story = Story(1, "tcp-mid-stream",
+                  "Only a SYN opens a connection: what looks like the middle of one is no way in, "
+                  "be it aimed at a port that is open.")
     for number, (here, there, _) in enumerate(FAMILIES):
         for flags in ("A", "PA", "SA", "FA", "R", "RA", "UA"):
-            story.left(frame(tcp(port(), SERVICE, flags, 7000, 9000, b"x" * 10), here, there), "no_flow",
+            story.left(frame(tcp(story.port(), SERVICE, flags, 7000, 9000, b"x" * 10), here, there), "no_flow",
                        f"{flags} of no connection")
         one = Tcp(story, number)
         one.left("A", "no_flow", "the ACK of a connection to come")
@@ -19,14 +20,15 @@ def mid_stream():
 
 
 def flag_scans():
-    story = Story("tcp-flag-scans", "NULL, FIN, XMAS and other flags that no stack sends, aimed at an open "
-                  "port and into an open connection.")
+    story = Story(2, "tcp-flag-scans",
+                  "NULL, FIN, XMAS and other flags that no stack sends, aimed at an open port and "
+                  "into an open connection.")
     for number, (here, there, _) in enumerate(FAMILIES):
         one = Tcp(story, number).open()
         for name, flags in {"NULL": "", "FIN": "F", "XMAS": "FPU", "SYN-FIN": "SF", "SYN-FIN-ACK": "SFA",
                             "SYN-RST": "SR", "FIN-RST": "FR", "all": "FSRPAU", "PSH": "P", "URG": "U",
                             "XMAS with ECE and CWR": "FPUEC"}.items():
-            story.left(frame(tcp(port(), SERVICE, flags), here, there), "tcp_flags", f"{name} scan")
+            story.left(frame(tcp(story.port(), SERVICE, flags), here, there), "tcp_flags", f"{name} scan")
             one.left(flags, "tcp_flags", f"{name} into the connection")
         one.talk()
         other = Tcp(story, number)
@@ -36,10 +38,11 @@ def flag_scans():
 
 
 def reflection():
-    story = Story("tcp-reflection", "A SYN-ACK or RST that answers no SYN: the reflection of a SYN flood that "
+    story = Story(3, "tcp-reflection",
+                  "A SYN-ACK or RST that answers no SYN: the reflection of a SYN flood that "
                   "somebody else sends under our address, or an idle scan.")
     for number, (here, there, stranger) in enumerate(FAMILIES):
-        victim = port()
+        victim = story.port()
         story.right(frame(tcp(443, victim, "SA", 5000, 1001), stranger, here), "no_flow", "SYN-ACK")
         story.right(frame(tcp(443, victim, "SA", 5000, 1001), stranger, here), "no_flow", "and again")
         story.right(frame(tcp(443, victim, "RA", 0, 1001), stranger, here), "no_flow", "RST")
@@ -53,8 +56,8 @@ def reflection():
 
 
 def lengths():
-    story = Story("tcp-lengths", "A data offset that leaves no room for the header, or points behind the "
-                  "packet.")
+    story = Story(4, "tcp-lengths",
+                  "A data offset that leaves no room for the header, or points behind the packet.")
     for number in (0, 1):
         one = Tcp(story, number).open()
         for offset in (0, 1, 4, 15):

@@ -92,7 +92,7 @@ TEST_F(AdminTest, WarningCodesOfThePage) {
   const std::string page = api_page();
   for (const char* code :
        {"unsupported-policy", "policy-fails-closed", "shared-address", "ambiguous-node-address",
-        "not-stored", "no-snapshot", "tunnels", "worker-allocates"}) {
+        "not-stored", "no-snapshot", "tunnels", "mtu-differs", "syn-flood", "worker-allocates"}) {
     EXPECT_NE(page.find("`" + std::string(code) + "`"), std::string::npos) << code;
   }
 }
@@ -146,6 +146,8 @@ TEST_F(AdminTest, MetricsInTextFormat) {
   EXPECT_EQ(m.at("rampart_port_dropped_packets_total{port=\"a\",reason=\"runt\"}"), 7);
   EXPECT_EQ(m.at("rampart_port_dropped_packets_total{port=\"odd\\\"name\\\\\",reason=\"runt\"}"),
             0);
+  EXPECT_EQ(m.at("rampart_port_rss_info{port=\"a\",function=\"toeplitz\",key=\"symmetric\"}"), 1);
+  EXPECT_EQ(m.at("rampart_worker_handed_over_packets_total{worker=\"0\"}"), 8);
   EXPECT_EQ(m.at("rampart_worker_flow_hits_total{worker=\"1\"}"), 5);
   EXPECT_EQ(m.at("rampart_start_time_seconds"), 1767225600);
 }

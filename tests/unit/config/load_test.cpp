@@ -73,6 +73,14 @@ TEST(Load, EveryOptionReachesItsSetting) {
                                          "reset",
                                          "--syn-challenge-percent",
                                          "7",
+                                         "--source-flows",
+                                         "11",
+                                         "--source-half-open",
+                                         "12",
+                                         "--endpoint-flows",
+                                         "13",
+                                         "--endpoint-half-open",
+                                         "14",
                                          "--tcp-pickup",
                                          "always",
                                          "--restart-grace-s",
@@ -143,6 +151,10 @@ TEST(Load, EveryOptionReachesItsSetting) {
   e.tunnels = Settings::Handling::kDrop;
   e.on_cut = Settings::OnCut::kReset;
   e.syn_challenge_percent = 7;
+  e.source_flows = 11;
+  e.source_half_open = 12;
+  e.endpoint_flows = 13;
+  e.endpoint_half_open = 14;
   e.tcp_pickup = Settings::Pickup::kAlways;
   e.restart_grace_s = 0;
   e.socket = "/tmp/x.sock";

@@ -25,19 +25,21 @@ TEST(Status, ShowsWhatIsInForce) {
   EXPECT_THAT(stand.calls(), ElementsAre("GET /v1/status"));
   EXPECT_THAT(
       outcome.out,
-      StartsWith("rampartd   0.1.0, running for 12 s (since 2026-01-01T00:00:00Z)\n"
-                 "revision   7, accepted 2026-01-01T00:00:05Z\n"
-                 "objects    3 namespaces, 9 pods, 3 nodes, 2 policies\n"
-                 "compiled   12 addresses in 5 classes, 3 subjects, 6 rules\n"
-                 "flows      10 of 524288\n"
-                 "memory     512 MiB, no huge pages, 16000 of 16384 packet buffers free\n"
-                 "settings   checksum state, non_ip drop, tunnels pass\n"
-                 "\n"
-                 "PORT  DEVICE      DRIVER    LINK      SPEED   MTU  MAC   PROMISC  QUEUES  "
-                 "WIRE  SOURCES  RESETS\n"
-                 "a     iface:eth1  net_pcap  up    10 Gbit/s  1500  02:"));
-  EXPECT_THAT(outcome.out, HasSubstr("\nWORKER  CPU  REVISION  FLOWS  HEAP BYTES\n"
-                                     "     0    1         7     10           0\n"));
+      StartsWith(
+          "rampartd   0.1.0, running for 12 s (since 2026-01-01T00:00:00Z)\n"
+          "revision   7, accepted 2026-01-01T00:00:05Z\n"
+          "objects    3 namespaces, 9 pods, 3 nodes, 2 policies\n"
+          "compiled   12 addresses in 5 classes, 3 subjects, 6 rules\n"
+          "flows      10 of 524288\n"
+          "memory     512 MiB, no huge pages, 16000 of 16384 packet buffers free\n"
+          "settings   checksum state, non_ip drop, tunnels pass\n"
+          "\n"
+          "PORT  DEVICE      DRIVER    LINK      SPEED   MTU  MAC   PROMISC  QUEUES  RSS         "
+          "   WIRE  SOURCES  RESETS\n"
+          "a     iface:eth1  net_pcap  up    10 Gbit/s  1500  02:"));
+  EXPECT_THAT(outcome.out, HasSubstr("  2/2     symmetric key  b     any           0\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("\nWORKER  CPU  REVISION  FLOWS  HANDED OVER  HEAP BYTES\n"
+                                     "     0    1         7     10            0           0\n"));
   EXPECT_THAT(outcome.out, HasSubstr("\nwarning: \xE2\x80\xA6: \xE2\x80\xA6 (\xE2\x80\xA6)\n"));
 }
 
@@ -47,6 +49,18 @@ TEST(Status, BeforeTheFirstSnapshot) {
   EXPECT_THAT(stand.run({"status"}).out,
               AllOf(HasSubstr("none yet: no snapshot has been accepted, all IP traffic is dropped"),
                     HasSubstr("\nwarning: none yet (no-snapshot)\n"), Not(HasSubstr("compiled"))));
+}
+
+TEST(Status, HowPortsSpreadWhatTheyReceive) {
+  for (const auto& [rss, words] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"function":"none","key":null})", "one queue"},
+           {R"({"function":"driver","key":null})", "driver's own"},
+           {R"({"function":"symmetric_toeplitz","key":"driver"})", "symmetric function"},
+           {R"({"function":"toeplitz","key":"symmetric"})", "symmetric key"},
+           {R"({"function":"toeplitz","key":"driver"})", "toeplitz"}}) {
+    const Stand stand(R"({"ports":[{"wire":"b","rss":)" + rss + "}]}");
+    EXPECT_THAT(stand.run({"status"}).out, HasSubstr("  " + words + "  b  ")) << rss;
+  }
 }
 
 TEST(Status, JsonIsTheAnswerItself) {

@@ -4,13 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <source_location>
 #include <vector>
 
+#include "tests/support/where.hpp"
 #include "tests/unit/flow/printers.hpp"
 
 namespace rampart {
 namespace {
+
+using test::Where;
 
 using enum FlowState;
 constexpr Side O = Side::kOpener, R = Side::kReplier;
@@ -47,8 +49,6 @@ ParsedPacket reflected(uint8_t type, uint32_t tag) {
 /// it.
 class Sctp : public testing::Test {
  protected:
-  using Where = std::source_location;
-
   void opens(uint32_t tag = kOurs) {
     sctp_open(track, init(tag));
     state = kSctpOpening;
@@ -91,7 +91,7 @@ class Sctp : public testing::Test {
  private:
   static void expect(bool held, const Tracked& t, const Where& where) {
     if (held) return;
-    ADD_FAILURE_AT(where.file_name(), static_cast<int>(where.line()))
+    ADD_FAILURE_AT(where.file_name(), where.line())
         << t.action << ", " << t.next << ", " << t.reason << (t.verify ? ", verified" : "");
   }
 };

@@ -99,6 +99,29 @@ TEST(Steer, BothDirectionsAndErrorsGoToOneWorker) {
   EXPECT_EQ(first.w.counters.handed_over, 3U * of_second);
 }
 
+TEST(Steer, WhatNicsGiveToItsOwnerIsNotHandedOver) {
+  const RssOwners owners(0x6d5a, 128, 2);
+  StageBench first(1000, 0, 2), second(1000, 1, 2);
+  first.w.owners = second.w.owners = &owners;
+  FlowKeyV4 key{};
+  key.address[0] = be32(0x0a000001);
+  key.address[1] = be32(0x0a000002);
+  key.protocol = 17;
+  key.port[1] = be16(53);
+  unsigned of_second = 0;
+  for (uint16_t port = 1000; port < 1020; ++port) {
+    key.port[0] = be16(port);
+    const bool to_second = owners.of(key) == 1;
+    StageBench& mine = to_second ? second : first;
+    EXPECT_EQ(mine.run(packet().ipv4("10.0.0.1", "10.0.0.2").udp(port, 53), 0), kForwarded);
+    EXPECT_EQ(mine.run(packet().ipv4("10.0.0.2", "10.0.0.1").udp(53, port), 1), kForwarded);
+    of_second += to_second ? 1 : 0;
+  }
+  EXPECT_EQ(first.w.counters.handed_over + second.w.counters.handed_over, 0U);
+  EXPECT_GT(of_second, 5U);
+  EXPECT_LT(of_second, 15U);
+}
+
 TEST(Steer, TheRingSaysWhereAPacketCameInAndInOrder) {
   StageBench bench(1000, 0, 2);
   bench.w.reports = 7;

@@ -105,8 +105,14 @@ TEST(Layout, TheOptionOffersAsManyWorkersAsThereCanBe) {
 }
 
 TEST(Layout, QueuesOfSinglePortsKeepDifferentWorkersBusy) {
-  EXPECT_NE(worker_of_queue(0, 0, 2), worker_of_queue(1, 0, 2));
-  for (unsigned q = 0; q < 4; ++q) EXPECT_EQ(worker_of_queue(0, q, 4), q);
+  EXPECT_NE(worker_of_queue(0, 0, 1, 2), worker_of_queue(1, 0, 1, 2));
+  EXPECT_EQ(worker_of_queue(3, 1, 2, 4), 0U);
+}
+
+TEST(Layout, QueuesForEverybodyAreTheWorkersOfTheirNumber) {
+  for (unsigned port = 0; port < 3; ++port) {
+    for (unsigned q = 0; q < 4; ++q) EXPECT_EQ(worker_of_queue(port, q, 4, 4), q);
+  }
 }
 
 }  // namespace
