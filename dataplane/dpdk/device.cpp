@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <optional>
 
 #include "dataplane/dpdk/kernel_interface.hpp"
+#include "dataplane/dpdk/mempool.hpp"
 
 namespace rampart {
 namespace {
@@ -172,8 +174,18 @@ std::vector<std::string> pci_allow_list(std::span<const Device> devices) {
   return out;
 }
 
+uint32_t memif_buffer(const Device& device) {
+  if (device.kind != Device::Kind::kVdev || !device.name.starts_with("net_memif")) return 0;
+  const std::string given = argument(device.arguments, "bsize");
+  uint16_t bytes = 2048;
+  // What is no number the driver refuses.
+  if (!given.empty()) std::from_chars(given.data(), given.data() + given.size(), bytes);
+  return bytes;
+}
+
 Result<uint16_t> expected_mtu(const Device& device) {
   constexpr uint16_t kEthernet = 1500;
+  if (const uint32_t buffer = memif_buffer(device); buffer != 0) return Mempool::mtu_of(buffer);
   const bool tap = device.dpdk_name().starts_with("net_tap");  // gives the tap 1,500
   if (device.interface.empty() || tap) return kEthernet;
   auto kernel = KernelInterface::query(device.interface);

@@ -44,9 +44,13 @@ Result<void> check_distinct(std::span<const Device> devices);
 /// The allow list for the EAL: address and driver arguments of the PCI devices.
 std::vector<std::string> pci_allow_list(std::span<const Device> devices);
 
+/// Bytes of a buffer of a memif port (net_memif…,bsize=…, 2,048 if that is not said); 0: another
+/// device.
+uint32_t memif_buffer(const Device& device);
+
 /// The MTU a device will have when it is opened, for sizing packet buffers before there are ports:
-/// the kernel's for its interfaces, 1,500 otherwise. Errors: kNotFound for an interface that is not
-/// there, kIo.
+/// the kernel's for its interfaces, what fits a buffer of a memif port, 1,500 otherwise. Errors:
+/// kNotFound for an interface that is not there, kIo.
 Result<uint16_t> expected_mtu(const Device& device);
 
 }  // namespace rampart

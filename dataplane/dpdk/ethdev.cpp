@@ -330,6 +330,9 @@ uint16_t EthDev::mtu() const {
   const State& s = *state_;
   const std::lock_guard lock(s.mutex);
   uint16_t mtu = 0;
+  if (const uint32_t memif = memif_buffer(s.params.device); memif != 0) {
+    return Mempool::mtu_of(memif);
+  }
   if (s.open()) rte_eth_dev_get_mtu(s.port, &mtu);
   // net_tap sends no frame that is longer than its own 1,500, whatever the tap may be set to.
   if (s.params.device.kind == Device::Kind::kTap) return mtu;

@@ -24,8 +24,6 @@ struct EthDevParams {
   uint32_t mtu = 0;               ///< to be set on a NIC; 0: as it is
   /// All frames ever sent through this port come from one pool and have one reference each.
   bool fast_free = false;
-  /// Frames sent through this port may be chains of buffers.
-  bool chains = false;
 };
 
 /// One port: a DPDK ethdev from probe to close.
@@ -85,7 +83,8 @@ class EthDev {
   unsigned tx_queues() const;
   std::string driver() const;  ///< e.g. "net_ixgbe_vf"
   std::string mac() const;     ///< "02:…"; empty: unknown
-  /// The kernel's for ports on its interfaces, otherwise what the driver says.
+  /// The kernel's for ports on its interfaces, what fits a buffer of a memif, otherwise what the
+  /// driver says.
   uint16_t mtu() const;
   Link link() const;
   /// As the driver (or the kernel) reports it now.

@@ -33,8 +33,22 @@ uint64_t wanted_rx_offloads(const EthDevParams& params, const rte_eth_dev_info& 
 uint64_t wanted_tx_offloads(const EthDevParams& params, const rte_eth_dev_info& info) {
   uint64_t wanted = 0;
   if (params.fast_free) wanted |= RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
-  if (params.chains) wanted |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
   return info.tx_offload_capa & wanted;
+}
+
+/// net_memif goes wrong when it sends a frame in several buffers: descriptors keep the flag NEXT
+/// when they are used again (until DPDK commit f7a52200d4c2, 2026), and whoever receives them
+/// follows it beyond the end of the ring, around and around (until 40e0e7c0a223). Later versions
+/// receive such frames wrongly where their buffers are the larger ones. With buffers of one size a
+/// frame fits one.
+Result<void> check_memif(uint32_t buffer, const Mempool& pool) {
+  const uint32_t ours = pool.data_room() - RTE_PKTMBUF_HEADROOM;
+  if (buffer == ours) return {};
+  return Error{ErrorCode::kInvalid,
+               "its buffers have " + std::to_string(buffer) + " bytes and packet buffers " +
+                   std::to_string(ours) + ": give it bsize=" + std::to_string(ours) +
+                   ", at both ends",
+               ""};
 }
 
 Error failed(const char* doing, int code) {
@@ -69,8 +83,14 @@ Result<EthDevSetup> set_up_ethdev(PortId port, const EthDevParams& params) {
   rte_eth_conf conf{};
   ask_for_rss(info, out.rx_queues, conf);
   out.rss_entries = rss_entries(info, out.rx_queues);
-  // The kernel decides about the MTU of its interfaces, and net_tap knows no other than 1,500.
-  if (params.device.interface.empty()) conf.rxmode.mtu = params.mtu;
+  // The kernel decides about the MTU of its interfaces, net_tap knows no other than 1,500, and a
+  // memif has buffers instead.
+  const uint32_t memif = memif_buffer(params.device);
+  if (memif != 0) {
+    if (Result<void> fit = check_memif(memif, *params.pool); !fit) return fit.error();
+  } else if (params.device.interface.empty()) {
+    conf.rxmode.mtu = params.mtu;
+  }
   if (conf.rxmode.mtu != 0 && (params.mtu < info.min_mtu || params.mtu > info.max_mtu)) {
     return Error{ErrorCode::kInvalid,
                  "its MTU can be " + std::to_string(info.min_mtu) + " to " +

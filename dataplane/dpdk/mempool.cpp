@@ -8,8 +8,19 @@
 
 namespace rampart {
 
+namespace {
+
+/// What is around a packet in a frame.
+constexpr uint32_t kAround = RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN;
+
+}  // namespace
+
+uint16_t Mempool::mtu_of(uint32_t frame_bytes) {
+  return static_cast<uint16_t>(
+      std::min<uint32_t>(frame_bytes - std::min(frame_bytes, kAround), UINT16_MAX));
+}
+
 uint16_t Mempool::data_room_for(uint32_t mtu) {
-  constexpr uint32_t kAround = RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN;
   const uint32_t frame = std::max<uint32_t>(std::min(mtu, kMaxMtu) + kAround, 2048);
   return static_cast<uint16_t>(RTE_PKTMBUF_HEADROOM + RTE_ALIGN_CEIL(frame, RTE_CACHE_LINE_SIZE));
 }

@@ -24,13 +24,16 @@ class Mempool {
     int socket = SOCKET_ID_ANY;
   };
 
-  /// The largest MTU whose frames fit one buffer.
-  static constexpr uint32_t kMaxMtu = 9216;
+  /// The largest MTU whose frames fit one buffer: that of the largest frames that any driver here
+  /// takes (net_pcap cuts them at 9,728 bytes).
+  static constexpr uint32_t kMaxMtu = 9710;
 
   /// Data room with which a whole frame of an interface with this MTU (14 bytes of Ethernet, two
   /// VLAN tags and the CRC come on top) lies in one buffer, behind the headroom. At least the 2,048
   /// bytes that drivers count on.
   static uint16_t data_room_for(uint32_t mtu);
+  /// The largest MTU whose frames fit so many bytes.
+  static uint16_t mtu_of(uint32_t frame_bytes);
 
   /// DPDK's heap that `count` buffers take on ordinary memory, in bytes, give or take a hundredth
   /// (in huge pages they take less).

@@ -58,7 +58,8 @@ namespace rampart {
   X(kTunnel, "tunnel", "encapsulated traffic, and --tunnels is drop")                              \
   X(kHandoffFull, "handoff_full", "the ring to the worker that owns the flow was full")            \
   X(kTxFull, "tx_full", "the outgoing port took no more packets")                                  \
-  X(kTxError, "tx_error", "the driver accepted the packet and then reported a send error")         \
+  X(kTxError, "tx_error",                                                                          \
+    "the driver took the packet and then reported an error, or it fits no buffer")                 \
   X(kPortDown, "port_down", "the outgoing port was being reset or was down")                       \
   X(kRxMissed, "rx_missed", "the receiving port had no free descriptor (driver's count)")          \
   X(kRxError, "rx_error", "the receiving port or driver rejected the frame (driver's count)")      \

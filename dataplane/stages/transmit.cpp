@@ -20,6 +20,23 @@ void refuse(Leaving& l, unsigned from, PortWork& work, DropReason why) {
   rte_pktmbuf_free_bulk(l.mbuf + from, l.count - from);
 }
 
+/// Drivers that were not asked for more send frames that lie in one buffer. Copies the others
+/// together, which came from a driver that cuts them up; drops those that fit none.
+void join_chains(Leaving& l, PortWork& work) {
+  unsigned kept = 0;
+  for (unsigned n = 0; n < l.count; ++n) {
+    rte_mbuf* m = l.mbuf[n];
+    if (m->nb_segs != 1 && rte_pktmbuf_linearize(m) != 0) {
+      ++work.drops[static_cast<unsigned>(DropReason::kTxError)];
+      rte_pktmbuf_free(m);
+      continue;
+    }
+    l.mbuf[kept] = m;
+    l.bytes[kept++] = l.bytes[n];
+  }
+  l.count = kept;
+}
+
 void send(WorkerState& w, uint8_t in_port, Leaving& l) {
   PortWork& work = w.counters.ports[in_port];
   const WorkerPort& out = w.ports[w.ports[in_port].peer];
@@ -63,11 +80,16 @@ void transmit(Burst& b, WorkerState& w, const RuleSet& /*r*/) noexcept {
     }
     const uint8_t in_port = b.in_port[first];
     Leaving l;
+    bool chains = false;
     for (unsigned i = first; i < b.count; ++i) {
       if (b.fate[i] != Fate::kForward || b.in_port[i] != in_port) continue;
+      chains |= b.mbuf[i]->nb_segs != 1;
       l.mbuf[l.count] = b.mbuf[i];
       l.bytes[l.count++] = b.frame_bytes[i];
       b.fate[i] = Fate::kHandedOver;  // no longer ours
+    }
+    if (chains) [[unlikely]] {
+      join_chains(l, w.counters.ports[in_port]);
     }
     send(w, in_port, l);
   }

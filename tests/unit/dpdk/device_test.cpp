@@ -116,9 +116,20 @@ TEST(DeviceTest, AllowsThePciDevicesOnly) {
   EXPECT_EQ(list, (std::vector<std::string>{"0000:3b:02.0", "0000:3b:02.1,a=b"}));
 }
 
+TEST(DeviceTest, KnowsTheBuffersOfAMemif) {
+  EXPECT_EQ(memif_buffer(parsed("net_memif0")), 2048U);
+  EXPECT_EQ(memif_buffer(parsed("net_memif_x,role=server,bsize=512,socket=s")), 512U);
+  EXPECT_EQ(memif_buffer(parsed("net_memif_x,rsize=9,absize=7")), 2048U);
+  for (const char* other : {"net_null0", "iface:net_memif0", "tap:net_memif0", "0000:3b:02.0"}) {
+    EXPECT_EQ(memif_buffer(parsed(other)), 0U) << other;
+  }
+}
+
 TEST(DeviceTest, KnowsTheMtuBeforehand) {
   EXPECT_EQ(*expected_mtu(parsed("net_null0")), 1500);
   EXPECT_EQ(*expected_mtu(parsed("tap:none-yet")), 1500);
+  EXPECT_EQ(*expected_mtu(parsed("net_memif0,role=client")), 2022);
+  EXPECT_EQ(*expected_mtu(parsed("net_memif0,role=client,bsize=9216")), 9190);
   EXPECT_EQ(*expected_mtu(parsed("iface:lo")), 65535);  // 65,536 does not fit
   const auto none = expected_mtu(parsed("iface:not-there"));
   ASSERT_FALSE(none);

@@ -302,6 +302,19 @@ TEST_F(EthDevTest, CountersGoOnOverResets) {
   }
 }
 
+TEST_F(EthDevTest, AMemifHasBuffersLikeOurs) {
+  const auto ours = std::to_string(pool_->data_room() - RTE_PKTMBUF_HEADROOM);
+  const auto small = open("net_memif_s,role=server,socket=unit-small,bsize=2048");
+  ASSERT_FALSE(small);
+  EXPECT_EQ(small.error().code, ErrorCode::kInvalid);
+  EXPECT_EQ(small.error().what, "its buffers have 2048 bytes and packet buffers " + ours +
+                                    ": give it bsize=" + ours + ", at both ends");
+  const auto equal = open("net_memif_e,role=server,socket=unit-equal,bsize=" + ours);
+  ASSERT_TRUE(equal) << equal.error().text();
+  EXPECT_EQ(equal->driver(), "net_memif");
+  EXPECT_EQ(equal->mtu(), Mempool::mtu_of(static_cast<uint32_t>(std::stoul(ours))));
+}
+
 TEST_F(EthDevTest, RefusesByPortAndDevice) {
   const auto none = open("iface:none0");
   ASSERT_FALSE(none);

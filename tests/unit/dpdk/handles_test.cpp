@@ -75,8 +75,11 @@ TEST(MempoolTest, AFrameOfTheMtuFitsOneBuffer) {
     ASSERT_NE(m, nullptr);
     EXPECT_NE(rte_pktmbuf_append(m, static_cast<uint16_t>(14 + 8 + 4 + mtu)), nullptr);
     rte_pktmbuf_free(m);
+    EXPECT_EQ(Mempool::mtu_of(14 + 8 + 4 + mtu), mtu);
   }
   EXPECT_EQ(Mempool::data_room_for(1000000), Mempool::data_room_for(Mempool::kMaxMtu));
+  EXPECT_EQ(Mempool::data_room_for(Mempool::mtu_of(2048)), RTE_PKTMBUF_HEADROOM + 2048);
+  EXPECT_EQ(Mempool::mtu_of(7), 0U);
 }
 
 /// Bytes in use on DPDK's heap.
