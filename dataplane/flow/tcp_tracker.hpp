@@ -18,18 +18,28 @@
 //     ack >= S.ack - S.window                  old duplicates (as RFC 5961 §5.2 has it for ends)
 //
 // where R.window is the largest window that R has announced, 64 KiB at least. Windows that shrink
-// change nothing: what was permitted once may be on its way.
+// change nothing: what was permitted once may be on its way. Where more may have been sent than was
+// seen here (only the first fragment of a segment, or a connection that was picked up in its
+// middle), ack <= S.edge + 1 takes the place of ack <= S.end.
 //
-// Why plain segments move windows without a look at their checksum: a segment moves a number up to
-// what the other end has permitted and never further (`end` to `edge`, `ack` to `end`, `edge` to
-// `ack` plus a window), each such move makes the tests above laxer but for the two lower bounds,
-// and those have a whole window of slack. So neither a segment that its receiver will refuse, nor
-// one that a stranger has guessed right once, makes a later honest one drop. What changes a state
-// is verified first (Tracked::verify).
+// Plain segments move these numbers without a look at their checksums. A segment moves `end` up to
+// `edge`, `ack` up to `end` and `edge` up to `ack` plus a window, never further, and each move only
+// makes the tests laxer, but for the two lower bounds, which have a whole window of slack. So
+// neither a segment that its receiver will refuse, nor one with which a stranger was lucky once,
+// makes a later honest one drop. What moves a state is verified first (Tracked::verify).
 //
-// What strangers can send is RFC 5961's business: a RST counts only with the very number that its
-// receiver waits for, a SYN within a connection never, a FIN only with numbers that are current on
-// both sides (or that its receiver has acknowledged).
+// What strangers can do is RFC 5961's business:
+//
+//   RST   counts with a number that its receiver may be waiting for: what it has acknowledged last,
+//         or the end of all that was sent. If these are two, it counts until the receiver goes on
+//         talking. Others within the window pass: a live end asks back, and a sender that is really
+//         gone answers with the right number.
+//   SYN   passes and changes nothing: a live end asks back as well. It opens a new connection in
+//         TIME-WAIT with a larger number, and after a RST.
+//   FIN   counts if it follows on what was sent and acknowledges as much as others have; if not, as
+//         soon as its receiver acknowledges it.
+//   SYN+ACK and the ACK of a handshake need the very numbers of the other's SYN. Until the answer,
+//         the first SYN and the last one stand side by side, so that none takes another's place.
 //
 // All functions: any thread, no allocation, nothing read but the arguments.
 #pragma once

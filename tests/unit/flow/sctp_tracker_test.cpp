@@ -4,12 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <source_location>
 #include <vector>
 
 #include "tests/unit/flow/printers.hpp"
 
-namespace rampart {
+namespace rampart::test {
 namespace {
 
 using enum FlowState;
@@ -47,8 +46,6 @@ ParsedPacket reflected(uint8_t type, uint32_t tag) {
 /// it.
 class Sctp : public testing::Test {
  protected:
-  using Where = std::source_location;
-
   void opens(uint32_t tag = kOurs) {
     sctp_open(track, init(tag));
     state = kSctpOpening;
@@ -91,7 +88,7 @@ class Sctp : public testing::Test {
  private:
   static void expect(bool held, const Tracked& t, const Where& where) {
     if (held) return;
-    ADD_FAILURE_AT(where.file_name(), static_cast<int>(where.line()))
+    ADD_FAILURE_AT(where.file, where.line)
         << t.action << ", " << t.next << ", " << t.reason << (t.verify ? ", verified" : "");
   }
 };
@@ -353,4 +350,4 @@ TEST_F(Sctp, EveryPacketInEveryStateIsAnsweredInForm) {
 }
 
 }  // namespace
-}  // namespace rampart
+}  // namespace rampart::test

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <source_location>
 #include <string>
 #include <vector>
 
@@ -69,7 +68,6 @@ inline ParsedPacket parsed(const Segment& s, const Numbers& isn) {
 /// A connection as the tracker sees it. Each call offers one segment and checks what becomes of it.
 class Conversation {
  public:
-  using Where = std::source_location;
   explicit Conversation(const Numbers& isn) : isn_(isn) {}
 
   /// With the SYN that opens the flow.
@@ -141,7 +139,7 @@ class Conversation {
  private:
   static void expect(bool held, const Tracked& t, const Where& where) {
     if (held) return;
-    ADD_FAILURE_AT(where.file_name(), static_cast<int>(where.line()))
+    ADD_FAILURE_AT(where.file, where.line)
         << t.action << ", " << t.next << ", " << t.reason << (t.verify ? ", verified" : "");
   }
   Numbers isn_;

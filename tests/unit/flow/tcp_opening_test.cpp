@@ -35,8 +35,10 @@ TEST_P(TcpOpening, OnlyTheRightAcknowledgementEndsTheHandshake) {
     c.out_of_window(from(O, kA).seq(1).ack(wrong));
     c.out_of_window(from(O, kA | kF).seq(1).ack(wrong));
   }
-  c.out_of_window(from(O, kA).seq(0).ack(1));
+  c.out_of_window(from(O, kA).seq(0U - 1).ack(1));
   c.out_of_window(from(O, kA).seq(20000).ack(1));
+  Conversation keep_alive = c;  // what came before it was lost on its way here
+  keep_alive.accepts(from(O, kA).seq(0).ack(1), kTcpEstablished);
   c.accepts(from(O, kA).seq(1).ack(1), kTcpEstablished);
 }
 
