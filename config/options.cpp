@@ -20,6 +20,7 @@ constexpr std::string_view kPolicy = "What passes";
 constexpr std::string_view kControl = "Control";
 constexpr std::string_view kResources = "Workers and memory";
 constexpr std::string_view kTimeouts = "Idle flows end after";
+constexpr std::string_view kPieces = "Datagrams in pieces";
 
 /// What all kinds of options are made of.
 struct Names {
@@ -165,7 +166,7 @@ void add_ports(std::vector<Option>& all) {
        "A port. DEVICE is a PCI address (0000:3b:02.0), iface:NAME for an existing kernel "
        "interface, tap:NAME for a new one, or any DPDK vdev string.",
        "left=0000:3b:02.0"},
-      &Settings::ports, "NAME: 1 to 31 letters, digits, '-', '_' and '.'; may come again",
+      &Settings::ports, "NAME: 1 to 31 letters, digits, '-', '_' and '.'; up to 64 of them",
       parse_port, port_text));
   all.push_back(list<Settings::Wire>(
       {kPorts, "wire", "A,B",
@@ -208,6 +209,43 @@ void add_policy(std::vector<Option>& all) {
        "Encapsulated packets (VXLAN, Geneve, GRE, IP in IP), whose inner addresses no policy sees: "
        "judged by the outer addresses, or dropped."},
       &Settings::tunnels, kHandlings));
+  using OnCut = Settings::OnCut;
+  all.push_back(choice<OnCut, 2>(
+      {kPolicy, "on-cut", "WHAT",
+       "What becomes of a TCP connection that a new revision forbids: silence, or a reset to both "
+       "ends."},
+      &Settings::on_cut, {{{"drop", OnCut::kDrop}, {"reset", OnCut::kReset}}}));
+  all.push_back(number(
+      {kPolicy, "syn-challenge-percent", "PERCENT",
+       "When so much of --max-flows is taken by half-open TCP connections, new clients have to "
+       "answer a challenge before they get a flow (SYN flood)."},
+      &Settings::syn_challenge_percent, {0, 100, "never"}));
+  all.push_back(number({kPolicy, "source-flows", "N",
+                        "Flows that one address may have opened, of those that both ends take part "
+                        "in; shared evenly between workers."},
+                       &Settings::source_flows, {0, 268435456, "any number"}));
+  all.push_back(number({kPolicy, "source-half-open", "N",
+                        "The same for half-open and unanswered flows. With more of them, a TCP "
+                        "client is challenged, and other flows are denied."},
+                       &Settings::source_half_open, {0, 268435456, "any number"}));
+  all.push_back(number({kPolicy, "endpoint-flows", "N",
+                        "Flows that may have been opened to one address, of those that both ends "
+                        "take part in; shared evenly between workers."},
+                       &Settings::endpoint_flows, {0, 268435456, "any number"}));
+  all.push_back(number({kPolicy, "endpoint-half-open", "N",
+                        "The same for half-open and unanswered flows, as with --source-half-open."},
+                       &Settings::endpoint_half_open, {0, 268435456, "any number"}));
+  using Pickup = Settings::Pickup;
+  all.push_back(choice<Pickup, 2>(
+      {kPolicy, "tcp-pickup", "WHEN",
+       "Whether a TCP connection that is met in its middle may become a flow if policy allows it. "
+       "With never, only a SYN opens one (but see --restart-grace-s)."},
+      &Settings::tcp_pickup, {{{"never", Pickup::kNever}, {"always", Pickup::kAlways}}}));
+  all.push_back(number(
+      {kPolicy, "restart-grace-s", "SECONDS",
+       "For so long after a start that found a stored policy but no flows (a crash), TCP "
+       "connections that policy allows are picked up in their middle, whichever end speaks first."},
+      &Settings::restart_grace_s, {0, 60, "never"}));
 }
 
 void add_control(std::vector<Option>& all) {
@@ -230,7 +268,7 @@ void add_control(std::vector<Option>& all) {
 void add_resources(std::vector<Option>& all) {
   all.push_back(number({kResources, "workers", "N",
                         "Poll-mode threads that move packets; each has its part of the flows."},
-                       &Settings::workers, {1, 64}));
+                       &Settings::workers, {1, 32}));
   all.push_back(cores_option());
   all.push_back(number({kResources, "idle-us", "MICROSECONDS",
                         "How long a worker sleeps after many polls that found nothing. Saves "
@@ -269,6 +307,23 @@ void add_timeouts(std::vector<Option>& all) {
   all.push_back(seconds("other-s", &Settings::other_s, "Every other protocol."));
 }
 
+void add_fragments(std::vector<Option>& all) {
+  all.push_back(number({kPieces, "fragments", "N",
+                        "Datagrams in pieces that are followed at once, by all workers. When there "
+                        "are more, the oldest ones of which nothing passes make room first."},
+                       &Settings::fragments, {16, 16777216, "computed"}));
+  all.push_back(number({kPieces, "fragments-held", "N",
+                        "Packet buffers with fragments that came before the first one of their "
+                        "datagram, of all workers. When there are more, the oldest are dropped."},
+                       &Settings::fragments_held, {16, 16777216, "computed"}));
+  all.push_back(number({kPieces, "fragment-hold-s", "SECONDS",
+                        "How long these are held. What still has no first one then is dropped."},
+                       &Settings::fragment_hold_s, {1, 60}));
+  all.push_back(number({kPieces, "fragment-s", "SECONDS",
+                        "How long the others may follow the first fragment of their datagram."},
+                       &Settings::fragment_s, {1, 3600}));
+}
+
 Error refuse(std::string option_name, std::string what) {
   return {ErrorCode::kInvalid, std::move(what), "--" + std::move(option_name)};
 }
@@ -301,6 +356,7 @@ const std::vector<Option>& options() {
     add_control(made);
     add_resources(made);
     add_timeouts(made);
+    add_fragments(made);
     return made;
   }();
   return all;
@@ -318,6 +374,13 @@ Result<void> check_together(const Settings& settings) {
     }
   }
   if (auto wires = check_wires(settings); !wires) return wires;
+  for (const Settings::Port& port : settings.ports) {
+    if (std::none_of(settings.wires.begin(), settings.wires.end(), [&](const auto& wire) {
+          return wire.a == port.name || wire.b == port.name;
+        })) {
+      return refuse("port " + port.name, "is on no wire (--wire)");
+    }
+  }
   for (const Settings::PortSources& sources : settings.port_sources) {
     if (std::none_of(settings.ports.begin(), settings.ports.end(),
                      [&](const auto& port) { return port.name == sources.port; })) {

@@ -29,8 +29,8 @@ struct Option {
 /// The table, in the order in which it is printed. Built once; any thread.
 const std::vector<Option>& options();
 
-/// What no single value can tell: ports that a wire names, names that come twice, cores for all
-/// workers. The error's `where` is the option.
+/// What no single value can tell: ports that a wire names, ports that none does, names that come
+/// twice, cores for all workers. The error's `where` is the option.
 Result<void> check_together(const Settings& settings);
 
 }  // namespace rampart::config

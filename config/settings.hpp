@@ -16,6 +16,8 @@ struct Settings {
   enum class Startup : uint8_t { kDrop, kPass };
   enum class Checksum : uint8_t { kOff, kState, kAll };
   enum class Handling : uint8_t { kDrop, kPass };
+  enum class OnCut : uint8_t { kDrop, kReset };
+  enum class Pickup : uint8_t { kNever, kAlways };
   struct Port {
     std::string name;
     std::string device;
@@ -53,6 +55,14 @@ struct Settings {
   Checksum checksum = Checksum::kState;
   Handling non_ip = Handling::kDrop;
   Handling tunnels = Handling::kPass;
+  OnCut on_cut = OnCut::kDrop;
+  uint64_t syn_challenge_percent = 10;  ///< of max_flows; 0: never
+  uint64_t source_flows = 0;            ///< 0: any number
+  uint64_t source_half_open = 0;        ///< 0: any number
+  uint64_t endpoint_flows = 0;          ///< 0: any number
+  uint64_t endpoint_half_open = 0;      ///< 0: any number
+  Pickup tcp_pickup = Pickup::kNever;
+  uint64_t restart_grace_s = 30;  ///< 0: none
 
   uint64_t tcp_opening_s = 30;
   uint64_t tcp_established_s = 8000;
@@ -66,6 +76,11 @@ struct Settings {
   uint64_t sctp_established_s = 8000;
   uint64_t icmp_s = 10;
   uint64_t other_s = 60;
+
+  uint64_t fragments = 0;       ///< 0: computed
+  uint64_t fragments_held = 0;  ///< 0: computed
+  uint64_t fragment_hold_s = 2;
+  uint64_t fragment_s = 30;
 
   bool operator==(const Settings&) const = default;
 };

@@ -35,6 +35,8 @@ using config::Settings;
 constexpr int kFailed = 1, kUsage = 2;
 /// How often a state that could not be stored is tried again.
 constexpr timespec kSaveAgain{5, 0};
+/// Beside the stored state.
+constexpr const char* kFlowFile = "/flows";
 
 DataplaneParams::Timeouts timeouts_of(const Settings& s) {
   const auto seconds = [](uint64_t value) { return static_cast<uint32_t>(value); };
@@ -84,9 +86,20 @@ DataplaneParams dataplane_params(const Settings& s) {
   params.checksum = checksum_of(s.checksum);
   params.pass_non_ip = s.non_ip == Settings::Handling::kPass;
   params.pass_tunnels = s.tunnels == Settings::Handling::kPass;
+  params.reset_on_cut = s.on_cut == Settings::OnCut::kReset;
+  params.challenge_percent = static_cast<unsigned>(s.syn_challenge_percent);
+  params.quotas = {.source_flows = s.source_flows,
+                   .source_half_open = s.source_half_open,
+                   .endpoint_flows = s.endpoint_flows,
+                   .endpoint_half_open = s.endpoint_half_open};
+  params.pick_up_tcp = s.tcp_pickup == Settings::Pickup::kAlways;
   params.idle_us = static_cast<unsigned>(s.idle_us);
   params.eal = s.eal;
   params.timeouts = timeouts_of(s);
+  params.fragments = s.fragments;
+  params.fragments_held = s.fragments_held;
+  params.fragment_hold_s = static_cast<uint32_t>(s.fragment_hold_s);
+  params.fragment_s = static_cast<uint32_t>(s.fragment_s);
   params.log = log_line;
   return params;
 }
@@ -107,6 +120,43 @@ admin::Facts facts_of(const Settings& s) {
 int fail(const Error& error) {
   log_line(error.text());
   return kFailed;
+}
+
+/// Takes over the flows that the run before has written down when it ended. Without any (it
+/// crashed, or this is another machine), connections that go on may be picked up for a while.
+void take_over_flows(Dataplane& dataplane, const Settings& settings) {
+  const std::string path = settings.state_dir + kFlowFile;
+  const auto loaded = dataplane.load_flows(path);
+  if (loaded) {
+    log_line("flows: " + std::to_string(loaded->kept) + " taken over after " +
+             std::to_string(loaded->away_ms) + " ms, " + std::to_string(loaded->too_old) +
+             " timed out, " + std::to_string(loaded->denied) + " no longer allowed, " +
+             std::to_string(loaded->no_room) + " without room");
+  } else if (loaded.error().code != ErrorCode::kNotFound) {
+    log_line(loaded.error().text() + "; it is ignored");
+  }
+  // It is of one moment, and never right again.
+  std::remove(path.c_str());
+  if (loaded || dataplane.rules()->revision == 0 || settings.restart_grace_s == 0) return;
+  dataplane.grant_grace(std::chrono::seconds(settings.restart_grace_s));
+  log_line("no flows of the run before: TCP connections that policy allows are picked up for " +
+           std::to_string(settings.restart_grace_s) + " s");
+}
+
+/// Writes the flows down for the next start. A second signal ends that.
+void leave_flows(Dataplane& dataplane, const Settings& settings, const sigset_t& signals) {
+  const auto go_on = [&signals] {
+    constexpr timespec kNow{0, 0};
+    return sigtimedwait(&signals, nullptr, &kNow) <= 0;
+  };
+  const auto started = std::chrono::steady_clock::now();
+  const auto saved = dataplane.save_flows(settings.state_dir + kFlowFile, go_on);
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                      std::chrono::steady_clock::now() - started)
+                      .count();
+  log_line(saved ? "flows: " + std::to_string(*saved) + " written down in " + std::to_string(ms) +
+                       " ms"
+                 : "flows: not written down: " + saved.error().text());
 }
 
 /// Waits for SIGTERM or SIGINT, and looks after what could not be stored meanwhile.
@@ -146,6 +196,7 @@ int run(const Settings& settings) {
     log_line("no desired state yet: packets " +
              std::string(settings.startup == Settings::Startup::kPass ? "pass" : "are dropped"));
   }
+  take_over_flows(**dataplane, settings);
   if (const auto started = (*dataplane)->start(); !started) return fail(started.error());
 
   const admin::Facts facts = facts_of(settings);
@@ -162,6 +213,7 @@ int run(const Settings& settings) {
   log_line(std::string("stopping: ") + (signal == SIGINT ? "SIGINT" : "SIGTERM"));
   notify_service_manager("STOPPING=1");
   (*dataplane)->stop();
+  leave_flows(**dataplane, settings, signals);
   server->reset();
   log_line("stopped");
   return 0;

@@ -92,12 +92,20 @@ Response snapshot(const publish::InForce& in_force) {
 }
 
 Response flows(const Request& request, Dataplane& dataplane, const publish::InForce& in_force) {
-  const auto filter = flow_filter(request.query);
+  const auto filter = flow_filter(request.query, in_force);
   if (!filter) return failed(filter.error());
   bool truncated = false;
   const auto found = dataplane.flows(*filter, truncated);
   if (!found) return http::to_response(found.error());
   return json(flows_document(*found, truncated, in_force));
+}
+
+Response cut_flows(const Request& request, Dataplane& dataplane, const publish::InForce& in_force) {
+  const auto filter = cut_filter(request.query, in_force);
+  if (!filter) return failed(filter.error());
+  const auto cut = dataplane.cut_flows(*filter);
+  if (!cut) return http::to_response(cut.error());
+  return json(dump({{"cut", *cut}}));
 }
 
 Response reset_port(const Request& request, Dataplane& dataplane) {
@@ -130,7 +138,12 @@ void add_calls(http::Router& router, publish::Applier& applier, Dataplane& datap
       plain([&](const Request&) { return json(policies_document(*applier.in_force())); }));
   get("/v1/flows",
       [&](const Request& request) { return flows(request, dataplane, *applier.in_force()); });
+  // Among the changes, so that no rule gets another number while flows are picked by rules.
+  router.add({"DELETE", "/v1/flows", Lane::kChange, false, [&](const Request& request) {
+                return cut_flows(request, dataplane, *applier.in_force());
+              }});
   get("/v1/stats", plain([&](const Request&) { return json(stats_document(dataplane.status())); }));
+  get("/v1/reasons", plain([](const Request&) { return json(reasons_document()); }));
   get("/v1/explain", [&](const Request& request) {
     const auto document = explain_document(request.query, *applier.in_force());
     return document ? json(*document) : failed(document.error());

@@ -24,13 +24,18 @@ http::Response refused_response(const publish::Refused& refused);
 std::string status_document(const Facts& facts, std::chrono::system_clock::time_point now,
                             const publish::InForce& in_force, const DataplaneStatus& status);
 std::string stats_document(const DataplaneStatus& status);
+/// All drop reasons there are, in the order of the list.
+std::string reasons_document();
 /// What the counters tell about how things are set up, a sentence each.
 std::vector<std::string> hints(const DataplaneStatus& status);
 std::string endpoints_document(const publish::InForce& in_force);
 std::string policies_document(const publish::InForce& in_force);
 
-/// address=, port=, protocol=, state=, limit=; kInvalid names the parameter.
-Result<FlowFilter> flow_filter(const Query& query);
+/// address=, port=, protocol=, state=, pod=, policy=, limit=. kInvalid names the parameter,
+/// kNotFound the pod or policy; kConflict: there is no snapshot yet that could name them.
+Result<FlowFilter> flow_filter(const Query& query, const publish::InForce& in_force);
+/// The same without limit=, for ending them: at least one of the others, or all=true alone.
+Result<FlowFilter> cut_filter(const Query& query, const publish::InForce& in_force);
 std::string flows_document(const std::vector<FlowRecord>& flows, bool truncated,
                            const publish::InForce& in_force);
 

@@ -96,9 +96,15 @@ void write_policy(Exposition& out, const publish::InForce& in_force) {
                                            {"policy-fails-closed", 0},
                                            {"shared-address", 0},
                                            {"unsupported-policy", 0}};
-  for (const auto& warning : warnings_of(in_force)) ++warnings[warning.code];
+  const auto standing = warnings_of(in_force);
+  for (const auto& warning : standing) ++warnings[warning.code];
   out.family("rampart_warnings", kGauge, "Standing warnings, as status lists them.");
   for (const auto& [code, count] : warnings) out.sample({{"code", code}}, count);
+  out.family("rampart_policy_fails_closed", kGauge,
+             "1 for each policy that isolates its pods and allows nothing.");
+  for (const auto& warning : standing) {
+    if (warning.code == "policy-fails-closed") out.sample({{"object", warning.object}}, true);
+  }
 }
 
 struct PortCounter {
@@ -124,11 +130,17 @@ void write_ports(Exposition& out, const std::vector<PortStatus>& ports) {
   for (const PortStatus& p : ports) out.sample({{"port", p.name}}, p.running);
   out.family("rampart_port_resets_total", kCounter, "Times the port was recovered.");
   for (const PortStatus& p : ports) out.sample({{"port", p.name}}, p.resets);
+  out.family("rampart_port_rss_info", kGauge,
+             "Always 1; the labels say how the port spreads packets over its queues.");
+  for (const PortStatus& p : ports) {
+    out.sample({{"port", p.name}, {"function", p.rss.function}, {"key", p.rss.key}}, true);
+  }
   for (const PortCounter& counter : kPortCounters) {
     out.family(counter.name, kCounter, counter.help);
     for (const PortStatus& p : ports) out.sample({{"port", p.name}}, p.counters.*counter.value);
   }
-  out.family("rampart_port_held_packets", kGauge, "Frames on their way between workers.");
+  out.family("rampart_port_held_packets", kGauge,
+             "Frames on their way between workers, and fragments that wait.");
   for (const PortStatus& p : ports) out.sample({{"port", p.name}}, p.counters.held);
   out.family("rampart_port_dropped_packets_total", kCounter,
              "Frames that came in and were dropped, by reason.");
@@ -158,8 +170,21 @@ constexpr WorkerCounter kWorkerCounters[] = {
     {"rampart_worker_flows_created_total", kCounter, "Flows opened.", &WorkerStatus::flows_created},
     {"rampart_worker_flows_expired_total", kCounter, "Flows that were idle too long.",
      &WorkerStatus::flows_expired},
-    {"rampart_worker_flows_cut_total", kCounter, "Flows that a new revision forbids.",
-     &WorkerStatus::flows_cut},
+    {"rampart_worker_flows_cut_total", kCounter,
+     "Flows that a new revision forbids or that were ended by request.", &WorkerStatus::flows_cut},
+    {"rampart_worker_flows_restored_total", kCounter, "Flows taken over from before the start.",
+     &WorkerStatus::flows_restored},
+    {"rampart_worker_flows_picked_up_total", kCounter, "TCP connections met in their middle.",
+     &WorkerStatus::flows_picked_up},
+    {"rampart_worker_syn_challenges_total", kCounter, "SYNs answered with a challenge.",
+     &WorkerStatus::challenged},
+    {"rampart_worker_syn_verified_total", kCounter, "Clients that have answered a challenge.",
+     &WorkerStatus::verified},
+    {"rampart_worker_half_open", kGauge, "TCP flows whose handshake is not finished.",
+     &WorkerStatus::half_open},
+    {"rampart_worker_flows_recycled_total", kCounter,
+     "Unanswered or closing flows that gave up their place to a new one.",
+     &WorkerStatus::flows_recycled},
     {"rampart_worker_flows_rejudged_total", kCounter, "Flows judged again under a new revision.",
      &WorkerStatus::flows_rejudged},
     {"rampart_worker_flows", kGauge, "Live flows.", &WorkerStatus::flows},

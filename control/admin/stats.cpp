@@ -33,6 +33,13 @@ Json workers_json(const std::vector<WorkerStatus>& workers) {
                    {"flows_created", w.flows_created},
                    {"flows_expired", w.flows_expired},
                    {"flows_cut", w.flows_cut},
+                   {"flows_recycled", w.flows_recycled},
+                   {"flows_restored", w.flows_restored},
+                   {"flows_picked_up", w.flows_picked_up},
+                   {"half_open", w.half_open},
+                   {"challenging", w.challenging},
+                   {"challenged", w.challenged},
+                   {"verified", w.verified},
                    {"flows_rejudged", w.flows_rejudged},
                    {"flows", w.flows},
                    {"loops", w.loops},
@@ -68,6 +75,15 @@ constexpr Hint kHints[] = {
 };
 
 }  // namespace
+
+std::string reasons_document() {
+  ListDocument out("reasons");
+  for (unsigned i = 1; i < kDropReasons; ++i) {
+    const DropReasonText& text = kDropReasonTexts[i];
+    out.add({{"reason", text.name}, {"meaning", text.meaning}});
+  }
+  return std::move(out).finish(Json::object());
+}
 
 std::vector<std::string> hints(const DataplaneStatus& status) {
   std::vector<std::string> out;

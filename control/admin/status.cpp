@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "control/admin/documents.hpp"
 #include "control/admin/json.hpp"
 
@@ -24,6 +26,10 @@ Json ports_json(const std::vector<PortStatus>& ports) {
                    {"mac", port.mac},
                    {"rx_queues", port.rx_queues},
                    {"tx_queues", port.tx_queues},
+                   {"rss",
+                    {{"function", port.rss.function},
+                     {"key", port.rss.key.empty() ? Json() : Json(port.rss.key)},
+                     {"types", port.rss.types}}},
                    {"wire", port.peer.empty() ? Json() : Json(port.peer)},
                    {"sources", std::move(sources)},
                    {"resets", port.resets}});
@@ -38,6 +44,7 @@ Json workers_json(const std::vector<WorkerStatus>& workers) {
                    {"cpu", workers[i].cpu},
                    {"revision", workers[i].revision},
                    {"flows", workers[i].flows},
+                   {"handed_over", workers[i].handed_over},
                    {"heap_bytes", workers[i].heap_bytes}});
   }
   return out;
@@ -57,6 +64,22 @@ void add_warnings(const Facts& facts, const publish::InForce& in_force,
                    std::to_string(status.tunnelled) +
                        " encapsulated packets were judged by their outer addresses only: policies "
                        "do not see the pods inside (--tunnels)"});
+  }
+  for (const PortStatus& port : status.ports) {
+    // The start checks that; a reset may bring a port back with another one.
+    const auto peer = std::find_if(status.ports.begin(), status.ports.end(),
+                                   [&](const PortStatus& p) { return p.name == port.peer; });
+    if (peer == status.ports.end() || peer->mtu <= port.mtu) continue;
+    out.push_back({"mtu-differs", "port " + port.name,
+                   "its MTU is " + std::to_string(port.mtu) + ", that of " + peer->name + " is " +
+                       std::to_string(peer->mtu) + ": frames that only fit there are lost here"});
+  }
+  for (size_t i = 0; i < status.workers.size(); ++i) {
+    if (!status.workers[i].challenging) continue;
+    out.push_back({"syn-flood", "worker " + std::to_string(i),
+                   std::to_string(status.workers[i].half_open) +
+                       " TCP connections are half open: new clients have to answer a challenge "
+                       "(--syn-challenge-percent)"});
   }
   for (size_t i = 0; i < status.workers.size(); ++i) {
     if (status.workers[i].heap_bytes == 0) continue;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/kube/decode.hpp"
 
-#include <algorithm>
-#include <array>
 #include <utility>
 
 #include "control/kube/json_reader.hpp"
@@ -13,14 +11,6 @@ namespace {
 
 using Element = JsonReader::Element;
 using Step = JsonReader::Step;
-
-/// A list that cannot be anything else: without `items` it is refused, for an empty desired state
-/// lets everything pass and must not come about by an omission.
-bool is_known_list(const Header& header) {
-  static constexpr std::array<std::string_view, 5> kKinds{"List", "NamespaceList", "NodeList",
-                                                          "PodList", "NetworkPolicyList"};
-  return std::find(kKinds.begin(), kKinds.end(), header.kind) != kKinds.end();
-}
 
 class SnapshotReader {
  public:
@@ -58,10 +48,7 @@ bool SnapshotReader::read(Element element, const Header& given, const std::strin
   if (!read_header(reader, element, given, header)) {
     return refuse(std::move(reader), header, place);
   }
-  const bool has_items = element.at_key("items").error() == simdjson::SUCCESS;
-  if (is_known_list(header) || (header.kind.ends_with("List") && has_items)) {
-    return read_list(element, header, place);
-  }
+  if (is_list(element, header)) return read_list(element, header, place);
   if (header.kind == "Status") {
     const Step step(reader, "kind");
     reader.fail("an API server's error answer is no desired state");
@@ -73,7 +60,8 @@ bool SnapshotReader::read(Element element, const Header& given, const std::strin
     return refuse(std::move(reader), header, place);
   }
   if (++objects_ > limits_.objects) {
-    reader.fail("more than " + std::to_string(limits_.objects) + " objects", ErrorCode::kTooLarge);
+    reader.fail("more than " + std::to_string(limits_.objects) + " objects", Fault::kValue,
+                ErrorCode::kTooLarge);
     return refuse(std::move(reader), header, place);
   }
   return sink_.put(reader, element, header) || refuse(std::move(reader), header, place);

@@ -21,8 +21,13 @@ struct Header {
 
 /// Reads `element` as an object of any kind, so far as to tell which one it is. `given` holds the
 /// apiVersion and kind that count where the element names none (items of typed lists). Names are
-/// not checked.
+/// not checked. On failure `out` still has what can be told of kind and names, for the refusal.
 bool read_header(JsonReader& reader, JsonReader::Element element, const Header& given, Header& out);
+
+/// Whether an object holds others. A list that cannot be anything else is one without `items` too:
+/// then it is refused, for an empty desired state lets everything pass and must not come about by
+/// an omission.
+bool is_list(JsonReader::Element element, const Header& header);
 
 /// metav1.ObjectMeta.labels: syntax checked, sorted.
 bool read_labels(JsonReader& reader, const JsonReader::Slot& labels, Labels& out);

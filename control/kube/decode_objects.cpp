@@ -78,9 +78,9 @@ bool read_container_port(JsonReader& reader, JsonReader::Element element, Contai
   }
   const Step step(reader, "containerPort");
   int64_t value = 0;
-  if (!number) return reader.fail("is required");
+  if (!number) return reader.fail("is required", Fault::kMissing);
   if (!reader.integer(*number, value)) return false;
-  if (value < 1 || value > 65535) return reader.fail("must be between 1 and 65535");
+  if (value < 1 || value > 65535) return reader.fail("must be between 1 and 65535", Fault::kPort);
   out.number = static_cast<L4Port>(value);
   return true;
 }

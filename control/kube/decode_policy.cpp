@@ -32,7 +32,7 @@ bool each(JsonReader& reader, std::string_view name, const Slot& slot, Read read
   size_t index = 0;
   for (const auto element : list) {
     const Step at(reader, index++);
-    if (!read(element)) return false;
+    if (!read(element) && !reader.resume()) return false;
   }
   return true;
 }
@@ -65,11 +65,11 @@ bool read_requirement(JsonReader& reader, Element element, LabelRequirement& out
   {
     const Step step(reader, "key");
     if (key && !reader.string(*key, out.key)) return false;
-    if (!reader.check(check_label_key(out.key))) return false;
+    if (!reader.check(check_label_key(out.key), Fault::kLabel)) return false;
   }
   if (!each(reader, "values", values, [&](Element value) {
         return reader.string(value, out.values.emplace_back()) &&
-               reader.check(check_label_value(out.values.back()));
+               reader.check(check_label_value(out.values.back()), Fault::kLabel);
       })) {
     return false;
   }
@@ -100,10 +100,12 @@ bool read_selector(JsonReader& reader, Element element, LabelSelector& out) {
       const auto entry = Step::entry(reader, key);
       const bool twice = std::any_of(out.requirements.begin(), out.requirements.end(),
                                      [k = key](const LabelRequirement& r) { return r.key == k; });
-      if (twice) return reader.fail("stands there twice");
+      if (twice && !reader.fail("stands there twice", Fault::kTwice) && !reader.resume())
+        return false;
       std::string text;
-      if (!reader.check(check_label_key(key)) || !reader.string(value, text) ||
-          !reader.check(check_label_value(text))) {
+      if ((!reader.check(check_label_key(key), Fault::kLabel) || !reader.string(value, text) ||
+           !reader.check(check_label_value(text), Fault::kLabel)) &&
+          !reader.resume()) {
         return false;
       }
       out.requirements.push_back({std::string(key), Op::kIn, {std::move(text)}});
@@ -124,7 +126,7 @@ bool read_prefix(JsonReader& reader, Element element, IpPrefix& out) {
   std::string_view text;
   if (!reader.string(element, text)) return false;
   const auto prefix = IpPrefix::parse(text.substr(0, 64));
-  if (!prefix) return reader.fail(prefix.error().what);
+  if (!prefix) return reader.fail(prefix.error().what, Fault::kCidr);
   out = *prefix;
   return true;
 }
@@ -135,14 +137,14 @@ bool read_block(JsonReader& reader, Element element, IpBlock& out) {
   if (!reader.members(element, {{"cidr", &cidr}, {"except", &except}}, kNote)) return false;
   {
     const Step step(reader, "cidr");
-    if (!cidr) return reader.fail("is required");
+    if (!cidr) return reader.fail("is required", Fault::kMissing);
     if (!read_prefix(reader, *cidr, out.cidr)) return false;
   }
   return each(reader, "except", except, [&](Element entry) {
     IpPrefix prefix;
     if (!read_prefix(reader, entry, prefix)) return false;
     if (!out.cidr.contains(prefix) || prefix.length() <= out.cidr.length()) {
-      return reader.fail("must be a strict subset of cidr (" + out.cidr.text() + ")");
+      return reader.fail("must be a strict subset of cidr (" + out.cidr.text() + ")", Fault::kCidr);
     }
     out.except.push_back(prefix);
     return true;
@@ -163,14 +165,17 @@ bool read_peer(JsonReader& reader, Element element, PolicyPeer& out) {
   // for a later API version: the policy fails closed.
   const bool empty = !pod_selector && !namespace_selector && !ip_block;
   if (empty && !reader.met_unknown()) {
-    return reader.fail("must hold a podSelector, a namespaceSelector or an ipBlock");
+    return reader.fail("must hold a podSelector, a namespaceSelector or an ipBlock",
+                       Fault::kMissing);
   }
   if (ip_block && (pod_selector || namespace_selector)) {
     return reader.fail("must not hold both an ipBlock and a selector");
   }
   if (pod_selector) {
     const Step step(reader, "podSelector");
-    if (!read_selector(reader, *pod_selector, out.pod_selector.emplace())) return false;
+    if (!read_selector(reader, *pod_selector, out.pod_selector.emplace()) && !reader.resume()) {
+      return false;
+    }
   }
   if (namespace_selector) {
     const Step step(reader, "namespaceSelector");
@@ -202,7 +207,7 @@ bool read_protocol(JsonReader& reader, const Slot& slot, IpProtocol& out) {
 bool read_port_number(JsonReader& reader, Element element, L4Port& out) {
   int64_t value = 0;
   if (!reader.integer(element, value)) return false;
-  if (value < 1 || value > 65535) return reader.fail("must be between 1 and 65535");
+  if (value < 1 || value > 65535) return reader.fail("must be between 1 and 65535", Fault::kPort);
   out = static_cast<L4Port>(value);
   return true;
 }
@@ -219,24 +224,25 @@ bool read_port(JsonReader& reader, Element element, PolicyPort& out) {
   if (!port) {
     if (!end_port || met_unknown) return true;
     const Step step(reader, "port");
-    return reader.fail("is required with endPort");
+    return reader.fail("is required with endPort", Fault::kPort);
   }
   if (port->is_string()) {
     PolicyPort::Name name;
     {
       const Step step(reader, "port");
-      if (!reader.string(*port, name) || !reader.check(check_port_name(name))) return false;
+      if (!reader.string(*port, name) || !reader.check(check_port_name(name), Fault::kPort))
+        return false;
     }
     out.port = std::move(name);
     if (!end_port) return true;
     const Step step(reader, "endPort");
-    return reader.fail("must not stand beside a named port");
+    return reader.fail("must not stand beside a named port", Fault::kPort);
   }
   PolicyPort::Range range;
   {
     const Step step(reader, "port");
     if (!port->is_int64() && !port->is_uint64()) {
-      return reader.fail("must be an integer or a string");
+      return reader.fail("must be an integer or a string", Fault::kType);
     }
     if (!read_port_number(reader, *port, range.first)) return false;
   }
@@ -245,7 +251,8 @@ bool read_port(JsonReader& reader, Element element, PolicyPort& out) {
     const Step step(reader, "endPort");
     if (!read_port_number(reader, *end_port, range.last)) return false;
     if (range.last < range.first) {
-      return reader.fail("must not be below port (" + std::to_string(range.first) + ")");
+      return reader.fail("must not be below port (" + std::to_string(range.first) + ")",
+                         Fault::kPort);
     }
   }
   out.port = range;
@@ -299,7 +306,7 @@ bool read_spec(JsonReader& reader, Element spec, NetworkPolicy& out) {
   }
   if (pod_selector) {
     const Step inner(reader, "podSelector");
-    if (!read_selector(reader, *pod_selector, out.subject)) return false;
+    if (!read_selector(reader, *pod_selector, out.subject) && !reader.resume()) return false;
   }
   return each(reader, "ingress", ingress,
               [&](Element rule) {
@@ -318,7 +325,7 @@ bool read_policy(JsonReader& reader, const Header& header, NetworkPolicy& out) {
   // Without a spec it is what the API server makes of it: the whole namespace, no ingress.
   if (!header.spec) return true;
   if (!read_spec(reader, *header.spec, out)) return false;
-  if (!reader.unknown_path().empty()) {
+  if (!reader.unknown_path().empty() && !reader.resume()) {
     out.fails_closed = reader.unknown_path() + " is not known to this version";
     out.raw_spec = simdjson::minify(*header.spec);
   }

@@ -46,7 +46,7 @@ bool apply_event(JsonReader& reader, Element event, ObjectSink& sink, Header& he
     return reader.fail("is required");
   }
   if (!read_header(reader, *object, Header{}, header)) return false;
-  if (header.kind == "List" || header.kind == "Status") {
+  if (is_list(*object, header) || header.kind == "Status") {
     const Step step(reader, "kind");
     return reader.fail("an event carries one object");
   }

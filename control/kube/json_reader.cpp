@@ -80,22 +80,29 @@ bool JsonReader::members(Element element, std::initializer_list<Member> wanted, 
     const auto* known = std::find_if(wanted.begin(), wanted.end(),
                                      [k = key](const Member& m) { return m.name == k; });
     if (known == wanted.end()) {
-      if (unknown == Unknown::kNote && !value.is_null()) {
-        met_unknown_ = true;
-        const Step step(*this, key);
-        if (unknown_path_.empty()) unknown_path_ = path();
-      }
+      if (unknown == Unknown::kNote && !value.is_null()) note_unknown(key, wanted);
       continue;
     }
     const uint64_t bit = uint64_t{1} << (known - wanted.begin());
     if ((seen & bit) != 0) {
       const Step step(*this, key);
-      return fail("stands there twice");
+      if (!fail("stands there twice", Fault::kTwice) && !resume()) return false;
     }
     seen |= bit;
-    if (!value.is_null()) *known->slot = value;
+    if (known->slot != nullptr && !value.is_null()) *known->slot = value;
   }
   return true;
+}
+
+void JsonReader::note_unknown(std::string_view key, std::initializer_list<Member> wanted) {
+  met_unknown_ = true;
+  const Step step(*this, key);
+  if (unknown_path_.empty()) unknown_path_ = path();
+  if (mode_ == Mode::kFirst) return;
+  UnknownMember& member = unknown_members_.emplace_back();
+  member.path = path();
+  member.name = key;
+  for (const Member& known : wanted) member.known.emplace_back(known.name);
 }
 
 bool JsonReader::array(Element element, simdjson::dom::array& out) {
@@ -119,7 +126,7 @@ bool JsonReader::string(Element element, std::string& out) {
 
 bool JsonReader::integer(Element element, int64_t& out) {
   if (element.type() == simdjson::dom::element_type::UINT64) {
-    return fail("is too large");  // only numbers above 2^63 - 1 are of this type
+    return fail("is too large", Fault::kType);  // only numbers above 2^63 - 1 are of this type
   }
   return element.get(out) == simdjson::SUCCESS || fail_type("an integer", element);
 }
@@ -128,16 +135,16 @@ bool JsonReader::boolean(Element element, bool& out) {
   return element.get(out) == simdjson::SUCCESS || fail_type("a boolean", element);
 }
 
-bool JsonReader::fail(std::string reason, ErrorCode code) {
-  if (!refused_) {
-    refused_ = true;
-    refusal_ = Refusal{code, {}, {}, path(), std::move(reason)};
+bool JsonReader::fail(std::string reason, Fault fault, ErrorCode code) {
+  if (refusals_.empty() || mode_ == Mode::kCollect) {
+    refusals_.push_back({code, {}, {}, path(), std::move(reason), fault});
   }
   return false;
 }
 
 bool JsonReader::fail_type(std::string_view wanted, Element seen) {
-  return fail("must be " + std::string(wanted) + ", not " + std::string(type_name(seen.type())));
+  return fail("must be " + std::string(wanted) + ", not " + std::string(type_name(seen.type())),
+              Fault::kType);
 }
 
 std::string JsonReader::path() const {

@@ -24,8 +24,15 @@ Checked<simdjson::dom::element> parse_json(simdjson::dom::parser& parser, std::s
 /// Reads parsed JSON while it remembers where it is, so that a wrong type or a bad value can be
 /// named by its path. Every method returns false once something was refused; the first refusal
 /// stays. JSON null reads as absent, as Go reads it, except as an element of a list.
+///
+/// That is how a desired state is read: all or nothing. A reader that collects is for those who
+/// want to hear of everything at once: whoever reads goes on after a failure where resume() says
+/// so, and what was read is then worth nothing, but all refusals are kept.
 class JsonReader {
  public:
+  enum class Mode : uint8_t { kFirst, kCollect };
+  explicit JsonReader(Mode mode = Mode::kFirst) : mode_(mode) {}
+
   using Element = simdjson::dom::element;
   using Slot = std::optional<Element>;
 
@@ -66,7 +73,14 @@ class JsonReader {
 
   struct Member {
     std::string_view name;
-    Slot* slot;
+    Slot* slot;  ///< null: the name is known, the value is not wanted
+  };
+
+  /// A member that nobody named, and those that could have stood there.
+  struct UnknownMember {
+    std::string path;  ///< with the name
+    std::string name;
+    std::vector<std::string> known;
   };
 
   /// Fills the slots of the named members that are there and not null; a named member that stands
@@ -81,14 +95,21 @@ class JsonReader {
   bool boolean(Element element, bool& out);
 
   /// Refuses at the current path; always false.
-  bool fail(std::string reason, ErrorCode code = ErrorCode::kInvalid);
+  bool fail(std::string reason, Fault fault = Fault::kValue, ErrorCode code = ErrorCode::kInvalid);
   /// Refuses unless `why` is empty.
-  bool check(std::string why) { return why.empty() || fail(std::move(why)); }
+  bool check(std::string why, Fault fault) { return why.empty() || fail(std::move(why), fault); }
+  /// Whether to read on beside what has just failed.
+  bool resume() const { return mode_ == Mode::kCollect; }
 
   /// Like "spec.ingress[0].from"; starts where the path was empty.
   std::string path() const;
   /// Field and reason of the first refusal; the caller adds kind and object.
-  Refusal&& refusal() && { return std::move(refusal_); }
+  Refusal&& refusal() && { return std::move(refusals_.front()); }
+  bool refused() const { return !refusals_.empty(); }
+  /// kCollect: all of them, in the order in which they were met.
+  const std::vector<Refusal>& refusals() const { return refusals_; }
+  /// kCollect: every unknown member, seen with Unknown::kNote.
+  const std::vector<UnknownMember>& unknown_members() const { return unknown_members_; }
   /// Path of the first member that nobody named, seen with Unknown::kNote; empty if there is none.
   const std::string& unknown_path() const { return unknown_path_; }
   /// Whether the latest call of members() met an unknown member.
@@ -96,10 +117,12 @@ class JsonReader {
 
  private:
   bool fail_type(std::string_view wanted, Element seen);
+  void note_unknown(std::string_view key, std::initializer_list<Member> wanted);
 
+  const Mode mode_;
   std::vector<Step::Segment> path_;
-  Refusal refusal_;
-  bool refused_ = false;
+  std::vector<Refusal> refusals_;  ///< kFirst: at most one
+  std::vector<UnknownMember> unknown_members_;
   bool met_unknown_ = false;
   std::string unknown_path_;
 };

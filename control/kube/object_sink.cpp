@@ -22,6 +22,26 @@ bool is_calico_policy(std::string_view kind) {
          std::find(kKinds.begin(), kKinds.end(), kind) != kKinds.end();
 }
 
+bool same_letters(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [&](char x, char y) { return lower(x) == lower(y); });
+}
+
+/// The kind of ours that has these letters in another case; empty: there is none. No API server
+/// knows such a kind, and to skip it would lose a policy over a typing error.
+std::string_view meant_kind(const Header& header) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kKinds{
+      {{"v1", "Namespace"},
+       {"v1", "Node"},
+       {"v1", "Pod"},
+       {"networking.k8s.io/v1", "NetworkPolicy"}}};
+  for (const auto& [api_version, kind] : kKinds) {
+    if (header.api_version == api_version && same_letters(header.kind, kind)) return kind;
+  }
+  return {};
+}
+
 /// {kind + "." + group, ns/name}: the key of the map of unsupported policies.
 ObjectKey unsupported_key(const Header& header) {
   return {std::string(header.kind) + "." + std::string(header.group()), header.key().text()};
@@ -87,19 +107,30 @@ ObjectClass classify(const Header& header) {
 }
 
 bool check_names(JsonReader& reader, ObjectClass object_class, Header& header) {
+  if (object_class == ObjectClass::kUnsupportedPolicy && header.group().empty()) {
+    const Step step(reader, "apiVersion");
+    return reader.fail("is not known for a policy; NetworkPolicy's is networking.k8s.io/v1",
+                       Fault::kKind);
+  }
   if (object_class == ObjectClass::kSkipped) {
+    if (const auto meant = meant_kind(header); !meant.empty()) {
+      const Step step(reader, "kind");
+      return reader.fail("is not known; " + std::string(meant) + " is", Fault::kKind);
+    }
     // Another version of the core group would hold pods that we cannot read: no ground to skip it.
     if (!header.group().empty() || header.api_version == "v1") return true;
     const Step step(reader, "apiVersion");
-    return reader.fail("is not known; the core group's is v1");
+    return reader.fail("is not known; the core group's is v1", Fault::kKind);
   }
   const bool namespaced = object_class == ObjectClass::kPod || object_class == ObjectClass::kPolicy;
   const Step step(reader, "metadata");
   {
     const Step inner(reader, "name");
-    if (header.name.empty()) return reader.fail("is required");
+    if (header.name.empty()) return reader.fail("is required", Fault::kMissing);
     if (!reader.check(object_class == ObjectClass::kNamespace ? check_dns_label(header.name)
-                                                              : check_dns_subdomain(header.name))) {
+                                                              : check_dns_subdomain(header.name),
+                      Fault::kName) &&
+        !reader.resume()) {
       return false;
     }
   }
@@ -109,13 +140,14 @@ bool check_names(JsonReader& reader, ObjectClass object_class, Header& header) {
   if (namespaced && header.ns.empty()) header.ns = "default";
   if (header.ns.empty()) return true;
   const Step inner(reader, "namespace");
-  return reader.check(check_dns_label(header.ns));
+  return reader.check(check_dns_label(header.ns), Fault::kName);
 }
 
 template <typename T, typename Map>
 bool ObjectSink::store(JsonReader& reader, Map& map, ObjectKey key, T object) {
   const auto [place, fresh] = map.try_emplace(std::move(key));
-  if (!fresh && existing_ == Existing::kRefuse) return reader.fail("stands in the list twice");
+  if (!fresh && existing_ == Existing::kRefuse)
+    return reader.fail("stands in the list twice", Fault::kTwice);
   place->second = std::make_shared<const T>(std::move(object));
   return true;
 }

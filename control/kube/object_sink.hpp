@@ -55,7 +55,7 @@ class ObjectSink {
 };
 
 /// Checks metadata.name and metadata.namespace as the class demands, and fills in the default
-/// namespace. For kSkipped nothing is checked.
+/// namespace. For kSkipped nothing is checked but that apiVersion and kind are no misspelt ones.
 bool check_names(JsonReader& reader, ObjectClass object_class, Header& header);
 
 }  // namespace rampart::kube

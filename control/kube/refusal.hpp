@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <variant>
@@ -8,6 +9,19 @@
 #include "dataplane/base/result.hpp"
 
 namespace rampart::kube {
+
+/// What sort of fault it is: what a checker of files groups its findings by.
+enum class Fault : uint8_t {
+  kValue,    ///< a value that is not allowed here
+  kType,     ///< a string where a number must stand …
+  kMissing,  ///< a member that must be there
+  kTwice,    ///< a member or an object that stands there twice
+  kName,     ///< the name of an object or a namespace
+  kLabel,    ///< the key or value of a label
+  kCidr,     ///< an address block, or how blocks lie within each other
+  kPort,     ///< a port, its name or its range
+  kKind,     ///< an apiVersion or kind that nobody knows
+};
 
 /// Why a snapshot or a batch of events was refused, in parts, as a problem document shows them.
 /// Each of `kind`, `object` and `field` is empty where it does not apply (broken JSON has none).
@@ -17,6 +31,7 @@ struct Refusal {
   std::string object;  ///< "web/allow"; the place in the input if the object has no usable name
   std::string field;   ///< "spec.ingress[0].ports[1].endPort"
   std::string reason;  ///< "must not be below port (90)"
+  Fault fault = Fault::kValue;
 
   /// "NetworkPolicy web/allow: spec.ingress[0]…"; what precedes the reason.
   std::string place() const {

@@ -193,7 +193,8 @@ std::string Applier::store(const InForce& next) {
 
 void Applier::save_again() {
   if (in_force()->not_stored.empty()) return;
-  const std::lock_guard changing(changing_);
+  const std::unique_lock changing(changing_, std::try_to_lock);
+  if (!changing) return;  // what the change comes to is stored, or this is called again
   const auto now = in_force();
   if (now->not_stored.empty() || !store(*now).empty()) return;
   auto stored = std::make_shared<InForce>(*now);

@@ -84,7 +84,8 @@ class Applier {
   Outcome patch(std::string_view events, std::optional<Revision> expected);
   /// What put() would say, and nothing else happens.
   Outcome validate(std::string_view json);
-  /// Stores what is in force if that has failed so far.
+  /// Stores what is in force if that has failed so far. Waits for no change that is under way: the
+  /// thread that calls this is the one that hears of signals.
   void save_again();
 
   /// Never null.

@@ -81,6 +81,8 @@ struct EthDev::State {
   EthDevParams params;
   PortId port = kNoPort;
   EthDevSetup setup;
+  RssRules rss_rules;
+  Rss rss;
   ContinuousStats counters;
   PortStats last;  // what the driver said last, for when it says nothing
   unsigned interface_index = 0;
@@ -156,6 +158,8 @@ struct EthDev::State {
     if (!running) return;
     running = false;
     stopped = true;
+    // Most drivers forget their rules when they stop, and all when they are reset.
+    rss_rules.clear(port);
     rte_eth_dev_stop(port);
     last = read();
     counters.settle(last);
@@ -195,6 +199,7 @@ struct EthDev::State {
       return Error{ErrorCode::kIo, std::string("starting it: ") + rte_strerror(-r), ""};
     }
     running = true;
+    rss = settle_rss(port, setup.rx_queues, rss_rules);
     last = read();
     counters.restart(before, last);
     // A driver without such a switch receives everything or says no; promiscuous() tells.
@@ -285,6 +290,14 @@ unsigned EthDev::rx_queues() const {
 unsigned EthDev::tx_queues() const {
   const std::lock_guard lock(state_->mutex);
   return state_->setup.tx_queues;
+}
+Rss EthDev::rss() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->rss;
+}
+unsigned EthDev::rss_entries() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->setup.rss_entries;
 }
 uint64_t EthDev::rx_offloads() const {
   const std::lock_guard lock(state_->mutex);

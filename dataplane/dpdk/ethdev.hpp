@@ -12,6 +12,7 @@
 #include "dataplane/dpdk/device.hpp"
 #include "dataplane/dpdk/mempool.hpp"
 #include "dataplane/dpdk/port_stats.hpp"
+#include "dataplane/dpdk/rss.hpp"
 
 namespace rampart {
 
@@ -89,6 +90,11 @@ class EthDev {
   Link link() const;
   /// As the driver (or the kernel) reports it now.
   bool promiscuous() const;
+  /// How it spreads what it receives over its queues, as found out when it last started.
+  Rss rss() const;
+  /// If it does with its key what it is asked to: entries of its table of queues (see
+  /// rss_entries()); 0: that is nothing.
+  unsigned rss_entries() const;
   /// The driver checks this much itself and says so in ol_flags: RTE_ETH_RX_OFFLOAD_… bits.
   uint64_t rx_offloads() const;
   /// Since it was opened, over all resets.

@@ -4,22 +4,13 @@
 #include <rte_errno.h>
 
 #include <algorithm>
-#include <array>
 #include <string>
 #include <string_view>
 
+#include "dataplane/dpdk/rss.hpp"
+
 namespace rampart {
 namespace {
-
-/// With this pattern Toeplitz hashes both directions of a flow to the same value, on any NIC
-/// (Woo and Park, "Scalable TCP Session Monitoring with Symmetric RSS", 2012). NICs with a
-/// symmetric function of their own need flow rules for it; this one needs nothing. Drivers keep
-/// the address and read the key again when the port starts.
-std::array<uint8_t, 128> symmetric_key = [] {
-  std::array<uint8_t, 128> key{};
-  for (size_t i = 0; i < key.size(); ++i) key[i] = i % 2 == 0 ? 0x6d : 0x5a;
-  return key;
-}();
 
 /// Drivers that pass on, as checked, frames whose checksum nobody has filled in yet (they come
 /// from the same host). Forwarded as they are they would be wrong on the wire, so these drivers
@@ -76,15 +67,8 @@ Result<EthDevSetup> set_up_ethdev(PortId port, const EthDevParams& params) {
   }
 
   rte_eth_conf conf{};
-  constexpr uint64_t kFlows = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP;
-  if (out.rx_queues > 1 && (info.flow_type_rss_offloads & kFlows) != 0) {
-    const size_t bytes = info.hash_key_size != 0 ? info.hash_key_size : 40;
-    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-    conf.rx_adv_conf.rss_conf.rss_key = symmetric_key.data();
-    conf.rx_adv_conf.rss_conf.rss_key_len =
-        static_cast<uint8_t>(std::min(bytes, symmetric_key.size()));
-    conf.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads & kFlows;
-  }
+  ask_for_rss(info, out.rx_queues, conf);
+  out.rss_entries = rss_entries(info, out.rx_queues);
   // The kernel decides about the MTU of its interfaces, and net_tap knows no other than 1,500.
   if (params.device.interface.empty()) conf.rxmode.mtu = params.mtu;
   if (conf.rxmode.mtu != 0 && (params.mtu < info.min_mtu || params.mtu > info.max_mtu)) {

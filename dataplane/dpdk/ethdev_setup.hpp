@@ -13,6 +13,7 @@ namespace rampart {
 /// What set_up_ethdev settled with the driver.
 struct EthDevSetup {
   uint16_t rx_queues = 0, tx_queues = 0;
+  unsigned rss_entries = 0;  ///< as rss_entries()
   uint64_t rx_offloads = 0;  ///< RTE_ETH_RX_OFFLOAD_… bits
 };
 

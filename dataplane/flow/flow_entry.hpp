@@ -7,35 +7,48 @@
 
 #include "dataplane/base/cacheline.hpp"
 #include "dataplane/flow/flow_state.hpp"
+#include "dataplane/flow/sctp_tracker.hpp"
+#include "dataplane/flow/tcp_tracker.hpp"
 #include "dataplane/packet/flow_key.hpp"
 
 namespace rampart {
 
-/// What is known of a flow besides its key; written by its worker alone.
+/// What every packet of a flow needs to know of it besides its key; written by its worker alone.
 ///
 ///   offset size field         written when
 ///      0     4  last_seen     every packet (the line is in the cache already, and nobody else's)
 ///      4     4  judged_in     judged, or found untouched by a newer revision
-///      8     8  rules         judged
-///     16    16  *_low         every packet
-///     32     8  *_high        when the low half wraps
-///     40     1  state         on a change
-///     41     1  opener_end    insert
+///      8     1  state         on a change
+///      9     1  opener_end    insert
+///     10     1  opener_port   insert
+///     11     1  condemned     judged by the sweep
+///     12    32  track         by the state machines of TCP and SCTP
 struct FlowFacts {
   Tick last_seen = 0;
-  uint32_t judged_in = 0;            ///< low half of the revision it was last judged under
+  uint32_t judged_in = 0;  ///< low half of the revision it was last judged under
+  FlowState state = FlowState::kOther;
+  uint8_t opener_end = 0;   ///< which end of the normalised key sent the first packet
+  uint8_t opener_port = 0;  ///< which end of the wire it came in on: see WorkerPort::end
+  uint8_t condemned = 0;    ///< no longer allowed; its next packet gets the reset for it
+  union {
+    TcpTrack tcp;    ///< states of TCP
+    SctpTrack sctp;  ///< states of SCTP
+  } track = {};
+
+  /// The side on which the sender of a packet stands, given its end of the key.
+  Side side(unsigned end) const { return end == opener_end ? Side::kOpener : Side::kReplier; }
+};
+static_assert(sizeof(FlowFacts) == 44 && offsetof(FlowFacts, track) == 12);
+
+/// What is kept of a flow for people: why it may pass, and how much did. Nothing depends on it, so
+/// it has a place of its own that is written and hardly ever waited for.
+struct FlowTally {
   uint32_t egress_rule = 0;          ///< as in Verdict
   uint32_t ingress_rule = 0;         ///< as in Verdict
   uint32_t packets_low[2] = {0, 0};  ///< by Side
   uint32_t bytes_low[2] = {0, 0};    ///< of whole frames, by Side
   uint16_t packets_high[2] = {0, 0};
   uint16_t bytes_high[2] = {0, 0};
-  FlowState state = FlowState::kOther;
-  uint8_t opener_end = 0;  ///< which end of the normalised key sent the first packet
-  uint16_t reserved = 0;
-
-  /// The side on which the sender of a packet stands, given its end of the key.
-  Side side(unsigned end) const { return end == opener_end ? Side::kOpener : Side::kReplier; }
 
   void count(Side side, uint32_t frame_bytes) {
     const auto i = static_cast<unsigned>(side);
@@ -52,16 +65,33 @@ struct FlowFacts {
     return uint64_t{bytes_high[i]} << 32 | bytes_low[i];
   }
 };
-static_assert(sizeof(FlowFacts) == 44 && offsetof(FlowFacts, state) == 40);
+static_assert(sizeof(FlowTally) == 32);
 
-/// One flow, both directions. IPv4 fills one cache line, IPv6 the better part of two.
+/// One flow, both directions. IPv4 fills one cache line and keeps its tally elsewhere; IPv6 needs
+/// two lines, in which the tally has room.
 template <typename Key>
 struct alignas(kCacheLine) FlowEntry {
+  static constexpr bool kHoldsTally = false;
   Key key;
   FlowFacts facts;
+};
+template <>
+struct alignas(kCacheLine) FlowEntry<FlowKeyV6> {
+  static constexpr bool kHoldsTally = true;
+  FlowKeyV6 key;
+  FlowFacts facts;
+  FlowTally tally;
 };
 static_assert(sizeof(FlowEntry<FlowKeyV4>) == kCacheLine);
 static_assert(sizeof(FlowEntry<FlowKeyV6>) == 2 * kCacheLine);
 static_assert(std::is_trivially_copyable_v<FlowEntry<FlowKeyV4>>);
+
+/// A flow as it is handed out to those who ask.
+template <typename Key>
+struct FlowCopy {
+  Key key;
+  FlowFacts facts;
+  FlowTally tally;
+};
 
 }  // namespace rampart

@@ -18,13 +18,19 @@ namespace rampart {
 /// The flows of one family of one worker: a hash table of fixed size over memory of the caller's.
 ///
 /// Slots come in chunks of fourteen. A chunk has a 16-byte head (a tag of seven hash bits a slot,
-/// and how many flows wanted to be here but had to go on), the entries lie in an array of their
-/// own. The heads are a seventieth of the table and stay in the cache, so a hit costs one miss: the
-/// entry's line. A flow that finds its chunk full goes on by a stride of its own; a search goes on
+/// and how many flows wanted to be here but had to go on); the entries lie in an array of their
+/// own, and so do the tallies of IPv4. The heads are a ninetieth of the table and stay in the
+/// cache, so a hit costs one miss: the entry's line (the tally's is fetched beside it, and nothing
+/// waits for it). A flow that finds its chunk full goes on by a stride of its own; a search goes on
 /// only from chunks that somebody left (after F14, "Open-sourcing F14 for faster, more memory-
 /// efficient hash tables", 2019). Entries never move, so a slot number is good until erase.
 ///
-/// With ten flows for fourteen slots at full capacity one flow in fifty is not in its first chunk.
+/// With eleven flows for fourteen slots at full capacity one flow in twenty is not in its first
+/// chunk.
+///
+/// The table knows what its flows are worth (set_worth), in two bit masks a chunk. When room is
+/// short, `recycle` names a flow that may go: the dead before the weak, and within a chunk the one
+/// that came first (slots are given out in turn). An assured flow is never named.
 ///
 /// One thread. No allocation, no failure but a full table.
 template <typename Key>
@@ -34,12 +40,12 @@ class FlowTable {
   using Slot = uint32_t;
   static constexpr Slot kNone = ~Slot{0};
   static constexpr unsigned kSlotsPerChunk = 14;
-  static constexpr unsigned kFlowsPerChunk = 10;
+  static constexpr unsigned kFlowsPerChunk = 11;
 
   /// Bytes that a table for `capacity` flows needs.
   static constexpr size_t bytes_for(uint32_t capacity) {
     const size_t n = chunks_for(capacity);
-    return heads_bytes(n) + n * kSlotsPerChunk * sizeof(Entry);
+    return heads_bytes(n) + worths_bytes(n) + entries_bytes(n) + tallies_bytes(n);
   }
 
   FlowTable() = default;
@@ -48,15 +54,29 @@ class FlowTable {
       : capacity_(capacity), chunks_(static_cast<uint32_t>(chunks_for(capacity))) {
     auto* bytes = static_cast<std::byte*>(memory);
     heads_ = reinterpret_cast<Head*>(bytes);
-    entries_ = reinterpret_cast<Entry*>(bytes + heads_bytes(chunks_));
+    bytes += heads_bytes(chunks_);
+    worths_ = reinterpret_cast<Worths*>(bytes);
+    bytes += worths_bytes(chunks_);
+    entries_ = reinterpret_cast<Entry*>(bytes);
+    tallies_ = reinterpret_cast<FlowTally*>(bytes + entries_bytes(chunks_));
   }
 
   uint32_t size() const { return size_; }
   uint32_t capacity() const { return capacity_; }
   uint32_t chunks() const { return chunks_; }
+  /// Flows that are worth so much.
+  uint32_t weak() const { return weak_; }
+  uint32_t dead() const { return dead_; }
 
   Entry& operator[](Slot slot) { return entries_[slot]; }
   const Entry& operator[](Slot slot) const { return entries_[slot]; }
+  FlowTally& tally(Slot slot) {
+    if constexpr (Entry::kHoldsTally) {
+      return entries_[slot].tally;
+    } else {
+      return tallies_[slot];
+    }
+  }
   bool is_used(Slot slot) const {
     return heads_[slot / kSlotsPerChunk].tag[slot % kSlotsPerChunk] != 0;
   }
@@ -68,7 +88,7 @@ class FlowTable {
     for (unsigned i = 0; i < count; ++i) {
       const uint32_t chunk = home(hashes[i]);
       const unsigned matches = match(heads_[chunk], tag(hashes[i]));
-      if (matches != 0) __builtin_prefetch(&entries_[slot_of(chunk, matches)]);
+      if (matches != 0) prefetch(slot_of(chunk, matches));
     }
     for (unsigned i = 0; i < count; ++i) slots[i] = find(keys[i], hashes[i]);
   }
@@ -88,19 +108,24 @@ class FlowTable {
     return kNone;
   }
 
-  /// Takes in a flow that is not in the table. Its facts are those of a new FlowFacts. kNone: the
-  /// table is full.
+  /// Takes in a flow that is not in the table. Its facts and tally are new ones, and it is worth
+  /// kWeak. kNone: the table is full.
   Slot insert(const Key& key, uint64_t hash) noexcept {
     if (size_ >= capacity_) return kNone;
     uint32_t chunk = home(hash);
     for (unsigned probe = 0; probe < kMaxProbes; ++probe) {
       const unsigned empty = match(heads_[chunk], 0);
       if (empty != 0) {
-        const Slot slot = slot_of(chunk, empty);
+        const unsigned index = first_after(empty, heads_[chunk].hand);
+        const Slot slot = chunk * kSlotsPerChunk + index;
         for (uint32_t c = home(hash); c != chunk; c = next(c, hash)) pass_on(heads_[c]);
-        heads_[chunk].tag[slot % kSlotsPerChunk] = tag(hash);
+        heads_[chunk].tag[index] = tag(hash);
+        heads_[chunk].hand = static_cast<uint8_t>(index);
         entries_[slot].key = key;
         entries_[slot].facts = FlowFacts{};
+        tally(slot) = FlowTally{};
+        worths_[chunk].weak |= static_cast<uint16_t>(1U << index);
+        ++weak_;
         ++size_;
         return slot;
       }
@@ -112,9 +137,47 @@ class FlowTable {
   /// Ends the flow in a used slot; `hash` is that of its key.
   void erase(Slot slot, uint64_t hash) noexcept {
     const uint32_t chunk = slot / kSlotsPerChunk;
+    set_worth(slot, FlowWorth::kAssured);  // in no mask
     for (uint32_t c = home(hash); c != chunk; c = next(c, hash)) take_back(heads_[c]);
     heads_[chunk].tag[slot % kSlotsPerChunk] = 0;
     --size_;
+  }
+
+  FlowWorth worth(Slot slot) const noexcept {
+    const Worths& w = worths_[slot / kSlotsPerChunk];
+    const unsigned index = slot % kSlotsPerChunk;
+    if ((w.weak >> index & 1) != 0) return FlowWorth::kWeak;
+    return (w.dead >> index & 1) != 0 ? FlowWorth::kDead : FlowWorth::kAssured;
+  }
+
+  /// Says what a flow is worth from now on.
+  void set_worth(Slot slot, FlowWorth worth) noexcept {
+    Worths& w = worths_[slot / kSlotsPerChunk];
+    const auto bit = static_cast<uint16_t>(1U << slot % kSlotsPerChunk);
+    weak_ -= (w.weak & bit) != 0;
+    dead_ -= (w.dead & bit) != 0;
+    w.weak &= static_cast<uint16_t>(~bit);
+    w.dead &= static_cast<uint16_t>(~bit);
+    if (worth == FlowWorth::kWeak) {
+      w.weak |= bit;
+      ++weak_;
+    } else if (worth == FlowWorth::kDead) {
+      w.dead |= bit;
+      ++dead_;
+    }
+  }
+
+  /// A flow that may go to make room for the one with this hash: from that one's own chunk if there
+  /// is any, else from the next chunks of a walk through the table, a bounded piece of it. kNone:
+  /// none was found. The caller erases it.
+  Slot recycle(uint64_t hash) noexcept {
+    if (weak_ + dead_ == 0) return kNone;
+    Slot slot = least_worth(home(hash));
+    for (unsigned n = 0; slot == kNone && n < kRecycleChunks; ++n) {
+      walk_ = walk_ + 1 < chunks_ ? walk_ + 1 : 0;
+      slot = least_worth(walk_);
+    }
+    return slot;
   }
 
   /// Calls fn(slot) for every flow of a chunk; fn may erase that very slot.
@@ -123,18 +186,28 @@ class FlowTable {
     unsigned used = ~match(heads_[chunk], 0) & kAllSlots;
     for (; used != 0; used &= used - 1) fn(slot_of(chunk, used));
   }
-  void prefetch_chunk(uint32_t chunk) const { __builtin_prefetch(&heads_[chunk]); }
+  /// Fetches what a walk through the chunk will read: the head two chunks ahead, entries one.
+  void prefetch_head(uint32_t chunk) const { __builtin_prefetch(&heads_[chunk]); }
+  void prefetch_entries(uint32_t chunk) const {
+    unsigned used = ~match(heads_[chunk], 0) & kAllSlots;
+    for (; used != 0; used &= used - 1) prefetch_facts(slot_of(chunk, used));
+  }
 
  private:
   struct alignas(16) Head {
     uint8_t tag[kSlotsPerChunk];  ///< 0: empty
     uint8_t passed_on;            ///< flows that went on from here; stays at 255 once there
-    uint8_t reserved;
+    uint8_t hand;                 ///< slot that was given out last
   };
   static_assert(sizeof(Head) == 16);
+  struct Worths {
+    uint16_t weak, dead;  ///< a bit a slot
+  };
   static constexpr unsigned kAllSlots = (1U << kSlotsPerChunk) - 1;
   /// At full capacity a search of this length is less likely than a failing machine.
   static constexpr unsigned kMaxProbes = 48;
+  /// Sixteen chunks' worths are in one line.
+  static constexpr unsigned kRecycleChunks = 64;
 
   /// A prime, so that every stride leads through all chunks. A table of a few chunks cannot count
   /// on averages: two more.
@@ -149,8 +222,18 @@ class FlowTable {
     }
     return true;
   }
-  static constexpr size_t heads_bytes(size_t chunks) {
-    return (chunks * sizeof(Head) + kCacheLine - 1) / kCacheLine * kCacheLine;
+  static constexpr size_t whole_lines(size_t bytes) {
+    return (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
+  }
+  static constexpr size_t heads_bytes(size_t chunks) { return whole_lines(chunks * sizeof(Head)); }
+  static constexpr size_t worths_bytes(size_t chunks) {
+    return whole_lines(chunks * sizeof(Worths));
+  }
+  static constexpr size_t entries_bytes(size_t chunks) {
+    return chunks * kSlotsPerChunk * sizeof(Entry);
+  }
+  static constexpr size_t tallies_bytes(size_t chunks) {
+    return Entry::kHoldsTally ? 0 : whole_lines(chunks * kSlotsPerChunk * sizeof(FlowTally));
   }
   static uint8_t tag(uint64_t hash) { return static_cast<uint8_t>(0x80 | (hash & 0x7f)); }
   uint32_t home(uint64_t hash) const { return static_cast<uint32_t>((hash >> 32) * chunks_ >> 32); }
@@ -167,6 +250,25 @@ class FlowTable {
   static Slot slot_of(uint32_t chunk, unsigned mask) {
     return chunk * kSlotsPerChunk + static_cast<Slot>(std::countr_zero(mask));
   }
+  /// Index of the first bit of a mask in the turn that `hand` is at. The mask is not 0.
+  static unsigned first_after(unsigned mask, unsigned hand) {
+    const unsigned later = mask & ~0U << (hand + 1);
+    return static_cast<unsigned>(std::countr_zero(later != 0 ? later : mask));
+  }
+  Slot least_worth(uint32_t chunk) const {
+    const Worths& w = worths_[chunk];
+    const unsigned mask = w.dead != 0 ? w.dead : w.weak;
+    if (mask == 0) return kNone;
+    return chunk * kSlotsPerChunk + first_after(mask, heads_[chunk].hand);
+  }
+  void prefetch_facts(Slot slot) const {
+    __builtin_prefetch(&entries_[slot]);
+    if constexpr (Entry::kHoldsTally) __builtin_prefetch(&entries_[slot].tally);
+  }
+  void prefetch(Slot slot) const {
+    prefetch_facts(slot);
+    if constexpr (!Entry::kHoldsTally) __builtin_prefetch(&tallies_[slot], 1);
+  }
   static void pass_on(Head& head) {
     if (head.passed_on != 255) ++head.passed_on;
   }
@@ -177,8 +279,13 @@ class FlowTable {
   uint32_t capacity_ = 0;
   uint32_t chunks_ = 0;
   uint32_t size_ = 0;
+  uint32_t weak_ = 0;
+  uint32_t dead_ = 0;
+  uint32_t walk_ = 0;  ///< where recycle has been
   Head* heads_ = nullptr;
+  Worths* worths_ = nullptr;
   Entry* entries_ = nullptr;
+  FlowTally* tallies_ = nullptr;
 };
 
 }  // namespace rampart

@@ -71,7 +71,7 @@ struct Syn {
 
 inline Syn syn_of(const ParsedPacket& p) {
   // What is not in the first of several fragments counts as large as it may be.
-  const uint32_t data = p.more_fragments ? kLeastSlack : p.tcp.payload;
+  const uint32_t data = p.fragment ? kLeastSlack : p.tcp.payload;
   return {p.tcp.sequence + 1, p.tcp.sequence + 1 + data, p.tcp.window,
           offer_of(p.tcp.window_scale)};
 }

@@ -41,7 +41,7 @@ void take_fin(TcpSide& s, const TcpSide& r, const ParsedPacket& p, uint32_t sent
   // guess both; where a FIN is early or late, its acknowledgement shows that it was one.
   const bool is_current = !after(p.tcp.sequence, sent) && !before(data_end(p), r.ack) &&
                           !before(p.tcp.acknowledgement, s.ack);
-  if (p.more_fragments) {
+  if (p.fragment) {
     s.flags |= kFinInFragment;
   } else if (is_current || end == r.ack) {
     s.end = end;
@@ -69,12 +69,12 @@ void take(TcpTrack& t, Side side, const ParsedPacket& p) noexcept {
   TcpSide& r = of(t, other(side));
   if ((s.flags & kFin) == 0) {
     const uint32_t sent = s.end;
-    const uint32_t end = p.more_fragments ? data_end(p) : segment_end(p);
+    const uint32_t end = p.fragment ? data_end(p) : segment_end(p);
     if (after(end, s.end)) {
       s.end = end;
       s.flags &= static_cast<uint8_t>(~kFinPending);
     }
-    if (p.more_fragments) s.flags |= kLoose;
+    if (p.fragment) s.flags |= kLoose;
     if (has(p, tcp_flag::kFin)) take_fin(s, r, p, sent);
   }
   const uint32_t ack = p.tcp.acknowledgement;

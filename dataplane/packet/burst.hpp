@@ -19,7 +19,8 @@ enum class Fate : uint8_t {
   kPending,
   kForward,     ///< to the other port of its wire
   kDrop,        ///< under `reason`
-  kHandedOver,  ///< lies in the ring to another worker, who counts it from there
+  kAnswered,    ///< dropped under `reason`; its buffer has gone on as an answer of ours
+  kHandedOver,  ///< lies in the ring to another worker, who counts it from there, or is held
 };
 
 /// The packets of one family that flows are about, side by side in packet order. `packet[i]` is
@@ -48,6 +49,14 @@ struct alignas(kCacheLine) Burst {
   DropReason reason[kSize];
   uint32_t frame_bytes[kSize];
   ParsedPacket packet[kSize];
+  /// Bit i: a fragment that has been checked (see stages/fragments.hpp).
+  uint64_t checked;
+  /// Fragments on whose fate in this burst others hang, and those that hang on it, in packet order.
+  struct Hanging {
+    unsigned count;
+    uint8_t packet[kSize];
+    uint32_t datagram[kSize];  ///< its number in the FragmentTable
+  } hanging;
   FlowColumns<FlowKeyV4> v4;
   FlowColumns<FlowKeyV6> v6;
 

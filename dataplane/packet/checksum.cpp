@@ -88,7 +88,7 @@ uint64_t pseudo_header(const uint8_t* addresses, Family family, uint8_t protocol
 
 bool l4_checksum_ok(std::span<const FrameSegment> segments, const ParsedPacket& p) noexcept {
   if (p.kind == PacketKind::kDropped || p.kind == PacketKind::kNonIp || p.l4_bytes == 0 ||
-      p.later_fragment || p.more_fragments) {
+      p.fragment) {
     return true;
   }
   const bool v4 = p.family == Family::kV4;

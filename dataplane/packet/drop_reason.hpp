@@ -23,8 +23,17 @@ namespace rampart {
     "IPv4 source route option, IPv6 routing header of type 0 or with segments left")               \
   X(kMartian, "martian", "an address that must not stand on a wire, or source equal destination")  \
   X(kSpoofed, "spoofed", "a source outside the --port-sources of its port")                        \
-  X(kFragment, "fragment",                                                                         \
-    "a later fragment whose first was not seen or not allowed, or one that no stack sends")        \
+  X(kFragmentTiny, "fragment_tiny",                                                                \
+    "a first fragment without its whole header, or a later one that would rewrite it")             \
+  X(kFragmentLength, "fragment_length",                                                            \
+    "a fragment that is empty, no multiple of eight, too far out, or contradicts the end")         \
+  X(kFragmentOverlap, "fragment_overlap",                                                          \
+    "a fragment that overlaps or repeats another, or whose datagram was spoilt by one that did")   \
+  X(kFragmentOrphan, "fragment_orphan", "a later fragment whose first did not come in time")       \
+  X(kFragmentLimit, "fragment_limit",                                                              \
+    "a fragment for which there was no room (--fragments, --fragments-held)")                      \
+  X(kFragmentDenied, "fragment_denied",                                                            \
+    "a later fragment whose first was dropped, or whose flow is no more")                          \
   X(kL4Truncated, "l4_truncated", "the transport header is cut short")                             \
   X(kL4Header, "l4_header",                                                                        \
     "a transport header that contradicts itself (data offset, length) or has port 0")              \
@@ -42,6 +51,9 @@ namespace rampart {
   X(kSctpTag, "sctp_tag", "an SCTP verification tag that is not that of the association")          \
   X(kSctpState, "sctp_state", "an SCTP chunk that the state of its association does not allow")    \
   X(kIcmpUnrelated, "icmp_unrelated", "an ICMP error or echo reply that belongs to no known flow") \
+  X(kSynChallenged, "syn_challenged",                                                              \
+    "a SYN under a flood, answered with a challenge, or a client's answer to that")                \
+  X(kQuota, "quota", "a new flow of a source, or to a destination, that has as many as it may")    \
   X(kTableFull, "table_full", "a new flow found no room in the flow table")                        \
   X(kTunnel, "tunnel", "encapsulated traffic, and --tunnels is drop")                              \
   X(kHandoffFull, "handoff_full", "the ring to the worker that owns the flow was full")            \

@@ -18,8 +18,13 @@ ExtensionChain walk_extensions(const uint8_t* frame, uint32_t at, uint32_t reada
     chain.reason = reason;
     return chain;
   };
+  const auto refuse_cut = [&] {
+    chain.cut_short = true;
+    return refuse(DropReason::kIpExtension);
+  };
   for (unsigned n = 0; is_extension(next_header); ++n) {
-    if (n == kMaxExtensions || at + 8 > readable) return refuse(DropReason::kIpExtension);
+    if (n == kMaxExtensions) return refuse(DropReason::kIpExtension);
+    if (at + 8 > readable) return refuse_cut();
     const uint8_t* header = frame + at;
     uint32_t length = (header[1] + 1U) * 8;
     switch (next_header) {
@@ -52,7 +57,7 @@ ExtensionChain walk_extensions(const uint8_t* frame, uint32_t at, uint32_t reada
     }
     next_header = header[0];
     at += length;
-    if (at > readable) return refuse(DropReason::kIpExtension);
+    if (at > readable) return refuse_cut();
     if (chain.offset != 0) break;
   }
   chain.protocol = next_header;

@@ -126,14 +126,16 @@ DropReason read_quote(const IpLayer& ip, uint32_t at, ParsedPacket& out) {
 
 void parse_icmp(const IpLayer& ip, ParsedPacket& out) noexcept {
   if (ip.bytes_from(out.l4_offset) < 8) {
-    out.reason = DropReason::kL4Truncated;
+    out.reason = cut_short(ip, out);
     return;
   }
   const uint8_t* icmp = ip.frame + out.l4_offset;
   out.icmp_type = icmp[0];
   const Role role = role_of(out.family, icmp[0]);
   if (role == Role::kError) {
-    out.reason = read_quote(ip, out.l4_offset + 8U, out);
+    // Errors fit the smallest MTU (RFC 1812 §4.3.2.3, RFC 4443 §2.4 c): in pieces they are a trick.
+    out.reason =
+        out.fragment ? DropReason::kIcmpUnrelated : read_quote(ip, out.l4_offset + 8U, out);
     if (out.reason == DropReason::kNone) out.kind = PacketKind::kIcmpError;
     return;
   }

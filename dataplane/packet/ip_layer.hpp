@@ -38,9 +38,17 @@ struct IpLayer {
   }
 };
 
+/// The reason to drop a packet whose transport header ends early: a first fragment that does not
+/// hold all of it is somebody's trick (RFC 1858 §3.1).
+inline DropReason cut_short(const IpLayer& ip, const ParsedPacket& out) noexcept {
+  const bool all_is_here = ip.readable == out.l4_offset + out.l4_bytes;
+  return out.fragment && all_is_here ? DropReason::kFragmentTiny : DropReason::kL4Truncated;
+}
+
 /// What an IPv6 header chain ends in.
 struct ExtensionChain {
   DropReason reason = DropReason::kNone;
+  bool cut_short = false;      ///< the reason is that the chain goes on beyond what is readable
   uint8_t protocol = 0;        ///< of the upper-layer header
   bool fragment = false;       ///< there is a Fragment header
   bool more = false;           ///< and its M flag is set

@@ -55,18 +55,20 @@ constexpr uint32_t header_bytes(uint8_t protocol) {
 
 /// The fields of IPv4 and of the Fragment header, after which a packet is a piece or a whole.
 /// `data`: bytes in this piece; `before`: bytes of the headers that come with every piece.
-/// False if the packet is settled by now.
+/// False if the packet is settled by now: only a first fragment is read on.
 bool take_fragment(uint32_t offset, bool more, uint32_t data, uint32_t before, ParsedPacket& out) {
-  if (offset + data + before > kMaxDatagram || (more && data % 8 != 0) || data == 0 ||
-      (offset != 0 && offset < header_bytes(out.protocol))) {
-    out.reason = DropReason::kFragment;
+  out.fragment = true;
+  if (offset + data + before > kMaxDatagram || (more && data % 8 != 0) || data == 0) {
+    out.reason = DropReason::kFragmentLength;
     return false;
   }
-  out.more_fragments = more;
   if (offset == 0) return true;
-  out.later_fragment = true;
+  if (offset < header_bytes(out.protocol)) {
+    out.reason = DropReason::kFragmentTiny;
+    return false;
+  }
   out.tunnel = detail::is_tunnel_protocol(out.protocol);
-  out.kind = PacketKind::kFlow;
+  out.kind = PacketKind::kFragment;
   out.reason = DropReason::kNone;
   return false;
 }
@@ -75,7 +77,7 @@ void parse_tcp(const IpLayer& ip, ParsedPacket& out) {
   static constexpr uint64_t kSane = sane_tcp_flags();
   const uint32_t bytes = ip.bytes_from(out.l4_offset);
   if (bytes < 20) {
-    out.reason = DropReason::kL4Truncated;
+    out.reason = detail::cut_short(ip, out);
     return;
   }
   const uint8_t* tcp = ip.frame + out.l4_offset;
@@ -84,13 +86,13 @@ void parse_tcp(const IpLayer& ip, ParsedPacket& out) {
   const uint32_t header = (tcp[12] >> 4) * 4U;
   const uint8_t flags = tcp[13];
   out.tcp_flags = flags;
-  if (header < 20 || (header > out.l4_bytes && !out.more_fragments) || out.source_port.raw() == 0 ||
+  if (header < 20 || (header > out.l4_bytes && !out.fragment) || out.source_port.raw() == 0 ||
       out.destination_port.raw() == 0) [[unlikely]] {
     out.reason = DropReason::kL4Header;
     return;
   }
   if (header > bytes) [[unlikely]] {
-    out.reason = DropReason::kL4Truncated;
+    out.reason = detail::cut_short(ip, out);
     return;
   }
   if ((kSane >> (flags & 0x3f) & 1) == 0) [[unlikely]] {
@@ -114,7 +116,7 @@ void parse_tcp(const IpLayer& ip, ParsedPacket& out) {
 
 void parse_udp(const IpLayer& ip, ParsedPacket& out) {
   if (ip.bytes_from(out.l4_offset) < 8) {
-    out.reason = DropReason::kL4Truncated;
+    out.reason = detail::cut_short(ip, out);
     return;
   }
   const uint8_t* udp = ip.frame + out.l4_offset;
@@ -122,8 +124,7 @@ void parse_udp(const IpLayer& ip, ParsedPacket& out) {
   out.destination_port = be16{read16(udp + 2)};
   const uint16_t length = read16(udp + 4);
   // Source port 0 means "no answer wanted" (RFC 768). Bytes behind the datagram are tolerated.
-  if (length < 8 || (length > out.l4_bytes && !out.more_fragments) ||
-      out.destination_port.raw() == 0) {
+  if (length < 8 || (length > out.l4_bytes && !out.fragment) || out.destination_port.raw() == 0) {
     out.reason = DropReason::kL4Header;
     return;
   }
@@ -140,7 +141,7 @@ void parse_udp(const IpLayer& ip, ParsedPacket& out) {
 /// RFC 9260 §3.
 void parse_sctp(const IpLayer& ip, ParsedPacket& out) {
   if (ip.bytes_from(out.l4_offset) < 16) {
-    out.reason = DropReason::kL4Truncated;
+    out.reason = detail::cut_short(ip, out);
     return;
   }
   const uint8_t* sctp = ip.frame + out.l4_offset;
@@ -148,7 +149,7 @@ void parse_sctp(const IpLayer& ip, ParsedPacket& out) {
   out.destination_port = be16{read16(sctp + 2)};
   out.sctp_chunk = sctp[12];
   const uint32_t length = read16(sctp + 14), room = out.l4_bytes - 12;
-  if (length < 4 || (length > room && !out.more_fragments) || out.source_port.raw() == 0 ||
+  if (length < 4 || (length > room && !out.fragment) || out.source_port.raw() == 0 ||
       out.destination_port.raw() == 0) {
     out.reason = DropReason::kL4Header;
     return;
@@ -179,7 +180,7 @@ void parse_sctp(const IpLayer& ip, ParsedPacket& out) {
   out.changes_state = out.sctp_chunk < 32 && (kMoving >> out.sctp_chunk & 1) != 0;
   // INIT travels alone and without a verification tag (§3.3.2, §8.5.1); padding is not counted.
   out.opens_flow =
-      out.sctp_chunk == kInit && out.sctp.tag == 0 && !out.more_fragments && room - length < 4;
+      out.sctp_chunk == kInit && out.sctp.tag == 0 && !out.fragment && room - length < 4;
   out.kind = PacketKind::kFlow;
   out.reason = DropReason::kNone;
 }
@@ -322,7 +323,11 @@ void parse_ipv6(const uint8_t* frame, uint32_t contiguous, uint32_t frame_bytes,
   bool whole = true;
   if (detail::is_extension(out.protocol)) [[unlikely]] {
     const ExtensionChain chain = detail::walk_extensions(frame, upper, ip.readable, out.protocol);
-    if (chain.reason != DropReason::kNone) return refuse(chain.reason, out);
+    if (chain.reason != DropReason::kNone) {
+      // A first fragment holds the whole chain (RFC 7112).
+      const bool tiny = chain.cut_short && chain.more && ip.readable == end;
+      return refuse(tiny ? DropReason::kFragmentTiny : chain.reason, out);
+    }
     upper = chain.upper;
     out.protocol = chain.protocol;
     out.fragment_id = chain.id;

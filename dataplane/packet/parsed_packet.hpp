@@ -18,6 +18,7 @@ enum class PacketKind : uint8_t {
   kPassAlways,  ///< ARP, neighbour and router discovery, MLD, IGMP, DHCP: no state, no policy
   kNonIp,       ///< not IP: --non-ip decides
   kFlow,        ///< belongs to a flow: the tuple is its own
+  kFragment,    ///< a later fragment: without ports, it belongs to the flow of its first
   kIcmpError,   ///< an ICMP error: the tuple is that of the packet it quotes, as it was sent
 };
 
@@ -66,12 +67,11 @@ struct ParsedPacket {
   uint8_t tcp_flags = 0;   ///< 0 unless TCP
   uint8_t sctp_chunk = 0;  ///< type of the first chunk (RFC 9260 §3.2); 0 unless SCTP
   uint8_t icmp_type = 0;   ///< ICMP or ICMPv6 type; for kIcmpError that of the error itself
-  /// Has no transport header: `fragment_id` and the addresses say whose it is, over IPv4 with
-  /// `protocol`. Over IPv6 that is what the Fragment header says, which may be another extension
-  /// header, so that it need not be equal in the pieces of one packet (RFC 8200 §4.5).
-  bool later_fragment = false;
-  bool more_fragments = false;  ///< a first fragment: has ports, its checksum cannot be verified
-  bool opens_flow = false;      ///< may open a flow: UDP, echo request, clean SYN, SCTP INIT, other
+  /// A piece of a datagram, whose checksum cannot be verified: the first (kFlow, with its whole
+  /// transport header) or a later one (kFragment, whose `protocol` over IPv6 may be that of another
+  /// extension header). read_fragment says which piece of which datagram.
+  bool fragment = false;
+  bool opens_flow = false;     ///< may open a flow: UDP, echo request, clean SYN, SCTP INIT, other
   bool changes_state = false;  ///< may change state of a flow it belongs to: SYN, FIN, RST, INIT …
   bool tunnel = false;         ///< IPIP, GRE, VXLAN, Geneve: the pods' addresses are inside
   uint16_t l3_offset = 0;      ///< of the IP header, from the start of the frame, bytes

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "dataplane/flow/tcp_sequence.hpp"
 #include "dataplane/stages/flow_ops.hpp"
+#include "dataplane/stages/opening.hpp"
+#include "dataplane/stages/originate.hpp"
+#include "dataplane/stages/questions.hpp"
 #include "dataplane/stages/stages.hpp"
 
 namespace rampart {
@@ -14,56 +18,38 @@ unsigned opener_of(const FlowColumns<Key>& c, unsigned k, FlowTable<Key>& table)
 }
 
 template <typename Key>
-Question question_of(const Key& key, unsigned opener, const Identity* source,
-                     const Identity* destination) {
-  const auto protocol = static_cast<IpProtocol>(key.protocol);
-  const bool has_ports =
-      protocol == IpProtocol::kTcp || protocol == IpProtocol::kUdp || protocol == IpProtocol::kSctp;
-  const L4Port port = has_ports ? key.port[1 - opener].host() : L4Port{0};
-  return {source, destination, key.protocol, port};
-}
-
-/// Writes a question for each pending packet of a family: addresses to classes in bulk.
-void ask(WorkerState& w, const AddressMap& map, FlowColumns<FlowKeyV4>& c, Question* questions) {
-  be32 addresses[2 * Burst::kSize];
-  const Identity* found[2 * Burst::kSize];
-  uint8_t opener[Burst::kSize];
-  for (unsigned n = 0; n < c.pending_count; ++n) {
+void ask_pending(const AddressMap& map, const FlowColumns<Key>& c, FlowTable<Key>& table,
+                 Question* questions) {
+  const auto at = [&](unsigned n) {
     const unsigned k = c.pending[n];
-    opener[n] = static_cast<uint8_t>(opener_of(c, k, w.flows_v4));
-    addresses[2 * n] = c.key[k].address[opener[n]];
-    addresses[2 * n + 1] = c.key[k].address[1 - opener[n]];
-  }
-  map.find_v4(addresses, 2 * c.pending_count, found);
-  for (unsigned n = 0; n < c.pending_count; ++n) {
-    questions[n] = question_of(c.key[c.pending[n]], opener[n], found[2 * n], found[2 * n + 1]);
-  }
+    return Asked<Key>{c.key[k], opener_of(c, k, table)};
+  };
+  ask(map, c.pending_count, at, questions);
 }
 
-void ask(WorkerState& w, const AddressMap& map, FlowColumns<FlowKeyV6>& c, Question* questions) {
-  uint8_t addresses[2 * Burst::kSize][16];
-  const Identity* found[2 * Burst::kSize];
-  uint8_t opener[Burst::kSize];
-  for (unsigned n = 0; n < c.pending_count; ++n) {
-    const unsigned k = c.pending[n];
-    opener[n] = static_cast<uint8_t>(opener_of(c, k, w.flows_v6));
-    std::copy_n(c.key[k].address[opener[n]], 16, addresses[2 * n]);
-    std::copy_n(c.key[k].address[1 - opener[n]], 16, addresses[2 * n + 1]);
+/// Tells both ends of a TCP connection that it is over (--on-cut reset), each with the number that
+/// it waits for, as far as we know: packet i says what its sender does; its receiver has got what
+/// comes before it, unless something was lost (RFC 9293 §3.10.7.4, RFC 5961 §3.2).
+void reset_both(Burst& b, unsigned i, WorkerState& w, const FlowFacts& f, unsigned end,
+                DropReason why) {
+  using namespace tcp_flag;
+  const ParsedPacket& p = b.packet[i];
+  if (!is_tcp(f.state) || p.kind != PacketKind::kFlow || (p.tcp_flags & kRst) != 0) return;
+  const bool known = is_assured(f.state);
+  const TcpSide& receiver = f.track.tcp.side[static_cast<unsigned>(other(f.side(end)))];
+  answer_about(
+      b, i, w,
+      {.to = TcpAnswer::To::kReceiver,
+       .flags = kRst,
+       .sequence = known ? tcp_sequence::later(receiver.ack, p.tcp.sequence) : p.tcp.sequence});
+  TcpAnswer back{.to = TcpAnswer::To::kSender, .flags = kRst, .sequence = p.tcp.acknowledgement};
+  if ((p.tcp_flags & kAck) == 0) {
+    const uint32_t syn = (p.tcp_flags & kSyn) != 0 ? 1 : 0;
+    back = {.to = TcpAnswer::To::kSender,
+            .flags = kRst | kAck,
+            .acknowledgement = p.tcp.sequence + syn + p.tcp.payload};
   }
-  map.find_v6(addresses, 2 * c.pending_count, found);
-  for (unsigned n = 0; n < c.pending_count; ++n) {
-    questions[n] = question_of(c.key[c.pending[n]], opener[n], found[2 * n], found[2 * n + 1]);
-  }
-}
-
-DropReason reason_of(Outcome outcome) {
-  return outcome == Outcome::kDenyEgress ? DropReason::kDeniedEgress : DropReason::kDeniedIngress;
-}
-
-void mark(FlowFacts& f, const RuleSet& r, const Verdict& v) {
-  f.judged_in = revision_mark(r.revision);
-  f.egress_rule = v.egress_rule;
-  f.ingress_rule = v.ingress_rule;
+  drop_and_answer(b, i, w, back, why);
 }
 
 /// A flow that was judged under an older revision: keep it or cut it.
@@ -72,39 +58,24 @@ void judge_again(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c
                  const Verdict& v, FlowTable<Key>& table) {
   const unsigned i = c.packet[k];
   const auto slot = c.slot[k];
+  // A packet before this one in the burst may have cut the flow already, or have given its slot to
+  // another one.
+  if (!table.is_used(slot) || !(table[slot].key == c.key[k])) {
+    return b.drop(i, v.outcome == Outcome::kAllow ? DropReason::kNoFlow : reason_of(v.outcome));
+  }
   ++w.counters.flows_rejudged;
   if (v.outcome == Outcome::kAllow) {
-    mark(table[slot].facts, r, v);
-    accept(b, i, w, table[slot], c.end[k]);
+    if (table[slot].facts.condemned != 0) {
+      change_worth(w, table, slot, worth_of(table[slot].facts.state));
+    }
+    mark(table[slot].facts, table.tally(slot), r, v);
+    accept(b, i, w, table, slot, c.end[k]);
     return;
   }
-  // A packet of the same flow, before this one in the burst, may have cut it already.
-  if (table.is_used(slot)) {
-    table.erase(slot, c.hash[k]);
-    ++w.counters.flows_cut;
-  }
-  b.drop(i, reason_of(v.outcome));
-}
-
-template <typename Key>
-void open(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c, unsigned k,
-          const Verdict& v, FlowTable<Key>& table) {
-  const unsigned i = c.packet[k];
-  if (v.outcome != Outcome::kAllow) return b.drop(i, reason_of(v.outcome));
-  if (!may_change_state(b, i, w)) return b.drop(i, DropReason::kL4Checksum);
-  // A packet of the same flow, before this one in the burst, may have opened it already.
-  auto slot = table.find(c.key[k], c.hash[k]);
-  if (slot != FlowTable<Key>::kNone) return accept(b, i, w, table[slot], c.end[k]);
-  if (w.flows() < w.max_flows) slot = table.insert(c.key[k], c.hash[k]);
-  if (slot == FlowTable<Key>::kNone) return b.drop(i, DropReason::kTableFull);
-  FlowFacts& f = table[slot].facts;
-  mark(f, r, v);
-  f.state = first_state(b.packet[i]);
-  f.opener_end = c.end[k];
-  f.last_seen = tick_of(b.now);
-  f.count(Side::kOpener, b.frame_bytes[i]);
-  ++w.counters.flows_created;
-  b.fate[i] = Fate::kForward;
+  if (w.reset_on_cut) reset_both(b, i, w, table[slot].facts, c.end[k], reason_of(v.outcome));
+  end_flow(w, table, slot, c.hash[k]);
+  ++w.counters.flows_cut;
+  if (b.fate[i] == Fate::kPending) b.drop(i, reason_of(v.outcome));
 }
 
 /// Older flows first: a slot that they free may be taken by a new flow afterwards, never before.
@@ -129,8 +100,8 @@ void classify(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   Verdict verdicts[Burst::kSize];
   if (r.mode == RuleSet::Mode::kByTables) {
     Question questions[Burst::kSize];
-    if (v4 != 0) ask(w, *r.addresses, b.v4, questions);
-    if (v6 != 0) ask(w, *r.addresses, b.v6, questions + v4);
+    if (v4 != 0) ask_pending(*r.addresses, b.v4, w.flows_v4, questions);
+    if (v6 != 0) ask_pending(*r.addresses, b.v6, w.flows_v6, questions + v4);
     judge(r, questions, v4 + v6, verdicts);
   } else {
     const Outcome all = r.mode == RuleSet::Mode::kPassAll ? Outcome::kAllow : Outcome::kDenyIngress;

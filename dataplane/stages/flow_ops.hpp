@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "dataplane/flow/tracker.hpp"
 #include "dataplane/packet/burst.hpp"
 #include "dataplane/stages/l4_check.hpp"
 #include "dataplane/state/rule_set.hpp"
 #include "dataplane/state/worker_state.hpp"
 
-/// What track and classify both do to flows.
+/// What several stages do to flows.
 namespace rampart {
 
 /// The low half of a revision, as entries keep it. Differences count, so it may wrap.
@@ -30,6 +31,7 @@ inline Revision changed_in(const AddressMap& map, const FlowKeyV6& key, unsigned
 template <typename Key>
 inline bool is_current(FlowEntry<Key>& entry, const RuleSet& r) {
   FlowFacts& f = entry.facts;
+  if (f.condemned != 0) return false;
   if (f.judged_in == revision_mark(r.revision)) return true;
   if (r.mode == RuleSet::Mode::kByTables) {
     if (changed_after(r.policy_changed_in, f.judged_in)) return false;
@@ -40,25 +42,126 @@ inline bool is_current(FlowEntry<Key>& entry, const RuleSet& r) {
   return true;
 }
 
-/// Lets packet i of an allowed flow through and moves the flow's state, if its checksum permits.
+/// Writes down under which revision and rules a flow is allowed. (Whoever takes a condemned flow
+/// back into grace sets its worth again.)
+inline void mark(FlowFacts& f, FlowTally& tally, const RuleSet& r, const Verdict& v) {
+  f.judged_in = revision_mark(r.revision);
+  f.condemned = 0;
+  tally.egress_rule = v.egress_rule;
+  tally.ingress_rule = v.ingress_rule;
+}
+
+constexpr bool is_half_open(FlowState state) {
+  return state == FlowState::kTcpOpening || state == FlowState::kTcpSynReceived;
+}
+
+/// Says what a flow is worth from now on; `from`: what it was to its ends so far.
 template <typename Key>
-inline void accept(Burst& b, unsigned i, WorkerState& w, FlowEntry<Key>& entry, unsigned end) {
-  FlowFacts& f = entry.facts;
-  const ParsedPacket& p = b.packet[i];
-  if (p.kind == PacketKind::kIcmpError) {
-    // About the flow, not of it: neither its clock nor its counters move.
-    b.fate[i] = Fate::kForward;
-    return;
+inline void count_worth(WorkerState& w, const FlowEntry<Key>& entry, FlowWorth from, FlowWorth to) {
+  if (!w.sources.is_on()) return;
+  const unsigned opener = entry.facts.opener_end;
+  w.sources.move(address_hash(entry.key, opener, w.seed), from, to);
+  w.targets.move(address_hash(entry.key, 1 - opener, w.seed), from, to);
+}
+template <typename Key>
+inline void change_worth(WorkerState& w, FlowTable<Key>& table, typename FlowTable<Key>::Slot slot,
+                         FlowWorth next) {
+  const FlowWorth before = table.worth(slot);
+  if (next == before) return;
+  count_worth(w, table[slot], before, next);
+  table.set_worth(slot, next);
+}
+
+/// Gives a flow that has just been inserted its ends and its state, and counts it.
+template <typename Key>
+inline void begin_flow(WorkerState& w, FlowTable<Key>& table, typename FlowTable<Key>::Slot slot,
+                       unsigned opener_end, FlowState state) {
+  FlowFacts& f = table[slot].facts;
+  f.opener_end = static_cast<uint8_t>(opener_end);
+  f.state = state;
+  w.half_open += is_half_open(state);
+  table.set_worth(slot, worth_of(state));
+  count_worth(w, table[slot], FlowWorth::kDead, worth_of(state));
+}
+
+/// Moves a flow to another state, and all that is counted by states with it.
+template <typename Key>
+inline void set_state(WorkerState& w, FlowTable<Key>& table, typename FlowTable<Key>::Slot slot,
+                      FlowState next) {
+  FlowFacts& f = table[slot].facts;
+  w.half_open += static_cast<uint32_t>(is_half_open(next)) - is_half_open(f.state);
+  change_worth(w, table, slot, worth_of(next));
+  f.state = next;
+}
+
+/// Ends a flow. The only way in which one is taken from a table.
+template <typename Key>
+inline void end_flow(WorkerState& w, FlowTable<Key>& table, typename FlowTable<Key>::Slot slot,
+                     uint64_t hash) {
+  w.half_open -= is_half_open(table[slot].facts.state);
+  count_worth(w, table[slot], table.worth(slot), FlowWorth::kDead);
+  table.erase(slot, hash);
+}
+
+/// An ICMP error about a flow that is allowed. It passes if it comes from where its quote was
+/// going, and its quote may have been sent (RFC 5927 §4). It says nothing of the flow that anybody
+/// could believe: neither clock nor state nor counters move.
+template <typename Key>
+inline void accept_error(Burst& b, unsigned i, WorkerState& w, const FlowEntry<Key>& entry,
+                         Side quoted_sender) {
+  const FlowFacts& f = entry.facts;
+  const uint8_t senders_port = f.opener_port ^ static_cast<uint8_t>(quoted_sender);
+  if (w.ports[b.in_port[i]].end == senders_port || !quote_fits(f, quoted_sender, b.packet[i])) {
+    return b.drop(i, DropReason::kIcmpUnrelated);
   }
-  const Side side = f.side(end);
-  const FlowState next = next_state(f.state, side, p);
-  if (next != f.state) {
-    if (!may_change_state(b, i, w)) return b.drop(i, DropReason::kL4Checksum);
-    f.state = next;
-  }
-  f.last_seen = tick_of(b.now);
-  f.count(side, b.frame_bytes[i]);
   b.fate[i] = Fate::kForward;
+}
+
+/// A later fragment of a flow that is allowed, and of a datagram whose first has passed. It has no
+/// header, so it says nothing of the flow: that was up to the first.
+template <typename Key>
+inline void accept_fragment(Burst& b, unsigned i, FlowTable<Key>& table,
+                            typename FlowTable<Key>::Slot slot, Side side) {
+  table.tally(slot).count(side, b.frame_bytes[i]);
+  b.fate[i] = Fate::kForward;
+}
+
+/// Does to packet i of an allowed flow what its tracker says, if its checksum permits.
+template <typename Key>
+inline void accept(Burst& b, unsigned i, WorkerState& w, FlowTable<Key>& table,
+                   typename FlowTable<Key>::Slot slot, Side side, const Tracked& tracked) {
+  FlowFacts& f = table[slot].facts;
+  switch (tracked.action) {
+    case TrackAction::kAccept:
+      if (tracked.verify && !may_change_state(b, i, w)) return b.drop(i, DropReason::kL4Checksum);
+      update_track(f, side, b.packet[i]);
+      if (tracked.next != f.state) set_state(w, table, slot, tracked.next);
+      f.last_seen = tick_of(b.now);
+      break;
+    case TrackAction::kPassUnchanged:
+      break;
+    case TrackAction::kDrop:
+      return b.drop(i, tracked.reason);
+    case TrackAction::kReopen:
+      // Only track can ask policy about a new connection; it has seen to all but one that comes
+      // behind the end of its predecessor in one burst. It will be sent again.
+      return b.drop(i, DropReason::kTcpState);
+  }
+  table.tally(slot).count(side, b.frame_bytes[i]);
+  b.fate[i] = Fate::kForward;
+}
+
+/// The same without knowing yet what the packet is to the flow.
+template <typename Key>
+inline void accept(Burst& b, unsigned i, WorkerState& w, FlowTable<Key>& table,
+                   typename FlowTable<Key>::Slot slot, unsigned end) {
+  const FlowFacts& f = table[slot].facts;
+  const Side side = f.side(end);
+  if (b.packet[i].kind == PacketKind::kIcmpError) {
+    return accept_error(b, i, w, table[slot], side);
+  }
+  if (b.packet[i].kind == PacketKind::kFragment) return accept_fragment(b, i, table, slot, side);
+  accept(b, i, w, table, slot, side, judge_track(f, side, b.packet[i]));
 }
 
 }  // namespace rampart

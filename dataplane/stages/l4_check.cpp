@@ -12,7 +12,7 @@ bool l4_is_right(const Burst& b, unsigned i) noexcept {
   const ParsedPacket& p = b.packet[i];
   const auto protocol = static_cast<IpProtocol>(p.protocol);
   // For an ICMP error the tuple is that of the quote, and no NIC has looked at ICMP.
-  if (p.kind == PacketKind::kFlow &&
+  if (p.kind == PacketKind::kFlow && !p.fragment &&
       (protocol == IpProtocol::kTcp || protocol == IpProtocol::kUdp ||
        protocol == IpProtocol::kSctp)) {
     const uint64_t seen = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;

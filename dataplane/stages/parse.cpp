@@ -48,6 +48,7 @@ void parse(Burst& b, WorkerState& w, const RuleSet& /*r*/) noexcept {
             }
             return;
           case PacketKind::kFlow:
+          case PacketKind::kFragment:
           case PacketKind::kIcmpError:
             break;
         }

@@ -12,9 +12,9 @@ void settle(Burst& b, WorkerState& w, const RuleSet& /*r*/) noexcept {
     const ParsedPacket& p = b.packet[i];
     if (p.tunnel && b.fate[i] != Fate::kHandedOver) ++w.counters.tunnelled;
     if (b.fate[i] == Fate::kPending) b.drop(i, DropReason::kInternal);
-    if (b.fate[i] != Fate::kDrop) continue;
+    if (b.fate[i] != Fate::kDrop && b.fate[i] != Fate::kAnswered) continue;
     ++w.counters.ports[b.in_port[i]].drops[static_cast<unsigned>(b.reason[i])];
-    dropped[n++] = b.mbuf[i];
+    if (b.fate[i] == Fate::kDrop) dropped[n++] = b.mbuf[i];
   }
   if (n != 0) rte_pktmbuf_free_bulk(dropped, n);
 }

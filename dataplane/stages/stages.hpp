@@ -26,6 +26,9 @@ void track(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
 /// Judges what is pending, in one pass over each table; keeps, cuts and opens flows.
 void classify(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
 
+/// Later fragments whose first is in the same burst, or that were held until it came, get its fate.
+void follow(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
+
 /// Counts and frees what was dropped. What has no verdict by now is dropped, too.
 void settle(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
 
@@ -33,17 +36,24 @@ void settle(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
 /// queue there; counts and frees what finds no room.
 void transmit(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
 
+/// Sends the held fragments whose first has just been sent. The burst is used up by now, and is
+/// used again.
+void resume(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
+
 /// All of them.
 inline void run_pipeline(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   parse(b, w, r);
   steer(b, w, r);
   track(b, w, r);
   classify(b, w, r);
+  if (b.hanging.count != 0) follow(b, w, r);
   settle(b, w, r);
   transmit(b, w, r);
+  if (!w.resumed.empty()) resume(b, w, r);
 }
 
-/// Ends idle flows, a slice of the tables at a time: the whole of them about once a second.
-void expire(WorkerState& w, Tsc now) noexcept;
+/// Ends flows that are idle for too long, and idle flows that the rule set in force no longer
+/// allows; a bounded slice of the tables at a time, the whole of them about once a second.
+void expire(WorkerState& w, const RuleSet& r, Tsc now) noexcept;
 
 }  // namespace rampart

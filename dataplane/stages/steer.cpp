@@ -1,27 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rte_mbuf.h>
 
+#include "dataplane/stages/fragments.hpp"
 #include "dataplane/stages/stages.hpp"
+#include "dataplane/stages/steering.hpp"
 
 namespace rampart {
 namespace {
-
-template <typename Key>
-bool keep_own(const Burst& b, WorkerState& w, unsigned i, FlowColumns<Key>& c) {
-  const unsigned n = c.count;
-  const uint8_t wire = w.ports[b.in_port[i]].wire;
-  c.end[n] = static_cast<uint8_t>(make_key(b.packet[i], wire, c.key[n]));
-  c.hash[n] = hash_of(c.key[n], w.seed);
-  const WorkerId owner = w.owner_of(c.hash[n]);
-  if (owner != w.id) {
-    WorkerState::Outbox& out = w.outbox[owner];
-    out.packet[out.count++] = static_cast<uint8_t>(i);
-    return false;
-  }
-  c.packet[n] = static_cast<uint8_t>(i);
-  ++c.count;
-  return true;
-}
 
 void hand_over(Burst& b, WorkerState& w, unsigned target) {
   WorkerState::Outbox& out = w.outbox[target];
@@ -29,7 +14,9 @@ void hand_over(Burst& b, WorkerState& w, unsigned target) {
   for (unsigned k = 0; k < out.count; ++k) {
     const unsigned i = out.packet[k];
     rte_mbuf* m = b.mbuf[i];
-    m->hash.usr = HandoffTag::pack(HandoffTag::kJudge, b.in_port[i], w.reports);
+    const bool checked = (b.checked >> i & 1) != 0;
+    m->hash.usr = HandoffTag::pack(checked ? HandoffTag::kFragment : HandoffTag::kJudge,
+                                   b.in_port[i], w.reports);
     packets[k] = m;
   }
   const unsigned given = w.to[target]->enqueue(packets, out.count);
@@ -49,18 +36,13 @@ void hand_over(Burst& b, WorkerState& w, unsigned target) {
 }  // namespace
 
 void steer(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
-  b.v4.count = b.v6.count = 0;
+  b.v4.count = b.v6.count = b.hanging.count = 0;
   bool foreign = false;
   for (unsigned i = 0; i < b.count; ++i) {
     if (b.fate[i] != Fate::kPending) continue;
     const ParsedPacket& p = b.packet[i];
-    if (p.later_fragment) {
-      // It shares its first fragment's fate, and without one it is never judged.
-      if (r.mode == RuleSet::Mode::kPassAll) {
-        b.fate[i] = Fate::kForward;
-      } else {
-        b.drop(i, DropReason::kFragment);
-      }
+    if (p.fragment) [[unlikely]] {
+      foreign |= steer_fragment(b, w, r, i);
       continue;
     }
     const bool own = p.family == Family::kV4 ? keep_own(b, w, i, b.v4) : keep_own(b, w, i, b.v6);

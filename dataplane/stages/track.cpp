@@ -5,18 +5,40 @@
 namespace rampart {
 namespace {
 
+/// Whether a segment from the middle of a connection that nobody has seen begin may become a flow.
+bool may_be_picked_up(const ParsedPacket& p, const WorkerState& w, Tsc now) {
+  using namespace tcp_flag;
+  return now < w.pick_up_until && p.protocol == static_cast<uint8_t>(IpProtocol::kTcp) &&
+         (p.tcp_flags & (kSyn | kAck | kRst)) == kAck;
+}
+
+/// Whether this is a client's answer to a challenge.
+template <typename Key>
+bool is_proof(const ParsedPacket& p, const WorkerState& w, const FlowColumns<Key>& c, unsigned k,
+              Tsc now) {
+  using namespace tcp_flag;
+  return static_cast<int32_t>(w.challenge.listen_until - tick_of(now)) > 0 &&
+         p.protocol == static_cast<uint8_t>(IpProtocol::kTcp) &&
+         (p.tcp_flags & (kSyn | kAck | kRst)) == kRst &&
+         w.challenge.is_proof(p.tcp.sequence, c.key[k], c.end[k], tick_of(now));
+}
+
 /// Packet i belongs to no flow: may it open one?
 template <typename Key>
-void miss(Burst& b, unsigned i, const RuleSet& r, FlowColumns<Key>& c, unsigned column) {
+void miss(Burst& b, unsigned i, const WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
+          unsigned column) {
   const ParsedPacket& p = b.packet[i];
   if (r.mode == RuleSet::Mode::kDropAll) {
     b.drop(i, DropReason::kNoPolicyYet);
-  } else if (p.kind == PacketKind::kFlow && p.opens_flow) {
+  } else if (p.kind == PacketKind::kFlow &&
+             (p.opens_flow || may_be_picked_up(p, w, b.now) || is_proof(p, w, c, column, b.now))) {
     c.slot[column] = FlowTable<Key>::kNone;
     c.pending[c.pending_count++] = static_cast<uint8_t>(column);
   } else if (r.mode == RuleSet::Mode::kPassAll) {
     // Without a policy, connections that are older than we are go on.
     b.fate[i] = Fate::kForward;
+  } else if (p.kind == PacketKind::kFragment) {
+    b.drop(i, DropReason::kFragmentDenied);
   } else {
     const auto protocol = static_cast<IpProtocol>(p.protocol);
     const bool icmp = p.kind == PacketKind::kIcmpError || protocol == IpProtocol::kIcmp ||
@@ -38,28 +60,44 @@ void track_family(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& 
     // A packet before this one in the burst may have ended the flow; none opens one in this stage.
     if (slot == FlowTable<Key>::kNone || !table.is_used(slot)) {
       ++w.counters.flow_misses;
-      miss(b, i, r, c, k);
+      miss(b, i, w, r, c, k);
       continue;
     }
     FlowEntry<Key>& entry = table[slot];
     if (is_expired(entry.facts.last_seen, now, entry.facts.state, w.timeouts)) {
-      table.erase(slot, c.hash[k]);
+      end_flow(w, table, slot, c.hash[k]);
       ++w.counters.flows_expired;
       ++w.counters.flow_misses;
-      miss(b, i, r, c, k);
-    } else if (p.kind == PacketKind::kFlow && may_reopen(entry.facts.state, p)) {
+      miss(b, i, w, r, c, k);
+      continue;
+    }
+    const Side side = entry.facts.side(c.end[k]);
+    if (p.kind != PacketKind::kFlow) {
+      ++w.counters.flow_hits;
+      if (!is_current(entry, r)) {
+        c.pending[c.pending_count++] = static_cast<uint8_t>(k);
+      } else if (p.kind == PacketKind::kIcmpError) {
+        accept_error(b, i, w, entry, side);
+      } else {
+        accept_fragment(b, i, table, slot, side);
+      }
+      continue;
+    }
+    const Tracked tracked = judge_track(entry.facts, side, p);
+    if (tracked.action == TrackAction::kReopen) {
       if (!may_change_state(b, i, w)) {
         b.drop(i, DropReason::kL4Checksum);
         continue;
       }
-      table.erase(slot, c.hash[k]);
+      end_flow(w, table, slot, c.hash[k]);
       ++w.counters.flow_misses;
-      miss(b, i, r, c, k);
-    } else if (is_current(entry, r)) {
-      ++w.counters.flow_hits;
-      accept(b, i, w, entry, c.end[k]);
+      miss(b, i, w, r, c, k);
+      continue;
+    }
+    ++w.counters.flow_hits;
+    if (is_current(entry, r)) {
+      accept(b, i, w, table, slot, side, tracked);
     } else {
-      ++w.counters.flow_hits;
       c.pending[c.pending_count++] = static_cast<uint8_t>(k);
     }
   }

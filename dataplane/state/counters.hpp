@@ -14,12 +14,13 @@ namespace rampart {
 inline constexpr unsigned kMaxPorts = 64;
 
 /// What one worker did with the packets that came in on one port. At the end of every burst
-/// received + taken = forwarded + given + Σ drops.
+/// received + originated + taken = forwarded + given + Σ drops.
 struct PortWork {
   uint64_t received = 0, received_bytes = 0;    ///< from the port's queues
   uint64_t forwarded = 0, forwarded_bytes = 0;  ///< accepted by the other port of the wire
-  uint64_t given = 0;                           ///< put into a ring to another worker
-  uint64_t taken = 0;                           ///< taken from a ring
+  uint64_t originated = 0;                      ///< made here, to leave like packets from this port
+  uint64_t given = 0;                           ///< put into a ring between workers, or held
+  uint64_t taken = 0;                           ///< taken from a ring, or no longer held
   std::array<uint64_t, kDropReasons> drops{};
 };
 
@@ -30,6 +31,13 @@ struct alignas(kFalseSharing) WorkerCounters {
   uint64_t handed_over = 0;  ///< packets passed to the worker that owns their flow
   uint64_t flow_hits = 0, flow_misses = 0;
   uint64_t flows_created = 0, flows_expired = 0, flows_cut = 0, flows_rejudged = 0;
+  uint64_t flows_recycled = 0;   ///< gave up their place to a new flow
+  uint64_t flows_restored = 0;   ///< taken over from before the start
+  uint64_t flows_picked_up = 0;  ///< TCP connections met in their middle
+  uint64_t challenged = 0;       ///< SYNs answered with a challenge
+  uint64_t verified = 0;         ///< clients that have answered one
+  uint64_t half_open = 0;        ///< TCP flows, when the copy was made
+  bool challenging = false;
   uint64_t flows = 0;  ///< live, when the copy was made
   uint64_t passed_always = 0, tunnelled = 0;
   uint64_t loops = 0, idle_loops = 0, busy_cycles = 0;

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "dataplane/worker/dataplane_impl.hpp"
@@ -30,6 +31,16 @@ FlowTimeouts timeouts_of(const DataplaneParams::Timeouts& t, Tsc hz) {
     out[s] = static_cast<Tick>(std::clamp<uint64_t>(ticks, 1, 0x7fffffff));
   }
   return out;
+}
+
+Quotas quotas_of(const DataplaneParams::Quotas& q, unsigned workers) {
+  const auto part = [workers](uint64_t all) {
+    return static_cast<uint32_t>((all + workers - 1) / workers);
+  };
+  return {.source_flows = part(q.source_flows),
+          .source_half_open = part(q.source_half_open),
+          .target_flows = part(q.endpoint_flows),
+          .target_half_open = part(q.endpoint_half_open)};
 }
 
 HashSeed random_seed() {
@@ -133,16 +144,53 @@ Result<void> DataplaneImpl::make_worker_memory(Worker& worker) const {
   Result<HugeArray<std::byte>> v6 =
       HugeArray<std::byte>::create(FlowTable<FlowKeyV6>::bytes_for(flows), "flow table");
   if (!v6) return v6.error();
+  if (params_.quotas != DataplaneParams::Quotas{}) {
+    const size_t bytes = AddressLoad::bytes_for(flows);
+    Result<HugeArray<std::byte>> loads = HugeArray<std::byte>::create(2 * bytes, "quotas");
+    if (!loads) return loads.error();
+    worker.load_memory = *std::move(loads);
+    worker.state->sources = AddressLoad(worker.load_memory.data(), flows);
+    worker.state->targets = AddressLoad(worker.load_memory.data() + bytes, flows);
+  }
   worker.flow_memory_v4 = *std::move(v4);
   worker.flow_memory_v6 = *std::move(v6);
   worker.state->flows_v4 = FlowTable<FlowKeyV4>(worker.flow_memory_v4.data(), flows);
   worker.state->flows_v6 = FlowTable<FlowKeyV6>(worker.flow_memory_v6.data(), flows);
+
+  const Tsc hz = worker.state->tsc_hz;
+  const FragmentLimits limits{.datagrams = sizing_.datagrams_per_worker,
+                              .held = sizing_.held_per_worker,
+                              .hold = params_.fragment_hold_s * hz,
+                              .life = params_.fragment_s * hz};
+  Result<HugeArray<std::byte>> fragments = HugeArray<std::byte>::create(
+      FragmentTable::bytes_for(limits.datagrams, limits.held), "fragment table");
+  if (!fragments) return fragments.error();
+  worker.fragment_memory = *std::move(fragments);
+  worker.state->fragments = FragmentTable(worker.fragment_memory.data(), limits);
   return {};
 }
 
+/// Owners follow the NICs if every port has a queue for every worker and can be told where to put
+/// a packet. A port whose driver turns out to do otherwise hands over what it gets.
+std::unique_ptr<const RssOwners> DataplaneImpl::make_owners() const {
+  const unsigned entries = ports_.front()->device.rss_entries();
+  if (entries == 0 || entries > RssOwners::kMostEntries) return nullptr;
+  for (const auto& port : ports_) {
+    // Tables of different sizes agree on an owner if their queues are a power of two.
+    if (port->device.rx_queues() != params_.workers || port->device.rss_entries() == 0 ||
+        (port->device.rss_entries() != entries && !std::has_single_bit(params_.workers))) {
+      return nullptr;
+    }
+  }
+  return std::make_unique<const RssOwners>(kRssKey, entries, params_.workers);
+}
+
 Result<void> DataplaneImpl::make_workers(const Layout& layout) {
+  owners_ = make_owners();
   const Tsc hz = rte_get_tsc_hz();
   const HashSeed seed = random_seed();
+  const HashSeed secret = random_seed();
+  const SipKey challenge_key{secret.a, secret.b};
   const FlowTimeouts timeouts = timeouts_of(params_.timeouts, hz);
   for (unsigned id = 0; id < params_.workers; ++id) {
     Worker& worker = workers_.emplace_back();
@@ -156,11 +204,17 @@ Result<void> DataplaneImpl::make_workers(const Layout& layout) {
     w.port_count = static_cast<unsigned>(ports_.size());
     w.max_flows = sizing_.flows_per_worker;
     w.seed = seed;
+    w.owners = owners_.get();
     w.tsc_hz = hz;
     w.checksum = params_.checksum;
     w.pass_non_ip = params_.pass_non_ip;
     w.pass_tunnels = params_.pass_tunnels;
+    w.reset_on_cut = params_.reset_on_cut;
+    w.challenge.key = challenge_key;
+    w.challenge.enter_at = static_cast<uint32_t>(
+        (uint64_t{sizing_.flows_per_worker} * params_.challenge_percent + 99) / 100);
     w.timeouts = timeouts;
+    w.quotas = quotas_of(params_.quotas, params_.workers);
     w.mailbox = worker.mailbox.get();
     if (Result<void> r = make_worker_memory(worker); !r) {
       return std::move(r).error().within("worker " + std::to_string(id));
@@ -170,9 +224,9 @@ Result<void> DataplaneImpl::make_workers(const Layout& layout) {
   rings_.reserve(size_t{params_.workers} * params_.workers);
   for (unsigned giver = 0; giver < params_.workers; ++giver) {
     for (unsigned taker = 0; taker < params_.workers; ++taker) {
-      if (giver == taker) continue;
-      Result<HandoffRing> ring = HandoffRing::create(
-          "handoff-" + std::to_string(giver) + "-" + std::to_string(taker), kHandoffRing);
+      Result<HandoffRing> ring =
+          HandoffRing::create("handoff-" + std::to_string(giver) + "-" + std::to_string(taker),
+                              giver == taker ? kOwnRing : kHandoffRing);
       if (!ring) return ring.error();
       rings_.push_back(*std::move(ring));
       workers_[giver].state->to[taker] = &rings_.back();
@@ -188,6 +242,7 @@ void DataplaneImpl::give_queues() {
     for (Worker& worker : workers_) {
       WorkerPort& view = worker.state->ports[p];
       view.peer = ports_[p]->peer;
+      view.end = p > ports_[p]->peer ? 1 : 0;
       view.wire = ports_[p]->wire;
       view.sources = &ports_[p]->filter;
       view.active = &ports_[p]->active;
@@ -204,14 +259,15 @@ void DataplaneImpl::share_queues(unsigned port) {
     WorkerPort& view = workers_[id].state->ports[port];
     view.dpdk_port = device.id();
     view.rx_queue = view.tx_queue = kNoQueue;
-    view.tx_worker = static_cast<uint8_t>(worker_of_queue(port, id % device.tx_queues(), workers));
+    view.tx_worker = static_cast<uint8_t>(
+        worker_of_queue(port, id % device.tx_queues(), device.tx_queues(), workers));
   }
   for (unsigned q = 0; q < device.rx_queues(); ++q) {
-    workers_[worker_of_queue(port, q, workers)].state->ports[port].rx_queue =
+    workers_[worker_of_queue(port, q, device.rx_queues(), workers)].state->ports[port].rx_queue =
         static_cast<uint16_t>(q);
   }
   for (unsigned q = 0; q < device.tx_queues(); ++q) {
-    workers_[worker_of_queue(port, q, workers)].state->ports[port].tx_queue =
+    workers_[worker_of_queue(port, q, device.tx_queues(), workers)].state->ports[port].tx_queue =
         static_cast<uint16_t>(q);
   }
 }
@@ -226,6 +282,12 @@ Result<void> DataplaneImpl::start() {
   const std::lock_guard lock(ports_lock_);
   const std::lock_guard ask(ask_lock_);
   if (launched_) return Error{ErrorCode::kConflict, "it runs already", "data path"};
+  if (params_.pick_up_tcp || grace_.count() != 0) {
+    const Tsc until = rte_rdtsc() + rte_get_tsc_hz() * static_cast<Tsc>(grace_.count());
+    for (Worker& worker : workers_) {
+      worker.state->pick_up_until = params_.pick_up_tcp ? ~Tsc{0} : until;
+    }
+  }
   for (const auto& port : ports_) {
     if (Result<void> r = port->device.start(); !r) return r;
     port->active.store(true, std::memory_order_release);

@@ -6,14 +6,15 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dataplane/base/ids.hpp"
 #include "dataplane/base/ip_address.hpp"
 #include "dataplane/base/result.hpp"
 #include "dataplane/packet/drop_reason.hpp"
+#include "dataplane/state/flow_query.hpp"
 #include "dataplane/state/rule_set.hpp"
 #include "dataplane/state/settings.hpp"
 
@@ -35,6 +36,11 @@ struct DataplaneParams {
              udp_answered_s = 5, sctp_opening_s = 30, sctp_established_s = 8000, icmp_s = 10,
              other_s = 60;
   };
+  struct Quotas {  ///< flows of one address at all workers; 0: any number
+    uint64_t source_flows = 0, source_half_open = 0;      ///< that it has opened
+    uint64_t endpoint_flows = 0, endpoint_half_open = 0;  ///< that were opened to it
+    bool operator==(const Quotas&) const = default;
+  };
   std::vector<Port> ports;
   std::vector<Wire> wires;
   unsigned workers = 1;
@@ -47,9 +53,18 @@ struct DataplaneParams {
   ChecksumMode checksum = ChecksumMode::kState;
   bool pass_non_ip = false;
   bool pass_tunnels = true;
-  unsigned idle_us = 0;  ///< sleep this long after many empty polls; 0: never sleep
-  std::string eal;       ///< extra EAL arguments, space separated
+  bool reset_on_cut = false;  ///< connections that are cut are reset, at both ends
+  /// New TCP clients are challenged when so many of max_flows are half open; 0: never.
+  unsigned challenge_percent = 10;
+  bool pick_up_tcp = false;  ///< connections met in their middle may become flows
+  unsigned idle_us = 0;      ///< sleep this long after many empty polls; 0: never sleep
+  std::string eal;           ///< extra EAL arguments, space separated
   Timeouts timeouts;
+  Quotas quotas;
+  uint64_t fragments = 0;        ///< datagrams in pieces at once, of all workers; 0: computed
+  uint64_t fragments_held = 0;   ///< packet buffers with fragments that wait; 0: computed
+  uint32_t fragment_hold_s = 2;  ///< how long they wait for their first
+  uint32_t fragment_s = 30;      ///< how long the others may follow it
   /// Takes a line for people when a port is lost or recovered. Called by a control thread of the
   /// data path's; may be empty.
   std::function<void(const std::string&)> log;
@@ -59,11 +74,11 @@ struct DataplaneParams {
 /// received + originated = sent + Σ drops + held, by the port on which packets came in.
 struct PortCounters {
   uint64_t received = 0, received_bytes = 0;  ///< frames the port took from the wire
-  uint64_t originated = 0;                    ///< frames made here (none in this version)
+  uint64_t originated = 0;                    ///< frames made here, as if they had come in here
   uint64_t sent = 0, sent_bytes = 0;          ///< frames that left through this port
   uint64_t forwarded =
       0;              ///< of the frames received here, those that left (through the other port)
-  uint64_t held = 0;  ///< received here, in a ring between workers just now
+  uint64_t held = 0;  ///< received here, in a ring between workers or waiting just now
   std::array<uint64_t, kDropReasons> drops{};  ///< of the frames received here
 };
 
@@ -76,8 +91,13 @@ struct PortStatus {
   uint16_t mtu = 0;
   std::string mac;
   unsigned rx_queues = 0, tx_queues = 0;
-  std::string peer;     ///< the other end of its wire; empty: no wire
-  uint64_t resets = 0;  ///< times the port was recovered
+  struct {
+    std::string_view function = "none";   ///< "symmetric_toeplitz", "toeplitz", "driver", "none"
+    std::string_view key;                 ///< "symmetric", "driver"; empty: not known
+    std::vector<std::string_view> types;  ///< what is hashed: "ipv4-tcp" …
+  } rss;                                  ///< as the driver reports it
+  std::string peer;                       ///< the other end of its wire; empty: no wire
+  uint64_t resets = 0;                    ///< times the port was recovered
   std::vector<IpPrefix> sources;
   PortCounters counters;
 };
@@ -87,8 +107,12 @@ struct WorkerStatus {
   uint64_t received = 0, forwarded = 0, dropped = 0;
   uint64_t handed_over = 0;  ///< packets passed to the worker that owns their flow
   uint64_t flow_hits = 0, flow_misses = 0, flows_created = 0, flows_expired = 0, flows_cut = 0,
-           flows_rejudged = 0;
-  uint64_t flows = 0;  ///< live now
+           flows_rejudged = 0, flows_recycled = 0, flows_restored = 0, flows_picked_up = 0;
+  uint64_t challenged = 0;   ///< SYNs answered with a challenge, under a flood
+  uint64_t verified = 0;     ///< clients that have answered one
+  uint64_t half_open = 0;    ///< TCP flows whose handshake is not finished, now
+  bool challenging = false;  ///< new TCP clients are challenged, now
+  uint64_t flows = 0;        ///< live now
   uint64_t loops = 0, idle_loops = 0;
   uint64_t busy_cycles = 0;  ///< TSC cycles of loops that moved packets
   uint64_t heap_bytes = 0;   ///< bytes this worker's thread took from the heap since it started: 0
@@ -105,32 +129,18 @@ struct DataplaneStatus {
   uint64_t tunnelled = 0;      ///< encapsulated packets judged by their outer addresses
 };
 
-/// One live flow, oriented as it was opened.
-struct FlowRecord {
-  IpAddress source, destination;
-  L4Port source_port = 0, destination_port = 0;  ///< ICMP echo: identifier and 0
-  uint8_t protocol = 0;
-  uint8_t wire = 0;
-  uint16_t outer_vlan = 0, inner_vlan = 0;
-  const char* state = "";  ///< e.g. "established"
-  WorkerId worker = 0;
-  Revision revision = 0;  ///< under which it was last judged
-  uint32_t egress_rule = 0, ingress_rule = 0;
-  uint64_t packets[2] = {0, 0};  ///< from the opener, from the other end
-  uint64_t bytes[2] = {0, 0};
-  uint32_t idle_ms = 0, expires_in_ms = 0;
-};
-
-struct FlowFilter {
-  std::optional<IpAddress> address;  ///< of either end
-  std::optional<L4Port> port;        ///< of either end
-  std::optional<uint8_t> protocol;
-  std::string state;  ///< empty: any
-  size_t limit = 1000;
+/// What became of the flows in a flow file.
+struct FlowsLoaded {
+  uint64_t kept = 0;
+  uint64_t too_old = 0;  ///< their time ran out while nobody was here
+  uint64_t denied = 0;   ///< the policy in force does not allow them
+  uint64_t no_room = 0;  ///< beyond --max-flows
+  uint64_t away_ms = 0;  ///< from the writing to the reading, by the wall clock
 };
 
 /// The packet-moving half of the appliance: EAL, ports, buffers, flow tables, workers.
-/// All methods are for control threads; publish, flows and reset_port serialise themselves.
+/// All methods are for control threads; publish, flows, cut_flows and reset_port serialise
+/// themselves.
 class Dataplane {
  public:
   static Result<std::unique_ptr<Dataplane>> create(const DataplaneParams& params);
@@ -152,6 +162,22 @@ class Dataplane {
   /// Live flows that match, at most filter.limit; `truncated` says that there are more. Workers
   /// copy them out in bounded slices; fails with kIo if they do not answer within a few seconds.
   virtual Result<std::vector<FlowRecord>> flows(const FlowFilter& filter, bool& truncated) = 0;
+  /// Ends all live flows that match, however many, and says how many they were. Workers do it in
+  /// bounded slices while packets go on; what comes next of such a connection is judged as if it
+  /// had never been (so the middle of a TCP connection belongs to no flow). A flow that opens or
+  /// comes to match while they are at it may escape. Fails with kIo if a worker does not answer.
+  virtual Result<uint64_t> cut_flows(const FlowFilter& filter) = 0;
+  /// After stop: writes all flows to a file for the next start. Asks go_on() every few
+  /// milliseconds; when it says no there is no file and kConflict is returned. Returns how many.
+  virtual Result<uint64_t> save_flows(const std::string& path,
+                                      const std::function<bool()>& go_on) = 0;
+  /// Before start: takes in the flows of a file, each aged by the time away and judged under the
+  /// rule set in force. A file that is not whole or not ours is refused (kNotFound, kInvalid,
+  /// kConflict) and changes nothing.
+  virtual Result<FlowsLoaded> load_flows(const std::string& path) = 0;
+  /// Before start: for so long from the start on, TCP connections that began before it may be
+  /// picked up in their middle, if policy allows them.
+  virtual void grant_grace(std::chrono::seconds seconds) = 0;
   /// Recovers a port as after a VF or PF reset: workers leave it, it is reset, set up, started.
   virtual Result<void> reset_port(const std::string& name) = 0;
 };

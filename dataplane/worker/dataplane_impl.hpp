@@ -2,10 +2,13 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -38,6 +41,10 @@ class DataplaneImpl final : public Dataplane {
   std::shared_ptr<const RuleSet> rules() const override;
   DataplaneStatus status() const override;
   Result<std::vector<FlowRecord>> flows(const FlowFilter& filter, bool& truncated) override;
+  Result<uint64_t> cut_flows(const FlowFilter& filter) override;
+  Result<uint64_t> save_flows(const std::string& path, const std::function<bool()>& go_on) override;
+  Result<FlowsLoaded> load_flows(const std::string& path) override;
+  void grant_grace(std::chrono::seconds seconds) override;
   Result<void> reset_port(const std::string& name) override;
 
  private:
@@ -53,7 +60,7 @@ class DataplaneImpl final : public Dataplane {
   };
   struct Worker {
     unsigned cpu = 0;
-    HugeArray<std::byte> flow_memory_v4, flow_memory_v6;
+    HugeArray<std::byte> flow_memory_v4, flow_memory_v6, load_memory, fragment_memory;
     std::unique_ptr<Mailbox> mailbox;
     std::unique_ptr<WorkerState> state;
     WorkerShared* shared = nullptr;
@@ -63,10 +70,14 @@ class DataplaneImpl final : public Dataplane {
   static int worker_main(void* worker);
   Result<void> open_ports(const Layout& layout);
   Result<void> check_mtus() const;
+  std::unique_ptr<const RssOwners> make_owners() const;
   Result<void> make_workers(const Layout& layout);
   Result<void> make_worker_memory(Worker& worker) const;
   void give_queues();
   void share_queues(unsigned port);
+  std::string wires_text() const;
+  template <typename Key>
+  void take_in(std::span<const FlowCopy<Key>> flows, uint64_t away_ms, FlowsLoaded& out);
   Result<void> reset(Port& port);
   void watch_ports();
   void say(const std::string& line) const {
@@ -76,6 +87,7 @@ class DataplaneImpl final : public Dataplane {
   bool collect_reports() const;
   void fill_port(unsigned index, PortStatus& out, std::vector<uint64_t>& lost) const;
   void fill_worker(const Worker& worker, WorkerStatus& out) const;
+  std::string_view port_name(uint8_t wire, uint8_t end) const;
   Result<void> ask_worker(Worker& worker, std::unique_ptr<FlowQuery>& query);
 
   DataplaneParams params_;
@@ -85,8 +97,10 @@ class DataplaneImpl final : public Dataplane {
   Qsbr qsbr_;
   std::vector<std::unique_ptr<Port>> ports_;
   std::vector<HandoffRing> rings_;
+  std::unique_ptr<const RssOwners> owners_;
   std::vector<Worker> workers_;
   WorkerShared shared_;
+  std::chrono::seconds grace_{0};
   bool launched_ = false;             // workers run; start and stop only
   std::atomic<bool> running_{false};  // the same for other threads
 

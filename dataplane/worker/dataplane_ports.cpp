@@ -42,9 +42,18 @@ Result<void> DataplaneImpl::reset_port(const std::string& name) {
 
 void DataplaneImpl::watch_ports() {
   std::vector<std::string> last_error(ports_.size());
+  std::vector<bool> challenging(workers_.size());
   std::unique_lock wait(watch_lock_);
   while (!watch_wake_.wait_for(wait, kLook, [this] { return watch_stop_; })) {
     wait.unlock();
+    for (size_t id = 0; id < workers_.size(); ++id) {
+      const bool now = workers_[id].mailbox->challenging.load(std::memory_order_relaxed);
+      if (now == challenging[id]) continue;
+      challenging[id] = now;
+      say("worker " + std::to_string(id) +
+          (now ? ": too many TCP connections are half open: new clients are challenged"
+               : ": few TCP connections are half open: new clients are no longer challenged"));
+    }
     for (size_t i = 0; i < ports_.size(); ++i) {
       Port& port = *ports_[i];
       const std::lock_guard lock(ports_lock_);

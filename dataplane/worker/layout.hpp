@@ -25,10 +25,12 @@ struct Layout {
 /// end of one wire, devices differ, CPUs may be used. Errors name the option and its value.
 Result<Layout> lay_out(const DataplaneParams& params);
 
-/// Which worker has queue `queue` of port number `port` (with fewer queues than workers, ports
-/// begin at different workers, so that two ports of one queue each keep two workers busy).
-constexpr unsigned worker_of_queue(unsigned port, unsigned queue, unsigned workers) {
-  return (port + queue) % workers;
+/// Which worker has queue `queue` of the `queues` of port number `port`. With a queue for everybody
+/// it is the one of that number, so that equal RSS on two ports leads to one worker. With fewer,
+/// ports begin at different workers, so that two ports of one queue each keep two workers busy.
+constexpr unsigned worker_of_queue(unsigned port, unsigned queue, unsigned queues,
+                                   unsigned workers) {
+  return queues < workers ? (port + queue) % workers : queue;
 }
 
 }  // namespace rampart

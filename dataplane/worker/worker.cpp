@@ -7,6 +7,9 @@
 #include <rte_pause.h>
 #include <unistd.h>
 
+#include <algorithm>
+
+#include "dataplane/stages/fragments.hpp"
 #include "dataplane/stages/stages.hpp"
 #include "dataplane/worker/heap_meter.hpp"
 #include "dataplane/worker/report.hpp"
@@ -35,45 +38,68 @@ unsigned receive(WorkerState& w, const RuleSet& r) noexcept {
       work.received_bytes += b.mbuf[i]->pkt_len;
     }
     total += b.count;
+    b.checked = 0;
     run_pipeline(b, w, r);
   }
   return total;
 }
 
-/// Makes a burst of the packets that were handed over for one purpose.
-void gather(WorkerState& w, HandoffTag::Purpose purpose, rte_mbuf* const* packets, unsigned count) {
+/// Packets from a ring, and what they are there for, read before any of them is gone.
+struct Taken {
+  rte_mbuf* packet[Burst::kSize];
+  uint32_t tag[Burst::kSize];
+  unsigned count;
+};
+
+enum class Way : uint8_t { kPipeline, kTransmit };
+
+/// Makes a burst of the packets that were handed over for one purpose: to be judged, or to leave.
+void gather(WorkerState& w, Way way, const Taken& taken) {
   Burst& b = w.burst;
   b.count = 0;
-  for (unsigned k = 0; k < count; ++k) {
-    rte_mbuf* m = packets[k];
-    const uint32_t tag = m->hash.usr;
-    if (HandoffTag::purpose(tag) != purpose) continue;
+  b.checked = 0;
+  for (unsigned k = 0; k < taken.count; ++k) {
+    const HandoffTag::Purpose purpose = HandoffTag::purpose(taken.tag[k]);
+    if ((purpose == HandoffTag::kTransmit) != (way == Way::kTransmit)) continue;
     const unsigned i = b.count++;
-    b.mbuf[i] = m;
-    b.in_port[i] = HandoffTag::in_port(tag);
+    if (purpose == HandoffTag::kFragment) b.checked |= uint64_t{1} << i;
+    b.mbuf[i] = taken.packet[k];
+    b.in_port[i] = HandoffTag::in_port(taken.tag[k]);
     b.fate[i] = Fate::kForward;
-    b.frame_bytes[i] = m->pkt_len;
+    b.frame_bytes[i] = b.mbuf[i]->pkt_len;
     ++w.counters.ports[b.in_port[i]].taken;
   }
 }
 
-/// One burst from the ring of every other worker.
+/// At most one burst from a ring. Returns how many packets there were.
+unsigned take_burst(WorkerState& w, const RuleSet& r, HandoffRing& ring) noexcept {
+  Taken taken;
+  taken.count = ring.dequeue(taken.packet, Burst::kSize);
+  if (taken.count == 0) return 0;
+  for (unsigned k = 0; k < taken.count; ++k) taken.tag[k] = taken.packet[k]->hash.usr;
+  // Tags only grow, so the last packet of a ring tells for all of them.
+  const int ahead = HandoffTag::ahead_of(taken.tag[taken.count - 1], w.reports);
+  if (ahead > 0) make_report(w, w.reports + static_cast<unsigned>(ahead));
+  w.burst.now = rte_rdtsc();
+  gather(w, Way::kPipeline, taken);
+  if (w.burst.count != 0) run_pipeline(w.burst, w, r);
+  gather(w, Way::kTransmit, taken);
+  if (w.burst.count != 0) transmit(w.burst, w, r);
+  return taken.count;
+}
+
+/// One burst from the ring of every other worker, and all that lies in the ring to ourselves now
+/// (what these packets put into it waits for the next loop).
 unsigned take_over(WorkerState& w, const RuleSet& r) noexcept {
   unsigned total = 0;
   for (unsigned giver = 0; giver < w.workers; ++giver) {
-    if (w.from[giver] == nullptr) continue;
-    rte_mbuf* packets[Burst::kSize];
-    const unsigned count = w.from[giver]->dequeue(packets, Burst::kSize);
-    if (count == 0) continue;
+    if (giver != w.id) total += take_burst(w, r, *w.from[giver]);
+  }
+  HandoffRing& own = *w.from[w.id];
+  for (uint32_t left = own.size(); left != 0;) {
+    const unsigned count = take_burst(w, r, own);
     total += count;
-    // Tags only grow, so the last packet of a ring tells for all of them.
-    const int ahead = HandoffTag::ahead_of(packets[count - 1]->hash.usr, w.reports);
-    if (ahead > 0) make_report(w, w.reports + static_cast<unsigned>(ahead));
-    w.burst.now = rte_rdtsc();
-    gather(w, HandoffTag::kJudge, packets, count);
-    if (w.burst.count != 0) run_pipeline(w.burst, w, r);
-    gather(w, HandoffTag::kTransmit, packets, count);
-    if (w.burst.count != 0) transmit(w.burst, w, r);
+    left -= std::min(left, count);
   }
   return total;
 }
@@ -91,7 +117,8 @@ void run_worker(WorkerState& w, WorkerShared& shared) noexcept {
     const Tsc start = rte_rdtsc();
     const unsigned moved = receive(w, r) + take_over(w, r);
     const Tsc end = rte_rdtsc();
-    expire(w, end);
+    expire(w, r, end);
+    expire_fragments(w, end);
     serve_mailbox(w, end);
     ++w.counters.loops;
     shared.qsbr->quiescent(w.id);
@@ -120,7 +147,6 @@ void run_worker(WorkerState& w, WorkerShared& shared) noexcept {
 
 void drain_rings(WorkerState& w) noexcept {
   for (unsigned giver = 0; giver < w.workers; ++giver) {
-    if (w.from[giver] == nullptr) continue;
     rte_mbuf* packets[Burst::kSize];
     while (const unsigned count = w.from[giver]->dequeue(packets, Burst::kSize)) {
       for (unsigned k = 0; k < count; ++k) {
@@ -131,6 +157,7 @@ void drain_rings(WorkerState& w) noexcept {
       rte_pktmbuf_free_bulk(packets, count);
     }
   }
+  drop_held_fragments(w);
 }
 
 }  // namespace rampart

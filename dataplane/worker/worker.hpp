@@ -24,7 +24,8 @@ struct WorkerShared {
 /// only caller of the stages. Runs on the worker's lcore.
 void run_worker(WorkerState& w, WorkerShared& shared) noexcept;
 
-/// Packets that still lie in the rings to a worker that has ended: drops them as kStopping.
+/// Packets that still lie in the rings to a worker that has ended, or that it holds: drops them as
+/// kStopping.
 /// Control thread, after all workers have ended.
 void drain_rings(WorkerState& w) noexcept;
 

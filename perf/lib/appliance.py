@@ -40,10 +40,11 @@ class Sample:
     """The workers' counters at one moment, summed up."""
 
     NAMES = ("received", "forwarded", "dropped", "flow_hits", "flow_misses", "flows_created", "flows",
+             "flows_recycled", "flows_rejudged", "flows_restored", "half_open", "challenged", "verified",
              "busy_cycles")
 
-    def __init__(self, time_s, stats):
-        self.time = time_s
+    def __init__(self, time_s, stats, ran=0.0):
+        self.time, self.ran = time_s, ran
         for name in self.NAMES:
             setattr(self, name, sum(worker[name] for worker in stats["workers"]))
         self.drops = stats["total"]["drops"]
@@ -59,24 +60,49 @@ class Span:
         share = lambda name: ((getattr(last, name) - getattr(first, name)) / self.packets
                               if self.packets else 0)
         self.cycles = share("busy_cycles")
+        # By the time that the worker had its CPU: what it shared with others is not in it. For workers
+        # that always have packets.
+        self.own_cycles = share("ran") * machine.tsc_hz()
         self.forwarded, self.hits, self.created = share("forwarded"), share("flow_hits"), share("flows_created")
+        self.challenged, self.dropped = share("challenged"), share("dropped")
         denied = ("denied_egress", "denied_ingress")
         self.denied = (sum(last.drops.get(d, 0) - first.drops.get(d, 0) for d in denied) / self.packets
                        if self.packets else 0)
 
 
+def from_file(pcap):
+    """Devices of a wire that plays a file for ever into nothing."""
+    return {"in": f"net_pcap0,rx_pcap={pcap},infinite_rx=1", "out": "net_null0,no-rx=1"}
+
+
+def memif(number, path):
+    """A device whose other end one of our generators takes."""
+    return f"net_memif{number},role=server,id=0,socket-abstract=no,socket={path}"
+
+
 class Appliance:
-    def __init__(self, program, pcap, frames, core, max_flows, extra=()):
+    """One worker on one core. `devices`: DEVICE by port, two for a wire, in their order; `frames`:
+    how many lie in files that are played; `extra`: more options; `state`: a state directory that
+    outlives the process; `within`: words before the command."""
+
+    def __init__(self, program, devices, core, max_flows, frames=0, extra=(), state=None, within=()):
         self.folder = tempfile.mkdtemp(prefix="rampart-perf.")
         self.log = os.path.join(self.folder, "log")
+        self.schedstat = None
         socket_path = os.path.join(self.folder, "s")
-        command = [program, "--port", f"in=net_pcap0,rx_pcap={pcap},infinite_rx=1",
-                   "--port", "out=net_null0,no-rx=1", "--wire", "in,out", "--workers", "1",
-                   "--cores", str(core), "--mbufs", str(frames + 16384), "--max-flows", str(max_flows),
-                   "--memory", str(machine.buffers_mib(frames + 16384) + max_flows * 300 // (1 << 20) + 640),
-                   "--socket", socket_path, "--state-dir", os.path.join(self.folder, "state"), *extra]
+        names = list(devices)
+        command = [*within, program]
+        for name in names:
+            command += ["--port", f"{name}={devices[name]}"]
+        for a, b in zip(names[::2], names[1::2]):
+            command += ["--wire", f"{a},{b}"]
+        command += ["--workers", "1", "--cores", str(core), "--max-flows", str(max_flows),
+                    "--socket", socket_path, "--state-dir", state or os.path.join(self.folder, "state")]
+        if frames:
+            command += ["--mbufs", str(frames + 16384)]
         with open(self.log, "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen([*command, *map(str, extra)], stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log)
         try:
             self.control = self.wait_for_socket(socket_path, 60 + frames / 50000)
             self.watch = Connection(socket_path)
@@ -97,18 +123,30 @@ class Appliance:
                 pass
             if time.monotonic() > deadline:
                 raise ApplianceError(f"rampartd does not answer:\n{self.tail()}")
-            time.sleep(0.1)
+            time.sleep(0.01)
 
     def tail(self):
         with open(self.log, encoding="utf-8", errors="replace") as log:
             return "".join(log.readlines()[-15:])
 
+    def cpu(self):
+        """Seconds that the worker's thread has run, and has waited for its CPU (schedstat): what it waited
+        it shared the CPU with others, and no figure of that time is any good."""
+        if self.schedstat is None:
+            tasks = f"/proc/{self.process.pid}/task"
+            self.schedstat = next(f"{tasks}/{task}/schedstat" for task in os.listdir(tasks)
+                                  if machine.read(f"{tasks}/{task}/comm").startswith("rte-worker"))
+        return [int(ns) / 1e9 for ns in machine.read(self.schedstat).split()[:2]]
+
     def apply(self, snapshot):
         return self.control.call("PUT", "/v1/snapshot", snapshot)
 
+    def change(self, *events):
+        return self.control.call("PATCH", "/v1/snapshot", "".join(json.dumps(e) + "\n" for e in events))
+
     def sample(self):
         stats = self.watch.call("GET", "/v1/stats")
-        return Sample(time.monotonic(), stats)
+        return Sample(time.monotonic(), stats, self.cpu()[0])
 
     def wait_for_flows(self, wanted, seconds=60):
         deadline = time.monotonic() + seconds
@@ -117,14 +155,26 @@ class Appliance:
                 raise ApplianceError(f"{seen.flows} flows live, and not {wanted}, after {seconds} s")
             time.sleep(0.05)
 
-    def end(self):
+    def check_laws(self):
+        """Nothing vanishes; raises if something did."""
+        total = self.watch.call("GET", "/v1/stats")["total"]
+        dropped = sum(total["drops"].values())
+        if total["received"] + total["originated"] != total["sent"] + dropped + total["held"]:
+            raise ApplianceError(f"it does not add up: {total}")
+
+    def stop(self, seconds=60):
+        """SIGTERM. Returns what it has logged."""
         if self.process.poll() is None:
             self.process.terminate()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+            self.process.wait(seconds)
+        return machine.read(self.log)
+
+    def end(self):
+        try:
+            self.stop(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

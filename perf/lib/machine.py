@@ -2,6 +2,7 @@
 """What has to be known of the machine to read a figure."""
 
 import datetime
+import functools
 import os
 import re
 import subprocess
@@ -34,6 +35,12 @@ def huge_mib_free():
 def buffers_mib(frames):
     """DPDK's memory for a packet buffer a frame. Without huge pages no buffer crosses a 4 KiB page."""
     return frames * 4096 // (1 << 20)
+
+
+@functools.cache
+def tsc_hz():
+    """As the kernel has measured it at its start; under a hypervisor that is what cpuinfo says."""
+    return float(re.search(r"cpu MHz\s*: ([\d.]+)", read("/proc/cpuinfo")).group(1)) * 1e6
 
 
 def facts(root):

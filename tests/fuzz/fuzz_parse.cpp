@@ -8,6 +8,7 @@
 
 #include "dataplane/packet/checksum.hpp"
 #include "dataplane/packet/flow_key.hpp"
+#include "dataplane/packet/fragment.hpp"
 #include "dataplane/packet/parse.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
@@ -23,7 +24,7 @@ ParsedPacket parse(const Bytes& frame, size_t contiguous) {
   ParsedPacket p;
   std::memset(reinterpret_cast<uint8_t*>(&p), 0xa5, sizeof p);
   p.kind = PacketKind::kFlow;
-  p.later_fragment = p.more_fragments = p.opens_flow = p.changes_state = p.tunnel = true;
+  p.fragment = p.opens_flow = p.changes_state = p.tunnel = true;
   parse_frame(first.get(), static_cast<uint32_t>(contiguous), static_cast<uint32_t>(frame.size()),
               p);
   return p;
@@ -54,8 +55,7 @@ bool same_transport(const ParsedPacket& a, const ParsedPacket& b) {
 bool same(const ParsedPacket& a, const ParsedPacket& b) {
   return a.kind == b.kind && a.reason == b.reason && a.family == b.family &&
          a.protocol == b.protocol && a.tcp_flags == b.tcp_flags && a.sctp_chunk == b.sctp_chunk &&
-         a.icmp_type == b.icmp_type && a.later_fragment == b.later_fragment &&
-         a.more_fragments == b.more_fragments && a.opens_flow == b.opens_flow &&
+         a.icmp_type == b.icmp_type && a.fragment == b.fragment && a.opens_flow == b.opens_flow &&
          a.changes_state == b.changes_state && a.tunnel == b.tunnel && a.l3_offset == b.l3_offset &&
          a.l4_offset == b.l4_offset && a.l4_bytes == b.l4_bytes && a.fragment_id == b.fragment_id &&
          a.vlans == b.vlans && a.source_port == b.source_port &&
@@ -81,14 +81,14 @@ void check_fields(const ParsedPacket& p, const Bytes& frame, size_t contiguous) 
   const bool v4 = p.family == Family::kV4;
   RAMPART_MUST(p.l4_offset >= p.l3_offset + (v4 ? 20 : 40) && p.l4_offset <= contiguous);
   RAMPART_MUST(p.l4_offset + p.l4_bytes <= frame.size());
-  RAMPART_MUST(!p.opens_flow || (p.kind == PacketKind::kFlow && !p.later_fragment));
+  RAMPART_MUST(!p.opens_flow || p.kind == PacketKind::kFlow);
   RAMPART_MUST(!p.changes_state || p.kind == PacketKind::kFlow);
-  RAMPART_MUST(!(p.more_fragments || p.later_fragment) || p.kind != PacketKind::kPassAlways);
+  RAMPART_MUST(!p.fragment || p.kind != PacketKind::kPassAlways);
   RAMPART_MUST(p.tcp_flags == 0 || p.protocol == 6);
   RAMPART_MUST(p.sctp_chunk == 0 || p.protocol == 132);
-  if (p.later_fragment) {
-    RAMPART_MUST(p.kind == PacketKind::kFlow && p.source_port.raw() == 0 &&
-                 p.destination_port.raw() == 0 && p.tcp_flags == 0);
+  if (p.kind == PacketKind::kFragment) {
+    RAMPART_MUST(p.fragment && p.source_port.raw() == 0 && p.destination_port.raw() == 0 &&
+                 p.tcp_flags == 0);
     return;
   }
   if (p.kind == PacketKind::kFlow) {
@@ -103,10 +103,27 @@ void check_fields(const ParsedPacket& p, const Bytes& frame, size_t contiguous) 
   }
 }
 
+/// What read_fragment says of a piece is what the parser checked, and needs no byte more.
+void check_fragment(const ParsedPacket& p, const Bytes& frame, size_t contiguous) {
+  if (!p.fragment || p.kind == PacketKind::kDropped) return;
+  const auto first = std::make_unique<uint8_t[]>(contiguous);
+  std::copy_n(frame.begin(), contiguous, first.get());
+  const Fragment f = read_fragment(first.get(), static_cast<uint32_t>(contiguous), p, 3);
+  RAMPART_MUST(f.piece.offset % 8 == 0 && f.piece.end > f.piece.offset);
+  RAMPART_MUST(!f.piece.more || f.piece.end % 8 == 0);
+  RAMPART_MUST((f.piece.offset == 0) == (p.kind != PacketKind::kFragment));
+  RAMPART_MUST(f.piece.offset != 0 || f.piece.more);
+  RAMPART_MUST(f.piece.end - f.piece.offset >= static_cast<int>(p.l4_bytes));
+  RAMPART_MUST(f.key.id == p.fragment_id && f.key.in_port == 3 && f.key.vlans == p.vlans);
+  RAMPART_MUST(p.kind != PacketKind::kIcmpError);
+  RAMPART_MUST(std::memcmp(f.key.destination, p.destination, 16) == 0);
+}
+
 /// With less of the frame in the first segment it is the same packet or cut short, never another.
 void check_shorter(const ParsedPacket& whole, const Bytes& frame, size_t contiguous) {
   const ParsedPacket part = parse(frame, contiguous);
   check_fields(part, frame, contiguous);
+  check_fragment(part, frame, contiguous);
   if (same(part, whole)) return;
   const bool cut = part.reason == DropReason::kRunt || part.reason == DropReason::kIpTruncated ||
                    part.reason == DropReason::kIpExtension ||
@@ -163,6 +180,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     RAMPART_MUST(whole.reason != DropReason::kIpChecksum);
   }
   check_fields(whole, frame, frame.size());
+  check_fragment(whole, frame, frame.size());
   const size_t contiguous = frame.empty() ? 0 : chosen % (frame.size() + 1);
   check_shorter(whole, frame, contiguous);
 

@@ -92,6 +92,7 @@ def test_every_view_shows_what_is_there(lab):
                             (["flows"], [A, B, str(port), "syn_sent"]),
                             (["flows", "--port", "81"], []),
                             (["stats"], ["denied_ingress", "a", "b"]),
+                            (["reasons"], ["denied_ingress", "no_flow", "rx_no_mbuf"]),
                             (["metrics"], ["# TYPE rampart_"]),
                             (["snapshot"], ["web", "allow", "client"])):
         said = lab.ctl(*words)
@@ -99,7 +100,8 @@ def test_every_view_shows_what_is_there(lab):
             assert word in said, f"{words}: no {word} in\n{said}"
     assert str(port) not in lab.ctl("flows", "--port", "81")
     for command, key in (("status", "revision"), ("endpoints", "endpoints"), ("flows", "flows"),
-                         ("policies", "policies"), ("stats", "total"), ("snapshot", "items")):
+                         ("policies", "policies"), ("stats", "total"), ("reasons", "reasons"),
+                         ("snapshot", "items")):
         assert key in json.loads(lab.ctl("-o", "json", command)), command
     readings = lab.ctl("-o", "json", "stats", "--watch", "1", "--count", "2").splitlines()
     assert [json.loads(r)["total"]["received"] for r in readings] == [2, 2], readings

@@ -2,9 +2,9 @@
 """Every way a packet can be wrong, each counted under its own name, next to one that is right."""
 
 from lib import kube
-from lib.frames import (ETH_IPV4, ETH_IPV6, GRE, LEFT_MAC, RIGHT_MAC, address, chunk, echo, echo6,
-                        ethernet, frame, icmp_error, ipv4, ipv6, is_v6, raw, sctp, sctp_init, tcp, udp,
-                        without_ethernet)
+from lib.frames import (ETH_IPV4, ETH_IPV6, GRE, LEFT_MAC, RIGHT_MAC, address, arp, chunk, echo, echo6,
+                        ethernet, frame, icmp_error, ipv4, ipv6, is_v6, neighbour_solicitation, raw,
+                        sctp, sctp_init, tcp, udp, without_ethernet)
 from lib.runner import smoke
 
 A, B = "10.0.0.1", "10.0.0.2"
@@ -41,10 +41,17 @@ def test_malformed_packets_are_dropped_by_name(lab):
             (A, A), (A6, A6), ("127.0.0.1", B), (A, "127.0.0.1"), ("224.0.0.1", B), ("0.0.0.0", B),
             (A, "0.0.0.0"), ("255.255.255.255", B), ("240.0.0.1", B), ("::1", B6), (A6, "::1"),
             ("ff02::1", B6), ("::ffff:10.0.0.1", B6))],
-        "fragment": [frame(raw(17, b"x" * 64), A, B, fragment=0x0010, ident=7),
-                     frame(raw(17, b"x" * 64), A6, B6,
-                           extensions=[(44, b"\0" + bytes.fromhex("0080 00000007"))]),
-                     frame(raw(6, b"x" * 64), A, B, fragment=0x0001, ident=8)],
+        "fragment_tiny": [
+            frame(raw(6, b"x" * 64), A, B, fragment=0x0001, ident=8),
+            frame(raw(6, b"x" * 16), A, B, fragment=0x2000, ident=9),
+            frame(raw(17, b""), A6, B6, extensions=[
+                (44, b"\0" + bytes.fromhex("0001 00000007")), (60, b"\0\1\4" + b"\0" * 4)])],
+        "fragment_length": [
+            frame(raw(17, b"x" * 63), A, B, fragment=0x2010, ident=7),
+            frame(raw(17, b""), A, B, fragment=0x0010, ident=7),
+            frame(raw(17, b"x" * 16), A, B, fragment=0x1FFE, ident=7),
+            frame(raw(17, b"x" * 60), A6, B6,
+                  extensions=[(44, b"\0" + bytes.fromhex("0081 00000007"))])],
         "l4_truncated": [frame(raw(6, b"\0" * 19), A, B), frame(raw(17, b"\0" * 7), A6, B6),
                          frame(raw(1, b"\x08\0\0\0"), A, B), frame(raw(132, b"\0" * 12), A, B)],
         "l4_header": [frame(tcp(n(), 80, offset=4), A, B), frame(tcp(n(), 80, offset=6), A6, B6),
@@ -81,9 +88,10 @@ def test_l4_checksums_off_state_all(lab):
     def conversation(port):
         """An open TCP connection, then data with a bad checksum."""
         wire.passes(frame(tcp(port, 80), A, B))
-        wire.passes(frame(tcp(80, port, "SA"), B, A), back=True)
-        wire.passes(frame(tcp(port, 80, "A"), A, B))
-        return frame(tcp(port, 80, "PA", payload=b"data", checksum=0xBAD), A, B)
+        wire.passes(frame(tcp(80, port, "SA", seq=5000, ack=1001), B, A), back=True)
+        numbers = {"seq": 1001, "ack": 5001}
+        wire.passes(frame(tcp(port, 80, "A", **numbers), A, B))
+        return frame(tcp(port, 80, "PA", payload=b"data", checksum=0xBAD, **numbers), A, B)
 
     for mode in ("off", "state", "all"):
         lab.start("--checksum", mode, objects=PODS, folder=mode)
@@ -108,31 +116,6 @@ def test_l4_checksums_off_state_all(lab):
         lab.daemon.finish()
 
 
-@smoke()
-def test_fragments_are_judged_by_their_first(lab):
-    """A first fragment has ports; the later ones are dropped by name, in this version."""
-    wire = lab.wire()
-    lab.start(objects=[*PODS, kube.policy("web/80", ingress=[{"ports": [kube.port(80, "UDP")]}])])
-    for source, destination in ((A, B), (A6, B6)):
-        first, later = in_two(udp(lab.number(), 80, b"z" * 1000), source, destination, lab.number())
-        wire.passes(first)
-        wire.drops(later, "fragment")
-        first, later = in_two(udp(lab.number(), 81, b"z" * 1000), source, destination, lab.number())
-        wire.drops(first, "denied_ingress")
-        wire.drops(later, "fragment")
-
-
-def in_two(whole, source, destination, ident):
-    """A datagram as two fragments."""
-    data = whole.seal(address(source), address(destination))
-    if is_v6(source):
-        return [frame(raw(17, piece), source, destination, extensions=[
-            (44, b"\0" + field.to_bytes(2, "big") + ident.to_bytes(4, "big"))])
-            for field, piece in ((1, data[:504]), (504, data[504:]))]
-    return [frame(raw(17, piece), source, destination, ident=ident, fragment=field)
-            for field, piece in ((0x2000, data[:504]), (504 // 8, data[504:]))]
-
-
 @smoke(workers=(1,))
 def test_spoofed_sources_and_other_frames(lab):
     """--port-sources, --non-ip pass, --tunnels drop."""
@@ -145,6 +128,10 @@ def test_spoofed_sources_and_other_frames(lab):
     wire.passes(frame(udp(lab.number(), 80), A6, B6))
     wire.drops(frame(udp(lab.number(), 80), "10.0.1.1", B), "spoofed")
     wire.drops(frame(udp(lab.number(), 80), "fd00::9", B6), "spoofed")
+    wire.drops(frame(udp(lab.number(), 80), "fe80::9", B6), "spoofed")
+    wire.passes(neighbour_solicitation("fe80::9", B6))
+    wire.passes(arp("10.0.1.1", B))
+    wire.passes(frame(udp(68, 67, b"\1" * 240), "0.0.0.0", "255.255.255.255"))
     wire.passes(frame(udp(lab.number(), 80), "10.0.1.1", A), back=True)
     wire.passes(ethernet(b"lldp" * 12, 0x88CC))
     wire.passes(ethernet(b"\0" * 46, 0x0027, [9]), back=True)

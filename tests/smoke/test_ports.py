@@ -2,9 +2,8 @@
 """Ports of other kinds, several wires, and ports that go away and come back."""
 
 import os
-import struct
 
-from lib import kube
+from lib import kube, pcap
 from lib.frames import frame, tcp, udp
 from lib.net import RawPort, wait_for
 from lib.runner import smoke
@@ -40,10 +39,33 @@ def test_a_port_is_reset_and_recovers(lab):
         answer = lab.daemon.call("POST", f"/v1/ports/{name}/reset")
         assert answer.status == 200, answer
         assert lab.daemon.port(name)["received"] >= before["received"], "counters went back"
-        wire.passes(frame(tcp(80, port, "SA"), B, A), back=True)
-        wire.passes(frame(tcp(port, 80, "A"), A, B))
+        wire.passes(frame(tcp(80, port, "SA", seq=5000, ack=1001), B, A), back=True)
+        wire.passes(frame(tcp(port, 80, "A", seq=1001, ack=5001), A, B))
     resets = {p["name"]: p["resets"] for p in lab.daemon.get("/v1/status")["ports"]}
     assert resets == {"a": 2, "b": 1}, resets
+
+
+@smoke(cost=2)
+def test_status_says_how_ports_spread_what_they_receive(lab):
+    """Also after a reset, when the device is a new one."""
+    devices = {"a": "net_null0,no-rx=1", "b": "net_null1,no-rx=1"}
+    lab.start(devices=devices, wires=[("a", "b")])
+
+    def rss():
+        return [(p["rx_queues"], p["rss"]) for p in lab.daemon.get("/v1/status")["ports"]]
+
+    for queues, one in rss():
+        assert queues == lab.workers, f"{queues} queues, {lab.workers} workers"
+        if lab.workers == 1:
+            assert one == {"function": "none", "key": None, "types": []}, one
+        else:
+            assert (one["function"], one["key"]) == ("toeplitz", "symmetric"), one
+            assert {"ipv4-tcp", "ipv6-udp"} <= set(one["types"]), one
+    before = rss()
+    lab.ctl("reset-port", "a")
+    assert rss() == before, (before, rss())
+    shown = lab.ctl("status")
+    assert ("one queue" if lab.workers == 1 else "symmetric key") in shown, shown
 
 
 @smoke()
@@ -103,22 +125,6 @@ def test_interfaces_by_the_names_of_dpdk(lab):
         lab.daemon.finish()
 
 
-def write_pcap(path, frames):
-    with open(path, "wb") as f:
-        f.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-        for number, one in enumerate(frames):
-            f.write(struct.pack("<IIII", 1, number, len(one), len(one)) + one)
-
-
-def read_pcap(path):
-    frames = []
-    with open(path, "rb") as f:
-        f.read(24)
-        while head := f.read(16):
-            frames.append(f.read(struct.unpack("<IIII", head)[2]))
-    return frames
-
-
 @smoke(cost=3)
 def test_vdevs_of_dpdk_are_ports(lab):
     """net_pcap files in, files out; the state of the last run is in force for their first frame."""
@@ -128,8 +134,8 @@ def test_vdevs_of_dpdk_are_ports(lab):
     path = {k: os.path.join(lab.folder, k + ".pcap") for k in ("in-a", "in-b", "out-a", "out-b")}
     good = [frame(udp(p, 53, bytes([p % 256]) * (p % 900)), A, B) for p in range(2000, 2300)]
     denied = [frame(udp(p, 53), B, A) for p in range(5000, 5100)]
-    write_pcap(path["in-a"], good)
-    write_pcap(path["in-b"], denied)
+    pcap.write(path["in-a"], good)
+    pcap.write(path["in-b"], denied)
     lab.start(devices={n: f"net_pcap{i},rx_pcap={path['in-' + n]},tx_pcap={path['out-' + n]}"
                        for i, n in enumerate("ab")}, wires=[("a", "b")])
     wait_for("all frames of the files",
@@ -137,8 +143,8 @@ def test_vdevs_of_dpdk_are_ports(lab):
     lab.daemon.settled()
     assert lab.daemon.port("b")["drops"] == {"denied_ingress": len(denied)}
     lab.daemon.finish()
-    out = read_pcap(path["out-b"])
-    assert sorted(out) == sorted(good) and read_pcap(path["out-a"]) == []
+    out = pcap.read(path["out-b"])
+    assert sorted(out) == sorted(good) and pcap.read(path["out-a"]) == []
     if lab.workers == 1:
         assert out == good
 

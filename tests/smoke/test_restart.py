@@ -4,10 +4,13 @@
 import json
 import os
 import pathlib
+import select
 import threading
+import time
 
 from lib import kube
 from lib.frames import frame, udp
+from lib.net import wait_for
 from lib.runner import smoke
 
 A, B = "10.0.0.1", "10.0.0.2"
@@ -87,3 +90,131 @@ def test_feeding_over_and_over_leaves_one_state(lab):
     assert len(list(folder.rglob("*"))) <= 3, sorted(os.listdir(folder))
     stored = json.dumps(lab.daemon.get("/v1/snapshot"))
     assert '"29"' in stored and '"28"' not in stored
+
+
+class Conversation:
+    """A TCP connection whose every byte is checked, in both directions."""
+
+    def __init__(self, client, server, port, v6=False):
+        self.ours, self.theirs = client.connect(server, port, v6)
+        self.port = self.ours.getsockname()[1]
+        self.said = [0, 0]
+        self.heard = [0, 0]
+
+    def say(self, side, count=4000):
+        """Puts numbered bytes on their way; they need not arrive yet."""
+        begin = self.said[side]
+        (self.ours, self.theirs)[side].sendall(numbered(begin, count))
+        self.said[side] += count
+
+    def hear(self):
+        """Everything said so far has arrived, in order and whole."""
+        for side, end in ((0, self.theirs), (1, self.ours)):
+            while self.heard[side] < self.said[side]:
+                wait_for("bytes on the connection", lambda e=end: select.select([e], [], [], 0)[0],
+                         seconds=60)
+                data = end.recv(65536)
+                assert data, "the connection was closed"
+                assert data == numbered(self.heard[side], len(data)), "bytes were changed or lost"
+                self.heard[side] += len(data)
+
+    def both(self):
+        self.say(0)
+        self.say(1)
+        self.hear()
+
+
+def numbered(begin, count):
+    return bytes((begin + i) * 7 % 251 for i in range(count))
+
+
+@smoke(cost=12, limit=180)
+def test_open_connections_outlive_both_kinds_of_restart(lab):
+    """After SIGTERM the flows come back from the file; after SIGKILL they are picked up by grace,
+    whichever end speaks first, if the policy allows them."""
+    left, right = lab.sides()
+    client = lab.pod(left, "web/client", "10.0.0.1", "fd00::1")
+    server = lab.pod(right, "web/server", "10.0.0.2", "fd00::2")
+    objects = [kube.namespace("web"), kube.pod("web/client", *client.addresses, app="client"),
+               kube.pod("web/server", *server.addresses, app="server"),
+               kube.policy("web/server", {"app": "server"}, ingress=[{"ports": [kube.port(80)]}]),
+               kube.policy("web/client", {"app": "client"}, ingress=[])]
+    lab.start(objects=objects)
+    talks = [Conversation(client, server, 80), Conversation(client, server, 80, v6=True)]
+    for one in talks:
+        one.both()
+
+    def counted(name):
+        return sum(w[name] for w in lab.daemon.stats()["workers"])
+
+    def flow(one):
+        found = lab.daemon.flows(port=one.port)
+        return found and (found[0]["state"], found[0]["destination_port"])
+
+    for end, first in (("terminate", 0), ("terminate", 1), ("kill", 0), ("kill", 1)):
+        getattr(lab.daemon, end)()
+        began = time.monotonic()
+        for one in talks:
+            one.say(first)  # on its way while nobody is there
+        lab.start()
+        for one in talks:
+            one.hear()
+        print(f"    {end}: the first byte came through {(time.monotonic() - began) * 1000:.0f} ms after "
+              "the appliance had gone")
+        for one in talks:
+            one.both()
+            assert flow(one) == ("established", 80), f"after {end}: {flow(one)}"
+        name, other = ("flows_restored", "flows_picked_up") if end == "terminate" else \
+            ("flows_picked_up", "flows_restored")
+        assert (counted(name), counted(other)) == (2, 0), lab.daemon.stats()["workers"]
+        assert lab.daemon.drops("denied_ingress", "tcp_window", "tcp_state") == 0, lab.daemon.stats()
+    # No restart without grace, and what policy does not allow is not picked up.
+    lab.daemon.kill()
+    lab.start("--restart-grace-s", 0)
+    talks[0].say(0)
+    wait_for("a segment of nobody's", lambda: lab.daemon.drops("no_flow") > 0)
+    lab.daemon.kill()
+    lab.start()
+    talks[0].hear()
+    lab.daemon.patch(kube.event("MODIFIED", kube.policy("web/server", {"app": "server"}, ingress=[])))
+    before = lab.daemon.drops("denied_ingress")
+    talks[0].say(0)
+    wait_for("a denied segment", lambda: lab.daemon.drops("denied_ingress") > before)
+    lab.daemon.kill()
+    lab.start()
+    talks[1].say(1)
+    wait_for("a segment that policy forbids", lambda: lab.daemon.drops("denied_ingress") > 0)
+    assert counted("flows_picked_up") == 0
+
+
+@smoke(workers=(1,), cost=6)
+def test_a_flow_file_that_is_not_ours_is_refused_and_ignored(lab):
+    wire = lab.wire()
+    lab.start(objects=STATE)
+    port = lab.number()
+    wire.passes(frame(udp(port, 80), A, B))
+    wire.passes(frame(udp(80, port), B, A), back=True)
+    lab.daemon.terminate()
+    path = pathlib.Path(lab.daemon.folder, "state", "flows")
+    whole = path.read_bytes()
+    lab.start()
+    assert not path.exists(), "a flow file is good for one start"
+    assert len(lab.daemon.flows(port=port)) == 1
+    wire.passes(frame(udp(80, port), B, A), back=True)
+    for damaged, why in ((whole[:-1], "cut short or damaged"), (b"", "cut short"),
+                         (whole[:-2] + b"\xff\xff", "checksum"), (b"#!/bin/sh\n" * 50, "no flow file"),
+                         (whole[:8] + b"\x09" + whole[9:], "version 9")):
+        lab.daemon.kill()
+        path.write_bytes(damaged)
+        lab.start()
+        said = [line for line in lab.daemon.log() if str(path) in line and why in line]
+        assert said, f"{why}: {lab.daemon.log()}"
+        assert lab.daemon.flows() == []
+        wire.passes(frame(udp(lab.number(), 80), A, B))
+    # Two wires are not the one that the file is about.
+    lab.daemon.kill()
+    path.write_bytes(whole)
+    lab.wire("c", "d")
+    lab.start()
+    assert any("about other wires: a,b" in line for line in lab.daemon.log()), lab.daemon.log()
+    assert lab.daemon.flows() == []

@@ -46,7 +46,7 @@ def test_bad_options_are_a_usage_error(lab):
     for option, value in (("--workers", "0"), ("--workers", "many"), ("--max-flows", "-1"),
                           ("--startup", "maybe"), ("--checksum", "some"), ("--non-ip", "1"),
                           ("--tunnels", "x"), ("--udp-s", "0"), ("--wire", "x"), ("--wire", "x,z"),
-                          ("--wire", "x,y"), ("--port", "y"), ("--port", "x=net_null2"),
+                          ("--wire", "x,y"), ("--port", "y"), ("--port", "x=net_null2"), ("--port", "z=net_null2"),
                           ("--port-sources", "x=10.0.0.0/40"), ("--port-sources", "q=10.0.0.0/8"),
                           ("--config", "/nope/rampart.conf"), ("--no-such-option", "1")):
         status, said = lab.refused_start(option, value, **how)

@@ -38,6 +38,17 @@ class FakeDataplane : public Dataplane {
     if (flows_error) return *flows_error;
     return flows_now;
   }
+  Result<uint64_t> cut_flows(const FlowFilter& filter) override {
+    ++cuts;
+    asked = filter;
+    if (flows_error) return *flows_error;
+    return flows_now.size();
+  }
+  Result<uint64_t> save_flows(const std::string&, const std::function<bool()>&) override {
+    return uint64_t{0};
+  }
+  Result<FlowsLoaded> load_flows(const std::string&) override { return FlowsLoaded{}; }
+  void grant_grace(std::chrono::seconds) override {}
   Result<void> reset_port(const std::string& name) override {
     for (PortStatus& port : status_now.ports) {
       if (port.name != name) continue;
@@ -54,6 +65,7 @@ class FakeDataplane : public Dataplane {
   std::vector<FlowRecord> flows_now;
   bool flows_truncated = false;
   FlowFilter asked;
+  unsigned cuts = 0;
 
  private:
   mutable std::mutex mutex_;

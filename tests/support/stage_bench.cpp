@@ -35,7 +35,9 @@ void* zeroed(size_t bytes) {
 
 StageBench::StageBench(uint32_t max_flows, unsigned worker, unsigned workers)
     : memory_v4_(zeroed(FlowTable<FlowKeyV4>::bytes_for(max_flows)), &std::free),
-      memory_v6_(zeroed(FlowTable<FlowKeyV6>::bytes_for(max_flows)), &std::free) {
+      memory_v6_(zeroed(FlowTable<FlowKeyV6>::bytes_for(max_flows)), &std::free),
+      memory_loads_(zeroed(2 * AddressLoad::bytes_for(max_flows)), &std::free),
+      fragment_memory_(zeroed(FragmentTable::bytes_for(kDatagrams, kHeld)), &std::free) {
   const std::string number = std::to_string(next_number());
   pool_ = must(Mempool::create({.name = "bench-" + number,
                                 .count = 2047,
@@ -50,21 +52,27 @@ StageBench::StageBench(uint32_t max_flows, unsigned worker, unsigned workers)
   w.mailbox = &mailbox_;
   for (uint8_t p = 0; p < 2; ++p) {
     w.ports[p].peer = 1 - p;
+    w.ports[p].end = p;
     w.ports[p].sources = &no_filter_;
     w.ports[p].active = &active;
   }
   w.flows_v4 = FlowTable<FlowKeyV4>(memory_v4_.get(), max_flows);
   w.flows_v6 = FlowTable<FlowKeyV6>(memory_v6_.get(), max_flows);
+  w.fragments = FragmentTable(
+      fragment_memory_.get(),
+      {.datagrams = kDatagrams, .held = kHeld, .hold = 2 * w.tsc_hz, .life = 30 * w.tsc_hz});
   rings_.reserve(workers);
   for (unsigned other = 0; other < workers; ++other) {
-    if (other == worker) continue;
-    rings_.push_back(must(HandoffRing::create("bench-" + number + "-" + std::to_string(other), 8)));
+    rings_.push_back(must(HandoffRing::create("bench-" + number + "-" + std::to_string(other),
+                                              other == worker ? kOwnRing : kRing)));
     w.to[other] = &rings_.back();
   }
+  w.from[worker] = w.to[worker];
   set_mode(RuleSet::Mode::kPassAll);
 }
 
 StageBench::~StageBench() {
+  drop_held_fragments(w);
   for (HandoffRing& ring : rings_) {
     rte_mbuf* m = nullptr;
     while (ring.dequeue(&m, 1) == 1) rte_pktmbuf_free(m);
@@ -81,7 +89,7 @@ rte_mbuf* StageBench::buffer(const Bytes& bytes) {
 std::vector<StageBench::End> StageBench::run(const std::vector<Frame>& frames) {
   Burst& b = w.burst;
   b.count = 0;
-  b.now = now_;
+  b.checked = 0;
   for (const Frame& frame : frames) {
     rte_mbuf* m = buffer(frame.bytes);
     m->ol_flags = frame.ol_flags;
@@ -89,23 +97,81 @@ std::vector<StageBench::End> StageBench::run(const std::vector<Frame>& frames) {
     b.mbuf[b.count++] = m;
     ++w.counters.ports[frame.port].received;
   }
+  return run_burst();
+}
+
+std::vector<StageBench::End> StageBench::run_burst() {
+  Burst& b = w.burst;
+  b.now = now_;
   parse(b, w, *rules);
   steer(b, w, *rules);
   track(b, w, *rules);
   classify(b, w, *rules);
+  follow(b, w, *rules);
   settle(b, w, *rules);
   std::vector<End> ends;
   for (unsigned i = 0; i < b.count; ++i) {
-    ends.push_back({b.fate[i], b.fate[i] == Fate::kDrop ? b.reason[i] : DropReason::kNone});
+    const bool dropped = b.fate[i] == Fate::kDrop || b.fate[i] == Fate::kAnswered;
+    ends.push_back({b.fate[i], dropped ? b.reason[i] : DropReason::kNone});
     if (b.fate[i] != Fate::kForward) continue;
-    ++w.counters.ports[b.in_port[i]].forwarded;
-    rte_pktmbuf_free(b.mbuf[i]);
+    leave(b.mbuf[i], b.in_port[i]);
+  }
+  uint8_t in_port = 0;
+  while (rte_mbuf* m = w.fragments.take(w.resumed, in_port)) {
+    ++w.counters.ports[in_port].taken;
+    leave(m, in_port);
   }
   return ends;
 }
 
+void StageBench::leave(rte_mbuf* m, uint8_t in_port) {
+  ++w.counters.ports[in_port].forwarded;
+  Bytes& bytes = left.emplace_back();
+  for (const rte_mbuf* s = m; s != nullptr; s = s->next) {
+    const auto* data = rte_pktmbuf_mtod(s, const uint8_t*);
+    bytes.insert(bytes.end(), data, data + s->data_len);
+  }
+  rte_pktmbuf_free(m);
+}
+
+std::vector<StageBench::End> StageBench::take_over(HandoffRing& ring) {
+  Burst& b = w.burst;
+  b.count = ring.dequeue(b.mbuf, Burst::kSize);
+  b.checked = 0;
+  for (unsigned i = 0; i < b.count; ++i) {
+    const uint32_t tag = b.mbuf[i]->hash.usr;
+    if (HandoffTag::purpose(tag) == HandoffTag::kFragment) b.checked |= uint64_t{1} << i;
+    b.in_port[i] = HandoffTag::in_port(tag);
+    ++w.counters.ports[b.in_port[i]].taken;
+  }
+  return run_burst();
+}
+
 StageBench::End StageBench::run(const PacketBuilder& packet, uint8_t port, uint64_t ol_flags) {
   return run({Frame{packet.bytes(), port, ol_flags}}).front();
+}
+
+StageBench::End StageBench::run(rte_mbuf* m) {
+  w.burst.count = 1;
+  w.burst.checked = 0;
+  w.burst.in_port[0] = 0;
+  w.burst.mbuf[0] = m;
+  ++w.counters.ports[0].received;
+  return run_burst().front();
+}
+
+std::vector<StageBench::Frame> StageBench::originated() {
+  std::vector<Frame> frames;
+  rte_mbuf* m = nullptr;
+  while (w.from[w.id]->dequeue(&m, 1) == 1) {
+    const uint8_t from = HandoffTag::in_port(m->hash.usr);
+    const auto* bytes = rte_pktmbuf_mtod(m, const uint8_t*);
+    frames.push_back({Bytes(bytes, bytes + m->data_len), w.ports[from].peer});
+    ++w.counters.ports[from].taken;
+    ++w.counters.ports[from].forwarded;
+    rte_pktmbuf_free(m);
+  }
+  return frames;
 }
 
 void StageBench::pass_seconds(double seconds) {
@@ -116,8 +182,9 @@ void StageBench::sweep() {
   const uint32_t chunks = std::max(w.flows_v4.chunks(), w.flows_v6.chunks());
   for (uint32_t c = 0; c < chunks; ++c) {
     w.sweep_v4.started = w.sweep_v6.started = now_ - w.tsc_hz;
-    expire(w, now_);
+    expire(w, *rules, now_);
   }
+  for (uint32_t n = 0; n < kDatagrams; ++n) expire_fragments(w, now_);
 }
 
 void StageBench::set_rules(const std::vector<Allow>& allow, Revision revision, bool at_egress,
@@ -163,6 +230,13 @@ void StageBench::set_mode(RuleSet::Mode mode, Revision revision) {
   rules = std::make_shared<RuleSet>();
   rules->mode = mode;
   rules->revision = revision;
+}
+
+void StageBench::set_quotas(const Quotas& quotas) {
+  w.quotas = quotas;
+  auto* bytes = static_cast<std::byte*>(memory_loads_.get());
+  w.sources = AddressLoad(bytes, w.max_flows);
+  w.targets = AddressLoad(bytes + AddressLoad::bytes_for(w.max_flows), w.max_flows);
 }
 
 uint64_t StageBench::drops(DropReason why) const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dataplane/dpdk/mempool.hpp"
+#include "dataplane/stages/fragments.hpp"
 #include "dataplane/stages/stages.hpp"
 #include "tests/support/packet_builder.hpp"
 
@@ -18,6 +19,11 @@ namespace rampart::test {
 /// stages up to settle on bursts of frames, so that no device is needed. Needs the EAL.
 class StageBench {
  public:
+  /// What its rings hold: to other workers, and to itself.
+  static constexpr uint32_t kRing = 8, kOwnRing = 256;
+  /// Datagrams in pieces, and pieces held; these for two seconds, the others follow for thirty.
+  static constexpr uint32_t kDatagrams = 100, kHeld = 200;
+
   /// `worker` of `workers`; room for so many flows.
   explicit StageBench(uint32_t max_flows = 1000, unsigned worker = 0, unsigned workers = 1);
   ~StageBench();
@@ -37,11 +43,23 @@ class StageBench {
   static constexpr End kForwarded{Fate::kForward, DropReason::kNone};
   static constexpr End kHanded{Fate::kHandedOver, DropReason::kNone};
   static constexpr End dropped(DropReason why) { return {Fate::kDrop, why}; }
+  static constexpr End answered(DropReason why) { return {Fate::kAnswered, why}; }
 
   /// Runs a burst of up to 64 frames.
   std::vector<End> run(const std::vector<Frame>& frames);
   /// Runs a burst of one.
   End run(const PacketBuilder& packet, uint8_t port = 0, uint64_t ol_flags = 0);
+  /// Runs a buffer that has come in on port 0.
+  End run(rte_mbuf* m);
+
+  /// Takes what lies in a ring to this worker as its loop does, and runs it. Returns what became of
+  /// the packets, in order.
+  std::vector<End> take_over(HandoffRing& ring);
+  /// The bytes of all that has left, in order.
+  std::vector<Bytes> left;
+
+  /// Takes what the worker has originated, and the port through which it would leave.
+  std::vector<Frame> originated();
 
   /// Moves the clock.
   void pass_seconds(double seconds);
@@ -58,6 +76,7 @@ class StageBench {
   void set_rules(const std::vector<Allow>& allow, Revision revision, bool at_egress = false,
                  std::optional<Revision> policy_changed_in = {});
   void set_mode(RuleSet::Mode mode, Revision revision = 0);
+  void set_quotas(const Quotas& quotas);
 
   uint64_t drops(DropReason why) const;
   /// Buffers that nobody has given back: forwarded and handed-over frames are taken by run().
@@ -72,8 +91,12 @@ class StageBench {
   std::atomic<bool> active{true};  ///< of both ports
 
  private:
+  std::vector<End> run_burst();
+  void leave(rte_mbuf* m, uint8_t in_port);
+
   std::optional<Mempool> pool_;
-  std::unique_ptr<void, decltype(&std::free)> memory_v4_, memory_v6_;
+  std::unique_ptr<void, decltype(&std::free)> memory_v4_, memory_v6_, memory_loads_,
+      fragment_memory_;
   std::vector<HandoffRing> rings_;
   SourceFilter no_filter_;
   Mailbox mailbox_;

@@ -21,19 +21,22 @@ ALLOWED_INCLUDES = {
     "dataplane/dpdk/": ["dataplane/base/", "dataplane/dpdk/"],
     "dataplane/packet/": ["dataplane/base/", "dataplane/dpdk/", "dataplane/packet/"],
     "dataplane/flow/": ["dataplane/base/", "dataplane/dpdk/", "dataplane/packet/", "dataplane/flow/"],
+    "dataplane/fragment/": ["dataplane/base/", "dataplane/dpdk/", "dataplane/packet/",
+                            "dataplane/fragment/"],
     "dataplane/addr/": ["dataplane/base/", "dataplane/dpdk/", "dataplane/packet/", "dataplane/addr/"],
     "dataplane/acl/": ["dataplane/base/", "dataplane/dpdk/", "dataplane/packet/", "dataplane/acl/"],
     "dataplane/state/": ["dataplane/base/", "dataplane/dpdk/", "dataplane/packet/", "dataplane/flow/",
-                         "dataplane/addr/", "dataplane/acl/", "dataplane/state/"],
+                         "dataplane/fragment/", "dataplane/addr/", "dataplane/acl/", "dataplane/state/"],
     "dataplane/stages/": ["dataplane/base/", "dataplane/dpdk/", "dataplane/packet/",
-                          "dataplane/flow/", "dataplane/addr/", "dataplane/acl/",
-                          "dataplane/state/", "dataplane/stages/"],
+                          "dataplane/flow/", "dataplane/fragment/", "dataplane/addr/",
+                          "dataplane/acl/", "dataplane/state/", "dataplane/stages/"],
     "dataplane/worker/": ["dataplane/"],
     "config/": ["config/", "dataplane/base/"],
     "control/kube/": ["control/kube/", "dataplane/base/"],
+    "control/lint/": ["control/lint/", "control/kube/", "dataplane/base/"],
     "tools/": ["tools/", "control/", "dataplane/base/", "dataplane/packet/drop_reason.hpp"],
 }
-NO_DPDK = ("dataplane/base/", "config/", "control/kube/", "control/http/", "tools/")
+NO_DPDK = ("dataplane/base/", "config/", "control/kube/", "control/lint/", "control/http/", "tools/")
 
 
 def files(root, tops, suffixes):
@@ -168,6 +171,7 @@ GATES = {
     "handles only in dataplane/dpdk": gate_handles,
     "nothing left to do": gate_no_todo,
     "nothing slow in stages": gate_fast_path,
+    "a README in every room": gate_room_readmes,
     "scripts parse": gate_scripts_parse,
 }
 

@@ -169,7 +169,8 @@ class Parser {
         return usage(std::string(command.name) + " wants " + std::string(operands[i].name));
       }
     }
-    if (found_.operands.size() > operands.size()) {
+    const bool any_number = !operands.empty() && operands.back().repeatable;
+    if (found_.operands.size() > operands.size() && !any_number) {
       return usage(std::string(command.name) + " does not know what to do with '" +
                    found_.operands[operands.size()] + "'");
     }

@@ -15,7 +15,16 @@ namespace rampart::ctl {
 class Session;
 
 /// What a word on the command line stands for; completion offers these.
-enum class Word : uint8_t { kAnything, kFile, kCommand, kPort, kPeer, kProtocolPort, kNumber };
+enum class Word : uint8_t {
+  kAnything,
+  kFile,
+  kCommand,
+  kPort,
+  kPeer,
+  kPolicy,
+  kProtocolPort,
+  kNumber
+};
 
 struct Option {
   enum class Value : uint8_t { kNone, kRequired, kOptional };
@@ -34,6 +43,7 @@ struct Operand {
   std::string_view help = {};
   Word word = Word::kAnything;
   bool optional = false;
+  bool repeatable = false;  ///< the last one: any number of words
 };
 
 struct Command {
@@ -46,6 +56,7 @@ struct Command {
   std::vector<std::string_view> examples = {};
   std::vector<std::string_view> formats = {"table", "json"};  ///< of -o, the default first
   int (*run)(Session&) = nullptr;
+  std::string (*appendix)() = nullptr;  ///< Markdown that the reference page adds
 };
 
 /// A command line that fits the grammar.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "control/lint/rules.hpp"
 #include "tools/rampartctl/cli.hpp"
 #include "tools/rampartctl/commands.hpp"
+#include "tools/rampartctl/report.hpp"
 
 namespace rampart::ctl {
 namespace {
@@ -35,6 +37,12 @@ const Option kNamespace{.name = "namespace",
                         .value = "NAMESPACE",
                         .help = "only what is in this namespace"};
 
+std::vector<std::string_view> rule_names() {
+  std::vector<std::string_view> names;
+  for (const lint::Rule& rule : lint::rules()) names.push_back(rule.id);
+  return names;
+}
+
 }  // namespace
 
 const std::vector<Option>& common_options() {
@@ -53,7 +61,7 @@ const std::vector<Option>& common_options() {
       {.name = "timeout",
        .takes = Value::kRequired,
        .value = "SECONDS",
-       .help = "how long to wait for an answer; default 600 for what is compiled, else 30",
+       .help = "how long to wait for an answer; default 600 for what changes something, else 30",
        .word = Word::kNumber}};
   return options;
 }
@@ -110,18 +118,60 @@ const std::vector<Command>& command_table() {
                     "rampartctl delta --delete -f old-policy.yaml"},
        .run = run_delta},
       {.name = "validate",
-       .summary = "check objects without changing anything",
-       .description = "Reads the same input as apply and has rampartd check and compile it. Exit "
-                      "status 0 if it "
-                      "would be accepted. With --offline the objects are only checked, here, "
-                      "without a rampartd: "
-                      "for a build pipeline that has none.\n",
-       .call = "POST /v1/validate",
-       .options = {kFilename,
-                   kRecursive,
-                   {.name = "offline", .help = "check without rampartd; compiles nothing"}},
-       .examples = {"rampartctl validate --offline -f policies/ -R"},
-       .run = run_validate},
+       .summary = "check files of objects, for pull requests: needs no rampartd",
+       .description =
+           "Reads files, directories with all that is below them (*.yaml, *.yml, *.json), or - for "
+           "the "
+           "standard input, as one input, and says everything that is wrong with it at once: what "
+           "an "
+           "API server would refuse, fields that it does not know included, and policies that do "
+           "not "
+           "do what they say. Of Markdown (*.md, named by itself) the code blocks that say yaml or "
+           "json are read, each as an input of its own.\n"
+           "\n"
+           "Each finding has its place, its rule and, where a few lines would mend it, the mended "
+           "YAML. What the input cannot tell is not judged: without pods or workloads in it no "
+           "selector is said to match none. Pods may stand there themselves, as kubectl get prints "
+           "them, or as the templates of Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs "
+           "and "
+           "CronJobs.\n"
+           "\n"
+           "Exit status 0: clean, or warnings only. 1: a finding is an error, or with --strict a "
+           "warning. 2: the command line is wrong or a file cannot be read.\n"
+           "\n"
+           "Nothing is compiled and no rampartd is asked; apply --dry-run does both. (Earlier "
+           "versions "
+           "did that here and had --offline for the rest.)\n",
+       .call = "",
+       .operands = {{"FILE", "a file, a directory, or - for the standard input", Word::kFile, true,
+                     true}},
+       .options = {{.name = "filename",
+                    .letter = 'f',
+                    .takes = Value::kRequired,
+                    .value = "FILE",
+                    .help = "the same as FILE, for those who are used to it; may be given again",
+                    .word = Word::kFile,
+                    .repeatable = true},
+                   {.name = "output",
+                    .letter = 'o',
+                    .takes = Value::kRequired,
+                    .value = "FORMAT",
+                    .help = "table for people, json, or sarif for code hosts (SARIF 2.1.0)",
+                    .choices = {"table", "json", "sarif"}},
+                   {.name = "strict", .help = "warnings fail too"},
+                   {.name = "ignore",
+                    .takes = Value::kRequired,
+                    .value = "RULE",
+                    .help = "leave out the findings of this rule; may be given again",
+                    .choices = rule_names(),
+                    .repeatable = true},
+                   {.name = "rules", .help = "list the rules, with a line of meaning each"}},
+       .examples = {"rampartctl validate policies/",
+                    "rampartctl validate --strict -o sarif deploy/ > rampart.sarif",
+                    "rampartctl validate docs/network-policy.md"},
+       .formats = {"table", "json", "sarif"},
+       .run = run_validate,
+       .appendix = rules_markdown},
       {.name = "snapshot",
        .summary = "print the desired state in force",
        .description = "Prints the accepted desired state as a v1 List that apply takes again. "
@@ -134,8 +184,11 @@ const std::vector<Command>& command_table() {
       {.name = "status",
        .summary = "what is in force: revision, ports, workers, warnings",
        .description =
-           "Shows the revision in force and what it holds, the settings, ports and workers, "
-           "and standing warnings.\n",
+           "Shows the revision in force and what it holds, the settings, ports and workers, and "
+           "standing warnings. QUEUES are those to receive and to send with; RSS says how the port "
+           "spreads what it receives over them: by a symmetric function or a symmetric key, both "
+           "directions of a flow come in at one worker. HANDED OVER counts packets that came in at "
+           "another worker than their flow's.\n",
        .call = "GET /v1/status",
        .run = run_status},
       {.name = "endpoints",
@@ -161,12 +214,27 @@ const std::vector<Command>& command_table() {
        .options = {kNamespace},
        .run = run_policies},
       {.name = "flows",
-       .summary = "live flows",
+       .summary = "live flows: list them, or end some",
        .description =
-           "One line a flow, as it was opened; PACKETS and BYTES are there/back. --wide adds "
-           "the rules that admitted it, its wire and VLAN tags and the revision it was judged "
-           "under.\n",
-       .call = "GET /v1/flows",
+           "One line a flow. OPENED BY is the end that sent the first packet; PACKETS and BYTES "
+           "are "
+           "its own, then those that came back. IDLE says how long the flow has been silent, "
+           "EXPIRES "
+           "after how much more silence it ends. EGRESS RULE and INGRESS RULE are what admitted "
+           "it; "
+           "- means that nothing isolates that end (or that the rules were numbered anew and the "
+           "flow has not been judged since). --wide adds the port on which it was opened, its VLAN "
+           "tags, its worker and the revision it was judged under.\n"
+           "\n"
+           "Filters add up: a flow must fit all of them. --policy finds what one of its rules "
+           "admitted, as the two columns name it.\n"
+           "\n"
+           "With --cut the flows that fit are ended, however many, on every worker. What comes "
+           "next "
+           "of such a connection is judged as if it had never been: the middle of a TCP connection "
+           "belongs to no flow and is dropped, but the connection may be opened again, and a UDP "
+           "datagram opens it at once, if policy allows. To keep somebody out, change a policy.\n",
+       .call = "GET /v1/flows; with --cut DELETE /v1/flows",
        .options = {{.name = "address",
                     .takes = Value::kRequired,
                     .value = "ADDRESS",
@@ -179,18 +247,31 @@ const std::vector<Command>& command_table() {
                    {.name = "protocol",
                     .takes = Value::kRequired,
                     .value = "PROTOCOL",
-                    .help = "TCP, UDP, SCTP, ICMP or a number"},
+                    .help = "TCP, UDP, SCTP, ICMP, ICMPv6 or a number"},
                    {.name = "state",
                     .takes = Value::kRequired,
                     .value = "STATE",
                     .help = "only flows in this state, such as established"},
+                   {.name = "pod",
+                    .takes = Value::kRequired,
+                    .value = "NAMESPACE/POD",
+                    .help = "only flows from or to this pod",
+                    .word = Word::kPeer},
+                   {.name = "policy",
+                    .takes = Value::kRequired,
+                    .value = "NAMESPACE/POLICY",
+                    .help = "only flows that this policy admitted",
+                    .word = Word::kPolicy},
                    {.name = "limit",
                     .takes = Value::kRequired,
                     .value = "COUNT",
                     .help = "at most so many; default 1000, at most 100000",
                     .word = Word::kNumber},
-                   {.name = "wide", .letter = 'w', .help = "more columns"}},
-       .examples = {"rampartctl flows --address 10.0.1.7 --state established"},
+                   {.name = "wide", .letter = 'w', .help = "more columns"},
+                   {.name = "cut", .help = "end the flows that fit, and say how many they were"},
+                   {.name = "all", .help = "with --cut, in place of filters: every flow there is"}},
+       .examples = {"rampartctl flows --address 10.0.1.7 --state established",
+                    "rampartctl flows --cut --pod shop/frontend-0 --port 5432"},
        .run = run_flows},
       {.name = "stats",
        .summary = "packet and drop counters per port, worker and reason",
@@ -218,6 +299,12 @@ const std::vector<Command>& command_table() {
                     .word = Word::kNumber}},
        .examples = {"rampartctl stats", "rampartctl stats --watch 1"},
        .run = run_stats},
+      {.name = "reasons",
+       .summary = "every reason for which a packet can be dropped",
+       .description = "One line a reason: its name, as stats and the metrics count it, and what "
+                      "it means.\n",
+       .call = "GET /v1/reasons",
+       .run = run_reasons},
       {.name = "explain",
        .summary = "would this connection be allowed, and which policies and rules say so",
        .description = "Asks the rules in force about a new connection. For each direction it says "
@@ -252,13 +339,14 @@ const std::vector<Command>& command_table() {
        .run = run_reset_port},
       {.name = "completion",
        .summary = "print the completion script of a shell",
-       .description =
-           "Commands and options come from the script itself; names of ports and pods are "
-           "asked of rampartd if it is there.\n",
+       .description = "Commands and options come from the script itself; names of ports, pods and "
+                      "policies are asked of rampartd if it is there.\n",
        .call = "",
-       .operands = {{"SHELL", "bash"},
-                    {"WORDS", "asked by the script itself: pods or ports, after \"words\" as SHELL",
-                     Word::kAnything, true}},
+       .operands =
+           {{"SHELL", "bash"},
+            {"WORDS",
+             "asked by the script itself: pods, policies or ports, after \"words\" as SHELL",
+             Word::kAnything, true}},
        .examples = {"source <(rampartctl completion bash)",
                     "rampartctl completion bash > /etc/bash_completion.d/rampartctl"},
        .formats = {},

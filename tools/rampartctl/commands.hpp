@@ -15,6 +15,7 @@ int run_endpoints(Session& session);
 int run_policies(Session& session);
 int run_flows(Session& session);
 int run_stats(Session& session);
+int run_reasons(Session& session);
 int run_explain(Session& session);
 int run_metrics(Session& session);
 int run_reset_port(Session& session);

@@ -40,6 +40,8 @@ std::string reply(Word word) {
       return "COMPREPLY=($(compgen -W \"$(_rampartctl_ask ports)\" -- \"$current\"))";
     case Word::kPeer:
       return "COMPREPLY=($(compgen -W \"$(_rampartctl_ask pods)\" -- \"$current\"))";
+    case Word::kPolicy:
+      return "COMPREPLY=($(compgen -W \"$(_rampartctl_ask policies)\" -- \"$current\"))";
     case Word::kProtocolPort:
       return "COMPREPLY=($(compgen -W 'TCP/ UDP/ SCTP/ ICMP' -- \"$current\")); "
              "compopt -o nospace 2>/dev/null";
@@ -109,7 +111,8 @@ std::string bash_completion() {
       const std::string body = name == "completion"
                                    ? "COMPREPLY=($(compgen -W 'bash' -- \"$current\"))"
                                    : reply(operand.word);
-      operands += concat({"    ", name, ":", std::to_string(i), ") ", body, " ;;\n"});
+      const std::string which = operand.repeatable ? "*" : std::to_string(i);
+      operands += concat({"    ", name, ":", which, ") ", body, " ;;\n"});
     }
   }
   values += value_cases(common_options(), "*:");

@@ -60,11 +60,14 @@ std::string option_list(const std::vector<Option>& options) {
 
 /// -o is a common option, but which formats there are is the command's own matter.
 std::vector<Option> common_options_of(const Command& command) {
+  const bool has_own_output =
+      std::any_of(command.options.begin(), command.options.end(),
+                  [](const Option& option) { return option.name == "output"; });
   std::vector<Option> options;
   for (const Option& option : common_options()) {
     if (option.name != "output") {
       if (!command.call.empty()) options.push_back(option);
-    } else if (command.formats.size() > 1) {
+    } else if (command.formats.size() > 1 && !has_own_output) {
       options.push_back(option);
     }
   }
@@ -114,11 +117,11 @@ std::string option_usage(const Option& option) {
 std::string usage_line(const Command& command) {
   std::string line = "rampartctl " + std::string(command.name);
   for (const Option& option : command.options) {
-    if (option.name == "filename") line += " -f FILE";
+    if (option.name == "filename" && command.operands.empty()) line += " -f FILE";
   }
   for (const Operand& operand : command.operands) {
-    line +=
-        operand.optional ? " [" + std::string(operand.name) + "]" : " " + std::string(operand.name);
+    const std::string shown = std::string(operand.name) + (operand.repeatable ? "…" : "");
+    line += operand.optional ? " [" + shown + "]" : " " + shown;
   }
   const bool only_file = command.options.size() == 1 && command.options[0].name == "filename";
   if (!command.options.empty() && !only_file) line += " [options]";
@@ -163,8 +166,10 @@ std::string reference_page() {
       "# rampartctl\n\n"
       "Generated from the program's table of commands (`rampartctl help --markdown`); do not "
       "edit.\n\n"
-      "`rampartctl COMMAND [options]` speaks to `rampartd` over its [control socket](api.md). "
-      "Everything that\nchanges something answers when the change is in force on every worker.\n\n"
+      "`rampartctl COMMAND [options]` speaks to `rampartd` over its [control socket](api.md), but "
+      "for "
+      "what it\ncan do by itself (`validate`). Everything that changes something answers when the "
+      "change is in force on every worker.\n\n"
       "| command | what it does |\n| --- | --- |\n";
   for (const Command& command : command_table()) {
     out += "| [" + code(command.name) + "](#" + std::string(command.name) + ") | " +
@@ -188,6 +193,7 @@ std::string reference_page() {
       for (const std::string_view example : command.examples) out += std::string(example) + "\n";
       out += "```\n";
     }
+    if (command.appendix != nullptr) out += "\n" + command.appendix();
     if (!command.call.empty()) out += "\nControl socket: " + std::string(command.call) + ".\n";
   }
   return out;

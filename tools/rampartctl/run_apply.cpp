@@ -9,7 +9,7 @@
 #include "tools/rampartctl/json_text.hpp"
 #include "tools/rampartctl/sending.hpp"
 
-// apply and validate: a whole desired state at once.
+// apply: a whole desired state at once.
 namespace rampart::ctl {
 namespace {
 
@@ -119,31 +119,6 @@ std::string place_in_input(const std::vector<Document>& documents, const Json& p
   return find_object(documents, problem["kind"].text(""), problem["object"].text(""));
 }
 
-/// What is no desired state here is none there either.
-int validate_offline(Session& session, const std::vector<Document>& documents) {
-  const auto decoded = kube::decode_snapshot(list_of(documents));
-  if (!decoded) {
-    const kube::Refusal& refusal = decoded.error();
-    session.fail(refusal.text());
-    if (documents.size() > 1) {
-      const std::string place = find_object(documents, refusal.kind, refusal.object);
-      if (!place.empty()) session.note("  in " + place);
-    }
-    return kFailed;
-  }
-  session.out() << "valid: " << counted(object_count(decoded->state), "object")
-                << " that policy speaks of (checked here, not compiled)\n";
-  for (const auto& [key, policy] : decoded->state.policies) {
-    if (policy->fails_closed.empty()) continue;
-    session.warn("NetworkPolicy " + key.text() + " would fail closed: " + policy->fails_closed);
-  }
-  for (const auto& [key, object] : decoded->state.unsupported) {
-    session.warn(object->kind + " " + key.name +
-                 " would not be enforced: this kind is not supported");
-  }
-  return kDone;
-}
-
 }  // namespace
 
 int run_apply(Session& session) {
@@ -166,31 +141,6 @@ int run_apply(Session& session) {
                          [&](const Json& problem) { return place_in_input(*documents, problem); });
   if (!sent) return kFailed;
   return dry ? dry_run(session, request.body, *sent) : show_accepted(session, *sent);
-}
-
-int run_validate(Session& session) {
-  const Invocation& invocation = session.invocation();
-  if (!invocation.has("filename")) return session.fail_usage("validate wants -f FILE");
-  const bool offline = invocation.has("offline");
-  if (offline && session.wants_json()) {
-    return session.fail_usage("--offline has no answer of rampartd to show as json");
-  }
-  const auto documents = read_input(session);
-  if (!documents) return kFailed;
-  if (documents->empty()) return session.fail("the input is empty");
-  if (offline) return validate_offline(session, *documents);
-  Request request;
-  request.method = "POST";
-  request.target = "/v1/validate";
-  request.content_type = kJsonType;
-  request.body = list_of(*documents);
-  const auto sent = send(session, request,
-                         [&](const Json& problem) { return place_in_input(*documents, problem); });
-  if (!sent) return kFailed;
-  if (session.wants_json()) return session.print_json(sent->response.body);
-  session.out() << "valid: would be accepted\n";
-  print_outcome(session, sent->answer.root(), Swapped::kNo);
-  return kDone;
 }
 
 }  // namespace rampart::ctl

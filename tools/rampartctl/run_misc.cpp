@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string>
+#include <string_view>
 
 #include "tools/rampartctl/commands.hpp"
 
@@ -7,17 +8,24 @@
 namespace rampart::ctl {
 namespace {
 
-/// The words that the bash completion asks for: quiet when there is nobody to ask.
-int print_words(Session& session, const std::string& kind) {
+/// What the bash completion may ask for: where the names stand in which answer.
+struct Words {
+  std::string_view kind, target, list, member;
+};
+constexpr Words kWords[] = {{"ports", "/v1/status", "ports", "name"},
+                            {"pods", "/v1/endpoints", "endpoints", "pod"},
+                            {"policies", "/v1/policies", "policies", "policy"}};
+
+/// One name a line; quiet when there is nobody to ask.
+int print_words(Session& session, const Words& words) {
   Request request;
-  request.target = kind == "ports" ? "/v1/status" : "/v1/endpoints";
+  request.target = words.target;
   const auto response = session.try_call(request);
   if (!response || !response->ok()) return kFailed;
   const auto answer = Answer::parse(response->body);
   if (!answer) return kFailed;
-  const bool ports = kind == "ports";
-  for (const Json& item : answer->root()[ports ? "ports" : "endpoints"].items()) {
-    session.out() << printable(item[ports ? "name" : "pod"].text("")) << '\n';
+  for (const Json& item : answer->root()[words.list].items()) {
+    session.out() << printable(item[words.member].text("")) << '\n';
   }
   return kDone;
 }
@@ -30,6 +38,18 @@ int run_metrics(Session& session) {
   const auto response = session.call(request);
   if (!response) return kFailed;
   session.out() << response->body;
+  return kDone;
+}
+
+int run_reasons(Session& session) {
+  const auto fetched = session.get("/v1/reasons");
+  if (!fetched) return kFailed;
+  if (fetched->shown) return kDone;
+  Table table({{"REASON"}, {"MEANING"}});
+  for (const Json& reason : fetched->answer.root()["reasons"].items()) {
+    table.add({reason["reason"].text(), reason["meaning"].text()});
+  }
+  session.print(table);
   return kDone;
 }
 
@@ -51,9 +71,10 @@ int run_completion(Session& session) {
     session.out() << bash_completion();
     return kDone;
   }
-  if (operands[0] == "words" && operands.size() == 2 &&
-      (operands[1] == "ports" || operands[1] == "pods")) {
-    return print_words(session, operands[1]);
+  if (operands[0] == "words" && operands.size() == 2) {
+    for (const Words& words : kWords) {
+      if (operands[1] == words.kind) return print_words(session, words);
+    }
   }
   return session.fail_usage("there is a completion for bash, not for '" + operands[0] + "'");
 }

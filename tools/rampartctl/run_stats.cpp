@@ -155,7 +155,7 @@ void print_workers(Session& session, std::ostream& out, const View& view) {
     columns.push_back({title, Align::kRight});
   }
   counters.add("CREATED");
-  for (const char* title : {"EXPIRED", "CUT", "REJUDGED", "FLOWS"}) {
+  for (const char* title : {"EXPIRED", "CUT", "RECYCLED", "REJUDGED", "FLOWS"}) {
     columns.push_back({title, Align::kRight});
   }
   Table table(columns);
@@ -167,7 +167,8 @@ void print_workers(Session& session, std::ostream& out, const View& view) {
       row.emplace_back(worker[name].text());
     }
     add_counter(row, view, worker["flows_created"].number(), old["flows_created"].number());
-    for (const char* name : {"flows_expired", "flows_cut", "flows_rejudged", "flows"}) {
+    for (const char* name :
+         {"flows_expired", "flows_cut", "flows_recycled", "flows_rejudged", "flows"}) {
       row.emplace_back(worker[name].text());
     }
     table.add(std::move(row));

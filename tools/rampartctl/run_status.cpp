@@ -14,6 +14,15 @@ std::string speed_text(const Json& mbps) {
                            : std::to_string(value) + " Mbit/s";
 }
 
+/// How a port spreads what it receives, in a word or two.
+std::string rss_text(const Json& rss) {
+  const std::string function = rss["function"].text(), key = rss["key"].text();
+  if (function == "none") return "one queue";
+  if (function == "driver") return "driver's own";
+  if (function == "symmetric_toeplitz") return "symmetric function";
+  return function == "toeplitz" && key == "symmetric" ? "symmetric key" : function;
+}
+
 std::string objects_text(const Json& objects) {
   return counted(objects["namespaces"].number(), "namespace") + ", " +
          counted(objects["pods"].number(), "pod") + ", " +
@@ -78,6 +87,7 @@ void print_ports(Session& session, const Json& status) {
                {"MAC"},
                {"PROMISC"},
                {"QUEUES"},
+               {"RSS"},
                {"WIRE"},
                {"SOURCES"},
                {"RESETS", Align::kRight}});
@@ -90,8 +100,9 @@ void print_ports(Session& session, const Json& status) {
                speed_text(port["speed_mbps"]), port["mtu"].text(), port["mac"].text(),
                Cell(port["promiscuous"].truth() ? "yes" : "no",
                     port["promiscuous"].truth() ? Style::kPlain : Style::kWarning),
-               port["rx_queues"].text() + "/" + port["tx_queues"].text(), port["wire"].text(),
-               sources.items().empty() ? sources.text() : sources.joined(), port["resets"].text()});
+               port["rx_queues"].text() + "/" + port["tx_queues"].text(), rss_text(port["rss"]),
+               port["wire"].text(), sources.items().empty() ? sources.text() : sources.joined(),
+               port["resets"].text()});
   }
   session.out() << '\n';
   session.print(table);
@@ -102,13 +113,14 @@ void print_workers(Session& session, const Json& status) {
                {"CPU", Align::kRight},
                {"REVISION", Align::kRight},
                {"FLOWS", Align::kRight},
+               {"HANDED OVER", Align::kRight},
                {"HEAP BYTES", Align::kRight}});
   const std::string revision = status["revision"].text();
   for (const Json& worker : status["workers"].items()) {
     const bool behind = worker["revision"].text() != revision;
     table.add({worker["worker"].text(), worker["cpu"].text(),
                Cell(worker["revision"].text(), behind ? Style::kWarning : Style::kPlain),
-               worker["flows"].text(), worker["heap_bytes"].text()});
+               worker["flows"].text(), worker["handed_over"].text(), worker["heap_bytes"].text()});
   }
   session.out() << '\n';
   session.print(table);

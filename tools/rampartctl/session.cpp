@@ -86,9 +86,8 @@ Session::Session(const Invocation& invocation, Console& console)
 }
 
 Result<Response> Session::try_call(const Request& request) {
-  // Compiling a large cluster takes its time; everything else answers at once.
-  const bool long_call =
-      request.method == "PUT" || request.method == "PATCH" || request.method == "POST";
+  // Compiling a large cluster takes its time, and other changes wait for it; questions do not.
+  const bool long_call = request.method != "GET";
   uint64_t seconds = long_call ? 600 : 30;
   if (const std::string given = invocation_.value("timeout"); !given.empty()) {
     auto number = parse_number(given, 1, 86'400, "--timeout");

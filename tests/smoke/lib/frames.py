@@ -186,6 +186,24 @@ def frame(l4, source, destination, vlans=(), smac=LEFT_MAC, dmac=RIGHT_MAC, pad=
     return ethernet(ipv4(l4, source, destination, **ip), ETH_IPV4, vlans, smac, dmac, pad)
 
 
+def fragment(protocol, data, source, destination, ident, offset, more, vlans=(), **ip):
+    """One piece of a datagram: `data` from `offset` on (bytes), behind a header of its own."""
+    if is_v6(source):
+        field = struct.pack(">HI", offset | int(more), ident)
+        ip["extensions"] = [*ip.get("extensions", ()), (44, b"\0" + field)]
+        return frame(raw(protocol, data), source, destination, vlans, **ip)
+    return frame(raw(protocol, data), source, destination, vlans, ident=ident & 0xFFFF,
+                 fragment=offset // 8 | (0x2000 if more else 0), **ip)
+
+
+def fragments(l4, source, destination, ident, each=1000, vlans=(), **ip):
+    """A datagram cut into pieces of at most `each` bytes (rounded down to eight), in order."""
+    data = l4.seal(address(source), address(destination))
+    each -= each % 8
+    return [fragment(l4.protocol, data[at:at + each], source, destination, ident, at,
+                     at + each < len(data), vlans, **ip) for at in range(0, len(data), each)]
+
+
 def arp(source, target, operation=1, smac=LEFT_MAC, vlans=()):
     body = struct.pack(">HHBBH", 1, ETH_IPV4, 6, 4, operation) + smac + address(source) + b"\0" * 6 + \
         address(target)

@@ -4,10 +4,12 @@
 import itertools
 import os
 import subprocess
+from functools import partial
 
 from lib.daemon import Daemon
 from lib.net import Namespace, RawPort, veth
 from lib.pods import Pod, Side
+from lib.relay import Relay
 from lib.wire import Wire
 
 
@@ -52,11 +54,19 @@ class Lab:
         self.wires.append((a, b))
         return Wire(self, a, b, *ends)
 
-    def sides(self):
-        """Two ports, a wire between them, and a bridge behind each for pods to be plugged into."""
+    def relay(self, near, far, there="", back="", seed=1):
+        """A bad line between two places, each a namespace and the name of its interface there."""
+        return Relay(os.path.join(self.build, "tests", "support", "impair_relay"), near, far, there,
+                     back, seed)
+
+    def sides(self, impair=None, seed=1):
+        """Two ports, a wire between them, and a bridge behind each for pods to be plugged into.
+        `impair`: what the line between the first bridge and its port does, both ways (see
+        relay.py)."""
         sides = []
         for name in ("a", "b"):
-            sides.append(Side(self.gateway, name))
+            make = partial(self.relay, there=impair, back=impair, seed=seed)
+            sides.append(Side(self.gateway, name, make if impair and name == "a" else None))
             self.ports[name] = f"iface:{name}"
         self.wires.append(("a", "b"))
         return sides

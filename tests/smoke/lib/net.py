@@ -21,7 +21,7 @@ SOL_PACKET, PACKET_AUXDATA, PACKET_IGNORE_OUTGOING = 263, 8, 23
 TP_STATUS_VLAN_VALID, TP_STATUS_VLAN_TPID_VALID = 0x10, 0x40
 SO_RCVBUFFORCE, SO_SNDBUFFORCE = 33, 32
 ETH_P_ALL = 3
-SIOCETHTOOL = 0x8946
+SIOCETHTOOL, SIOCGIFFLAGS, IFF_RUNNING = 0x8946, 0x8913, 0x40
 # rx, tx, sg, tso, gso, gro of `ethtool -K`
 OFFLOADS = (0x15, 0x17, 0x19, 0x1F, 0x24, 0x2C)
 
@@ -63,6 +63,27 @@ class Namespace:
         _setns(home)
         os.close(home)
 
+    def sysctl(self, name, value):
+        """`name` as sysctl(8) says it: net.ipv4.tcp_sack."""
+        with self:
+            _write("/proc/sys/" + name.replace(".", "/"), str(value))
+
+    def counters(self):
+        """The kernel's own: {"Tcp": {"OutRsts": 0, …}, "TcpExt": …, "Icmp": …, "Icmp6": …}."""
+        found = {}
+        with self:
+            for name in ("snmp", "netstat"):
+                lines = _read(f"/proc/thread-self/net/{name}").splitlines()
+                for names, values in zip(lines[::2], lines[1::2]):
+                    group, _, values = values.partition(":")
+                    found[group] = dict(zip(names.split()[1:], map(int, values.split())))
+            found["Icmp6"] = {}
+            for line in _read("/proc/thread-self/net/snmp6").splitlines():
+                name, value = line.split()
+                if name.startswith("Icmp6"):
+                    found["Icmp6"][name.removeprefix("Icmp6")] = int(value)
+        return found
+
     def ip(self, *commands):
         """Runs `ip` commands in this namespace, all in one process."""
         run("ip", "-n", self.name, "-batch", "-", text="\n".join(commands) + "\n")
@@ -71,6 +92,11 @@ class Namespace:
 def _write(path, value):
     with open(path, "w", encoding="ascii") as f:
         f.write(value)
+
+
+def _read(path):
+    with open(path, encoding="ascii") as f:
+        return f.read()
 
 
 def _setns(fd):
@@ -114,6 +140,24 @@ def wait_for(what, condition, seconds=20.0):
             raise AssertionError(f"waited {seconds:g} s in vain for {what}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.05)
+
+
+def wait_running(ns, device):
+    """Waits until an interface carries frames: for a moment after both ends of a pair came up the
+    kernel throws away what is sent."""
+    def running():
+        request = fcntl.ioctl(s, SIOCGIFFLAGS, struct.pack("16sH14x", device.encode(), 0))
+        return struct.unpack("16sH14x", request)[1] & IFF_RUNNING
+    with ns, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        wait_for(f"{device} in {ns.name} to run", running)
+
+
+def readable(s):
+    return bool(select.select([s], [], [], 0)[0])
+
+
+def writable(s):
+    return bool(select.select([], [s], [], 0)[1])
 
 
 class RawPort:

@@ -3,23 +3,27 @@
 
 import contextlib
 import errno
-import select
 import socket
 import struct
 
 from lib import frames
-from lib.net import Namespace, veth, wait_for
+from lib.net import Namespace, readable, veth, wait_for, writable
 
 SOCKET_TYPES = {"TCP": socket.SOCK_STREAM, "UDP": socket.SOCK_DGRAM}
 
 
 class Side:
-    """A bridge; its uplink is the far end of one of the appliance's ports."""
+    """A bridge; its uplink is the far end of one of the appliance's ports, or with a relay (a
+    function that makes one, given the two namespaces) what lies beyond that."""
 
-    def __init__(self, gateway, port):
+    def __init__(self, gateway, port, relay=None):
         self.ns = Namespace(f"side-{port}")
         self.ns.ip("link add name br type bridge stp_state 0 mcast_snooping 0", "link set dev br up")
-        veth(gateway, port, self.ns, "uplink")
+        self.relay = None
+        if relay is None:
+            veth(gateway, port, self.ns, "uplink")
+        else:
+            self.relay = relay((self.ns, "uplink"), (gateway, port))
         self.ns.ip("link set dev uplink master br")
         self.plugged = 0
 
@@ -65,22 +69,24 @@ class Pod:
 
     # ---- what a test asks ----
 
-    def connect(self, other, port, v6=False):
+    def connect(self, other, port, v6=False, source_port=0):
         """An open TCP connection to another pod: (our socket, theirs)."""
         listener = other.serve("TCP", port, v6)
-        ours = self._begin(other, port, v6)
-        wait_for(f"TCP {self.name} to {other.name}:{port}", lambda: _readable(listener))
+        ours = self.begin(other, port, v6, source_port)
+        wait_for(f"TCP {self.name} to {other.name}:{port}", lambda: readable(listener))
         theirs, peer = listener.accept()
         theirs.setblocking(False)
         assert peer[0] == self.address(v6), f"{other.name} sees {peer}, not {self.name}"
-        wait_for("the handshake", lambda: _writable(ours))
+        wait_for("the handshake", lambda: writable(ours))
         error = ours.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         assert error == 0, f"connect: {errno.errorcode[error]}"
         return ours, theirs
 
-    def _begin(self, other, port, v6):
+    def begin(self, other, port, v6=False, source_port=0):
+        """A socket whose connection is on its way."""
         ours = self.socket(socket.SOCK_STREAM, v6)
-        ours.bind((self.address(v6), 0))
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        ours.bind((self.address(v6), source_port))
         ours.connect_ex((other.address(v6), port))
         return ours
 
@@ -94,8 +100,8 @@ class Pod:
         """A TCP connection does not open: the first SYN was dropped for the reason given."""
         other.serve("TCP", port, v6)
         before = self.lab.daemon.drops(*_tuple(why))
-        with self._begin(other, port, v6) as ours:
-            self._denied(before, why, lambda: _writable(ours))
+        with self.begin(other, port, v6) as ours:
+            self._denied(before, why, lambda: writable(ours))
 
     def udp(self, other, port, v6=False):
         """A datagram arrives and its answer comes back."""
@@ -103,11 +109,11 @@ class Pod:
         with self.socket(socket.SOCK_DGRAM, v6) as ours:
             ours.bind((self.address(v6), 0))
             ours.sendto(b"question", (other.address(v6), port))
-            wait_for(f"UDP {self.name} to {other.name}:{port}", lambda: _readable(server))
+            wait_for(f"UDP {self.name} to {other.name}:{port}", lambda: readable(server))
             data, peer = server.recvfrom(100)
             assert (data, peer[0]) == (b"question", self.address(v6)), f"{data} from {peer}"
             server.sendto(b"answer", peer)
-            wait_for("the answer", lambda: _readable(ours))
+            wait_for("the answer", lambda: readable(ours))
             assert ours.recv(100) == b"answer"
 
     def no_udp(self, other, port, v6=False, why=("denied_ingress", "denied_egress")):
@@ -115,7 +121,7 @@ class Pod:
         before = self.lab.daemon.drops(*_tuple(why))
         with self.socket(socket.SOCK_DGRAM, v6) as ours:
             ours.sendto(b"question", (other.address(v6), port))
-            self._denied(before, why, lambda: _readable(server))
+            self._denied(before, why, lambda: readable(server))
 
     def ping(self, other, v6=False):
         """The other pod's kernel answers an echo request."""
@@ -159,17 +165,9 @@ def talk(ours, theirs, size=3000):
         a.sendall(b"x" * size)
         got = 0
         while got < size:
-            wait_for("bytes on the connection", lambda: _readable(b))
+            wait_for("bytes on the connection", lambda: readable(b))
             got += len(b.recv(65536))
 
 
 def _tuple(why):
     return (why,) if isinstance(why, str) else why
-
-
-def _readable(s):
-    return bool(select.select([s], [], [], 0)[0])
-
-
-def _writable(s):
-    return bool(select.select([], [s], [], 0)[1])

@@ -37,7 +37,7 @@ class Wire:
             def accounted():
                 now = self._counters()
                 return (now[0]["received"] >= wanted[0] and now[1]["received"] >= wanted[1]
-                        and all(_ended(p) == p["received"] for p in now))
+                        and all(_ended(p) == p["received"] + p["originated"] for p in now))
             try:
                 wait_for("frames", accounted)
             except AssertionError:

@@ -66,15 +66,18 @@ AdminTest::AdminTest() {
   a.mac = "02:00:00:00:00:01";
   a.rx_queues = 1;
   a.tx_queues = 2;
+  a.rss = {"toeplitz", "symmetric", {"ipv4", "ipv4-tcp"}};
   a.peer = "b";
   PortStatus b = a;
   b.name = "b";
   b.peer = "a";
+  b.rss = {};
   b.sources = {*IpPrefix::parse("10.0.0.0/8"), *IpPrefix::parse("fd00::/8")};
   dataplane_.status_now.ports = {a, b};
   WorkerStatus worker;
   worker.cpu = 1;
   worker.flows = 3;
+  worker.handed_over = 8;
   dataplane_.status_now.workers = {worker, worker};
   dataplane_.status_now.memory_mib = 512;
   dataplane_.status_now.mbufs = 100;
@@ -215,10 +218,13 @@ TEST_F(AdminTest, Status) {
             Document::parse(R"({"checksum":"state","non_ip":"drop","tunnels":"pass"})"));
   EXPECT_EQ(d["ports"][0], Document::parse(R"({"name":"a","device":"iface:eth1","driver":"net_pcap",
     "up":true,"running":true,"speed_mbps":10000,"promiscuous":true,"mtu":1500,
-    "mac":"02:00:00:00:00:01","rx_queues":1,"tx_queues":2,"wire":"b","sources":"any","resets":0})"));
+    "mac":"02:00:00:00:00:01","rx_queues":1,"tx_queues":2,
+    "rss":{"function":"toeplitz","key":"symmetric","types":["ipv4","ipv4-tcp"]},"wire":"b","sources":"any","resets":0})"));
+  EXPECT_EQ(d["ports"][1]["rss"], Document::parse(R"({"function":"none","key":null,"types":[]})"));
   EXPECT_EQ(d["ports"][1]["sources"], Document({"10.0.0.0/8", "fd00::/8"}));
   EXPECT_EQ(d["workers"][1],
-            Document::parse(R"({"worker":1,"cpu":1,"revision":0,"flows":3,"heap_bytes":0})"));
+            Document::parse(R"({"worker":1,"cpu":1,"revision":0,"flows":3,"handed_over":8,
+      "heap_bytes":0})"));
   EXPECT_EQ(names_of(d["warnings"], "code"),
             Document({"policy-fails-closed", "shared-address", "unsupported-policy"}));
 }
@@ -227,6 +233,9 @@ TEST_F(AdminTest, StandingWarnings) {
   put_cluster();
   dataplane_.status_now.tunnelled = 5;
   dataplane_.status_now.workers[1].heap_bytes = 64;
+  dataplane_.status_now.workers[0].challenging = true;
+  dataplane_.status_now.workers[0].half_open = 77;
+  dataplane_.status_now.ports[1].mtu = 1400;
   std::filesystem::create_directory(folder_ + "/state/state.new");
   call(
       "PATCH", "/v1/snapshot",
@@ -234,10 +243,12 @@ TEST_F(AdminTest, StandingWarnings) {
   const auto d = get("/v1/status");
   EXPECT_EQ(names_of(d["warnings"], "code"),
             Document({"not-stored", "shared-address", "unsupported-policy", "tunnels",
-                      "worker-allocates"}));
-  EXPECT_EQ(d["warnings"][4]["object"], "worker 1");
+                      "mtu-differs", "syn-flood", "worker-allocates"}));
+  EXPECT_EQ(d["warnings"][4]["object"], "port b");
+  EXPECT_EQ(d["warnings"][5]["object"], "worker 0");
+  EXPECT_EQ(d["warnings"][6]["object"], "worker 1");
   facts_.tunnels = "drop";
-  EXPECT_EQ(get("/v1/status")["warnings"].size(), 4U) << "they are dropped: nothing to warn of";
+  EXPECT_EQ(get("/v1/status")["warnings"].size(), 6U) << "they are dropped: nothing to warn of";
 }
 
 TEST_F(AdminTest, StatsAddUp) {
@@ -261,6 +272,15 @@ TEST_F(AdminTest, StatsAddUp) {
   ASSERT_EQ(d["hints"].size(), 1U);
   EXPECT_THAT(d["hints"][0].get<std::string>(),
               HasSubstr("port b: 1 frames with a wrong L4 checksum: "));
+}
+
+TEST_F(AdminTest, EveryReasonHasItsLine) {
+  const auto d = get("/v1/reasons");
+  ASSERT_EQ(d["reasons"].size(), kDropReasons - 1) << "all but `none`";
+  for (unsigned i = 1; i < kDropReasons; ++i) {
+    EXPECT_EQ(d["reasons"][i - 1], Document({{"reason", kDropReasonTexts[i].name},
+                                             {"meaning", kDropReasonTexts[i].meaning}}));
+  }
 }
 
 TEST_F(AdminTest, Endpoints) {
@@ -314,8 +334,8 @@ TEST_F(AdminTest, PortReset) {
 }
 
 TEST_F(AdminTest, CallsWithoutParametersRefuseThem) {
-  for (const char* path :
-       {"/v1/status", "/v1/stats", "/v1/endpoints", "/v1/policies", "/metrics", "/v1/snapshot"}) {
+  for (const char* path : {"/v1/status", "/v1/stats", "/v1/reasons", "/v1/endpoints",
+                           "/v1/policies", "/metrics", "/v1/snapshot"}) {
     EXPECT_EQ(call("GET", std::string(path) + "?x=1").status, 400U) << path;
   }
 }

@@ -63,6 +63,9 @@ TEST_F(AdminTest, TheDocumentsAreThoseOfTheContract) {
             members(get("/v1/endpoints"), {"/endpoints/labels"}));
   EXPECT_EQ(members(example("`GET /v1/policies`:")), members(get("/v1/policies")));
   EXPECT_EQ(members(example("`GET /v1/flows`:")), members(get("/v1/flows")));
+  EXPECT_EQ(members(example("`DELETE /v1/flows`:")),
+            members(Document::parse(call("DELETE", "/v1/flows?all=true").body)));
+  EXPECT_EQ(members(example("`GET /v1/reasons`:")), members(get("/v1/reasons")));
   const std::set<std::string> rules{"/egress/rule", "/ingress/rule"};
   EXPECT_EQ(members(example("`GET /v1/explain`:"), rules),
             members(get("/v1/explain?from=web/a&to=10.9.9.9&port=80"), rules));
@@ -76,20 +79,20 @@ TEST_F(AdminTest, TheDocumentsAreThoseOfTheContract) {
 
 TEST_F(AdminTest, EveryCallOfThePageIsThere) {
   const std::string page = api_page();
-  const std::regex row(R"(\n\| `(GET|PUT|PATCH|POST) ([^`]+)`)");
+  const std::regex row(R"(\n\| `(GET|PUT|PATCH|POST|DELETE) ([^`]+)`)");
   size_t calls = 0;
   for (std::sregex_iterator it(page.begin(), page.end(), row), end; it != end; ++it, ++calls) {
     const std::string path = std::regex_replace((*it)[2].str(), std::regex("NAME"), "a");
     EXPECT_NE(router_.find((*it)[1].str(), path).route, nullptr) << (*it)[0];
   }
-  EXPECT_GE(calls, 12U);
+  EXPECT_GE(calls, 14U);
 }
 
 TEST_F(AdminTest, WarningCodesOfThePage) {
   const std::string page = api_page();
   for (const char* code :
        {"unsupported-policy", "policy-fails-closed", "shared-address", "ambiguous-node-address",
-        "not-stored", "no-snapshot", "tunnels", "worker-allocates"}) {
+        "not-stored", "no-snapshot", "tunnels", "mtu-differs", "syn-flood", "worker-allocates"}) {
     EXPECT_NE(page.find("`" + std::string(code) + "`"), std::string::npos) << code;
   }
 }
@@ -138,10 +141,13 @@ TEST_F(AdminTest, MetricsInTextFormat) {
   EXPECT_EQ(m.at("rampart_objects{kind=\"pods\"}"), 8);
   EXPECT_EQ(m.at("rampart_warnings{code=\"unsupported-policy\"}"), 1);
   EXPECT_EQ(m.at("rampart_warnings{code=\"not-stored\"}"), 0);
+  EXPECT_EQ(m.at("rampart_policy_fails_closed{object=\"NetworkPolicy web/future\"}"), 1);
   EXPECT_EQ(m.at("rampart_port_received_packets_total{port=\"a\"}"), std::ldexp(1.0, 60));
   EXPECT_EQ(m.at("rampart_port_dropped_packets_total{port=\"a\",reason=\"runt\"}"), 7);
   EXPECT_EQ(m.at("rampart_port_dropped_packets_total{port=\"odd\\\"name\\\\\",reason=\"runt\"}"),
             0);
+  EXPECT_EQ(m.at("rampart_port_rss_info{port=\"a\",function=\"toeplitz\",key=\"symmetric\"}"), 1);
+  EXPECT_EQ(m.at("rampart_worker_handed_over_packets_total{worker=\"0\"}"), 8);
   EXPECT_EQ(m.at("rampart_worker_flow_hits_total{worker=\"1\"}"), 5);
   EXPECT_EQ(m.at("rampart_start_time_seconds"), 1767225600);
 }

@@ -14,6 +14,7 @@ FlowRecord flow_of_a_and_b(Revision revision) {
   flow.destination_port = 80;
   flow.protocol = 6;
   flow.wire = 1;
+  flow.opened_on = "b";
   flow.outer_vlan = 100;
   flow.state = "established";
   flow.worker = 1;
@@ -31,22 +32,104 @@ FlowRecord flow_of_a_and_b(Revision revision) {
 TEST_F(AdminTest, FlowFilters) {
   get("/v1/flows");
   EXPECT_EQ(dataplane_.asked.limit, 1000U);
-  EXPECT_FALSE(dataplane_.asked.address || dataplane_.asked.port || dataplane_.asked.protocol);
+  EXPECT_FALSE(dataplane_.asked.address || dataplane_.asked.port || dataplane_.asked.protocol ||
+               dataplane_.asked.rules);
+  EXPECT_TRUE(dataplane_.asked.addresses.empty());
+  EXPECT_EQ(dataplane_.asked.states, kAllFlowStates);
   get("/v1/flows?address=fd00::1&port=443&protocol=udp&state=replied&limit=7");
   EXPECT_EQ(dataplane_.asked.address, *IpAddress::parse("fd00::1"));
   EXPECT_EQ(dataplane_.asked.port, 443);
   EXPECT_EQ(dataplane_.asked.protocol, 17);
-  EXPECT_EQ(dataplane_.asked.state, "replied");
+  EXPECT_EQ(dataplane_.asked.states, flow_states_named("replied"));
   EXPECT_EQ(dataplane_.asked.limit, 7U);
   get("/v1/flows?protocol=47&limit=100000");
   EXPECT_EQ(dataplane_.asked.protocol, 47);
-  for (const char* bad :
-       {"address=web/a", "address=", "port=65536", "port=x", "port=", "port=-1", "protocol=tpc",
-        "protocol=256", "limit=0", "limit=100001", "limit=x", "adress=10.0.0.1"}) {
+  for (const char* bad : {"address=web/a", "address=", "port=65536", "port=x", "port=", "port=-1",
+                          "protocol=tpc", "protocol=256", "limit=0", "limit=100001", "limit=x",
+                          "adress=10.0.0.1", "state=", "state=open", "all=true"}) {
     const auto problem = get("/v1/flows?" + std::string(bad), 400);
     EXPECT_EQ(problem["code"], "bad-request") << bad;
     EXPECT_EQ(problem["field"], std::string(bad).substr(0, std::string(bad).find('='))) << bad;
   }
+}
+
+TEST_F(AdminTest, FlowsOfAPod) {
+  EXPECT_EQ(get("/v1/flows?pod=web/a", 409)["code"], "conflict") << "no snapshot that knows it";
+  put_cluster();
+  get("/v1/flows?pod=web/a&address=10.0.0.2");
+  EXPECT_EQ(dataplane_.asked.addresses,
+            (std::vector{*IpAddress::parse("10.0.0.1"), *IpAddress::parse("fd00::1")}));
+  EXPECT_EQ(dataplane_.asked.address, *IpAddress::parse("10.0.0.2"));
+  EXPECT_EQ(get("/v1/flows?pod=web/nobody", 404)["detail"], "pod: there is no pod web/nobody");
+  // An address that is not the pod's alone would be a filter of others' flows.
+  for (const char* bad : {"a", "", "web/host", "web/done", "web/new", "other/twin1"}) {
+    EXPECT_EQ(get("/v1/flows?pod=" + std::string(bad), 400)["field"], "pod") << bad;
+  }
+}
+
+TEST_F(AdminTest, FlowsOfAPolicy) {
+  EXPECT_EQ(get("/v1/flows?policy=web/out", 409)["code"], "conflict");
+  put_cluster();
+  get("/v1/flows?policy=web/out");
+  const auto& compiled = *applier_->in_force()->compiled;
+  ASSERT_TRUE(dataplane_.asked.rules);
+  const RuleFilter& rules = *dataplane_.asked.rules;
+  EXPECT_EQ(rules.first, 1U);
+  EXPECT_EQ(rules.last, 1U);
+  ASSERT_EQ(rules.wanted.size(), compiled.origins->size() + 1);
+  EXPECT_FALSE(rules.wanted[0]);
+  unsigned wanted = 0;
+  for (size_t i = 0; i < compiled.origins->size(); ++i) {
+    EXPECT_EQ(rules.wanted[i + 1], (*compiled.origins)[i].policy.name == "out") << i;
+    wanted += rules.wanted[i + 1] ? 1 : 0;
+  }
+  EXPECT_GT(wanted, 0U);
+  get("/v1/flows?policy=web/future");
+  EXPECT_THAT(dataplane_.asked.rules->wanted, ::testing::Each(false)) << "it allows nothing";
+  // Only addresses change: the numbers hold on.
+  ASSERT_EQ(call("PATCH", "/v1/snapshot",
+                 R"({"type":"DELETED","object":{"apiVersion":"v1","kind":"Pod",)"
+                 R"("metadata":{"name":"c","namespace":"other"}}})")
+                .status,
+            200U);
+  get("/v1/flows?policy=web/out");
+  EXPECT_EQ(dataplane_.asked.rules->first, 1U);
+  EXPECT_EQ(dataplane_.asked.rules->last, 2U);
+  EXPECT_EQ(get("/v1/flows?policy=web/none", 404)["detail"], "policy: there is no policy web/none");
+  EXPECT_EQ(get("/v1/flows?policy=out", 400)["field"], "policy");
+}
+
+TEST_F(AdminTest, FlowsAreCutByFilterOrAllOfThem) {
+  put_cluster();
+  dataplane_.flows_now.resize(3);
+  auto response = call("DELETE", "/v1/flows?address=10.0.0.1&port=80&pod=web/b&policy=web/allow");
+  EXPECT_EQ(response.status, 200U) << response.body;
+  EXPECT_EQ(Document::parse(response.body), Document::parse(R"({"cut":3})"));
+  EXPECT_EQ(dataplane_.asked.address, *IpAddress::parse("10.0.0.1"));
+  EXPECT_EQ(dataplane_.asked.port, 80);
+  EXPECT_EQ(dataplane_.asked.addresses.size(), 2U);
+  EXPECT_TRUE(dataplane_.asked.rules);
+  EXPECT_EQ(call("DELETE", "/v1/flows?all=true").status, 200U);
+  EXPECT_FALSE(dataplane_.asked.address || dataplane_.asked.port || dataplane_.asked.rules);
+  EXPECT_EQ(dataplane_.cuts, 2U);
+  const auto field = [this](const std::string& query) {
+    const auto refused = call("DELETE", "/v1/flows" + query);
+    EXPECT_EQ(refused.status, 400U) << query;
+    EXPECT_EQ(refused.content_type, "application/problem+json");
+    return Document::parse(refused.body)["field"].get<std::string>();
+  };
+  EXPECT_EQ(field(""), "all");
+  EXPECT_EQ(field("?all=false"), "all");
+  EXPECT_EQ(field("?all="), "all");
+  EXPECT_EQ(field("?all=true&port=80"), "all");
+  EXPECT_EQ(field("?limit=5"), "limit");
+  EXPECT_EQ(field("?port=80&limit=5"), "limit");
+  EXPECT_EQ(field("?state="), "state");
+  EXPECT_EQ(field("?address="), "address");
+  EXPECT_EQ(field("?colour=red"), "colour");
+  EXPECT_EQ(dataplane_.cuts, 2U) << "nothing that is refused reaches the data path";
+  dataplane_.flows_error = Error{ErrorCode::kIo, "it does not answer", "worker 1"};
+  EXPECT_EQ(call("DELETE", "/v1/flows?all=true").status, 500U);
 }
 
 TEST_F(AdminTest, FlowsAreSpelledOut) {
@@ -60,7 +143,7 @@ TEST_F(AdminTest, FlowsAreSpelledOut) {
   dataplane_.flows_truncated = true;
   EXPECT_EQ(get("/v1/flows"), Document::parse(R"({"flows":[{"source":"10.0.0.1",
     "source_port":40000,"destination":"10.0.0.2","destination_port":80,"protocol":"TCP",
-    "state":"established","wire":1,"vlans":[100],"worker":1,"revision":1,
+    "state":"established","opened_on":"b","wire":1,"vlans":[100],"worker":1,"revision":1,
     "egress_rule":"web/out egress[0]","ingress_rule":"web/allow ingress[0]","packets":[3,2],
     "bytes":[200,150],"idle_ms":10,"expires_in_ms":7999000,"source_pod":"web/a",
     "destination_pod":"web/b"}],"truncated":true})"));
@@ -78,6 +161,11 @@ TEST_F(AdminTest, FlowsWithoutPodsRulesOrSnapshot) {
   EXPECT_TRUE(d["source_pod"].is_null());
   EXPECT_TRUE(d["ingress_rule"].is_null());
   put_cluster();
+  flow.revision = 2;
+  dataplane_.flows_now = {flow};
+  EXPECT_TRUE(get("/v1/flows")["flows"][0]["ingress_rule"].is_null())
+      << "judged under a revision that came after what is known here";
+  flow.revision = 0;
   flow.source = *IpAddress::parse("10.0.0.9");
   flow.destination = *IpAddress::parse("192.0.2.1");
   dataplane_.flows_now = {flow};

@@ -69,6 +69,22 @@ TEST(Load, EveryOptionReachesItsSetting) {
                                          "pass",
                                          "--tunnels",
                                          "drop",
+                                         "--on-cut",
+                                         "reset",
+                                         "--syn-challenge-percent",
+                                         "7",
+                                         "--source-flows",
+                                         "11",
+                                         "--source-half-open",
+                                         "12",
+                                         "--endpoint-flows",
+                                         "13",
+                                         "--endpoint-half-open",
+                                         "14",
+                                         "--tcp-pickup",
+                                         "always",
+                                         "--restart-grace-s",
+                                         "0",
                                          "--socket",
                                          "/tmp/x.sock",
                                          "--socket-group",
@@ -116,7 +132,15 @@ TEST(Load, EveryOptionReachesItsSetting) {
                                          "--icmp-s",
                                          "10",
                                          "--other-s",
-                                         "11"}));
+                                         "11",
+                                         "--fragments",
+                                         "500",
+                                         "--fragments-held",
+                                         "600",
+                                         "--fragment-hold-s",
+                                         "12",
+                                         "--fragment-s",
+                                         "13"}));
   Settings e;
   e.ports = {{"a", "iface:eth1"}, {"b", "net_null0,no-rx=1"}};
   e.wires = {{"a", "b"}};
@@ -125,6 +149,14 @@ TEST(Load, EveryOptionReachesItsSetting) {
   e.checksum = Settings::Checksum::kAll;
   e.non_ip = Settings::Handling::kPass;
   e.tunnels = Settings::Handling::kDrop;
+  e.on_cut = Settings::OnCut::kReset;
+  e.syn_challenge_percent = 7;
+  e.source_flows = 11;
+  e.source_half_open = 12;
+  e.endpoint_flows = 13;
+  e.endpoint_half_open = 14;
+  e.tcp_pickup = Settings::Pickup::kAlways;
+  e.restart_grace_s = 0;
   e.socket = "/tmp/x.sock";
   e.socket_group = "ops";
   e.state_dir = "/tmp/state";
@@ -149,6 +181,10 @@ TEST(Load, EveryOptionReachesItsSetting) {
   e.sctp_established_s = 9;
   e.icmp_s = 10;
   e.other_s = 11;
+  e.fragments = 500;
+  e.fragments_held = 600;
+  e.fragment_hold_s = 12;
+  e.fragment_s = 13;
   EXPECT_EQ(s, e);
 }
 
@@ -206,7 +242,7 @@ TEST(Load, BadFiles) {
   const ConfigFile value("workers = many\n");
   EXPECT_THAT(refusal({"--config", value.path()}),
               AllOf(HasSubstr(value.path() + ": workers: 'many' is no whole number"),
-                    HasSubstr("accepted: 1 to 64")));
+                    HasSubstr("accepted: 1 to 32")));
   const ConfigFile twice("workers = 1\nworkers = 2\n");
   EXPECT_THAT(refusal({"--config", twice.path()}), HasSubstr("workers: stands there 2 times"));
   const ConfigFile noise("no equals sign\n");
@@ -249,11 +285,14 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"checksum", "ALL", "'ALL' is not one of them"},
         BadValue{"non-ip", "no", "'no' is not one of them"},
         BadValue{"tunnels", "yes", "'yes' is not one of them"},
+        BadValue{"on-cut", "rst", "'rst' is not one of them"},
+        BadValue{"syn-challenge-percent", "101", "101 is out of range"},
+        BadValue{"restart-grace-s", "61", "61 is out of range"},
         BadValue{"socket", "", "must not be empty"}, BadValue{"state-dir", "", "must not be empty"},
         BadValue{"max-body-mib", "0", "0 is out of range"},
         BadValue{"max-body-mib", "4096", "4096 is out of range"},
         BadValue{"workers", "0", "0 is out of range"},
-        BadValue{"workers", "65", "65 is out of range"},
+        BadValue{"workers", "33", "33 is out of range"},
         BadValue{"workers", "-1", "'-1' is no whole number"},
         BadValue{"workers", "+1", "'+1' is no whole number"},
         BadValue{"workers", " 1", "' 1' is no whole number"},
@@ -293,6 +332,7 @@ TEST(Load, WhatMustFitTogether) {
               HasSubstr("--port c: has the device of port a"));
   EXPECT_THAT(refusal(with_wire({"--port", "c=x", "--wire", "b,c"})),
               HasSubstr("--wire b,c: port b is on another wire"));
+  EXPECT_THAT(refusal(with_wire({"--port", "c=x"})), HasSubstr("--port c: is on no wire"));
   EXPECT_THAT(refusal(with_wire({"--port-sources", "z=10.0.0.0/8"})),
               HasSubstr("there is no --port z"));
   EXPECT_THAT(refusal(with_wire({"--workers", "3", "--cores", "1-2"})),

@@ -64,6 +64,7 @@ class Completion : public testing::Test {
     std::string script = "cd " + dir_ + "\nset -u\n. ./script\n";
     script += "rampartctl() { case \"$*\" in\n";
     script += "  *'completion words pods') echo web/a web/b db/c ;;\n";
+    script += "  *'completion words policies') echo web/allow ;;\n";
     script += "  '--socket /s --timeout 2 completion words ports') echo left right ;;\nesac; }\n";
     script += "COMP_WORDS=(";
     for (const std::string& word : words) script += "'" + word + "' ";
@@ -91,6 +92,7 @@ TEST_F(Completion, Commands) {
   EXPECT_THAT(offered({"rampartctl", "st"}), ElementsAre("status", "stats"));
   EXPECT_THAT(offered({"rampartctl", "--socket", "/s", "expl"}), ElementsAre("explain"));
   EXPECT_THAT(offered({"rampartctl", "-o", "json", "expl"}), ElementsAre("explain"));
+  EXPECT_THAT(offered({"rampartctl", "re"}), ElementsAre("reasons", "reset-port"));
   EXPECT_THAT(offered({"rampartctl", "help", "reset"}), ElementsAre("reset-port"));
 }
 
@@ -109,6 +111,8 @@ TEST_F(Completion, Files) {
 
 TEST_F(Completion, NamesThatRampartdKnows) {
   EXPECT_THAT(offered({"rampartctl", "explain", "web/"}), ElementsAre("web/a", "web/b"));
+  EXPECT_THAT(offered({"rampartctl", "flows", "--pod", "db"}), ElementsAre("db/c"));
+  EXPECT_THAT(offered({"rampartctl", "flows", "--cut", "--policy", ""}), ElementsAre("web/allow"));
   EXPECT_THAT(offered({"rampartctl", "explain", "web/a", "d"}), ElementsAre("db/c"));
   EXPECT_THAT(
       offered({"rampartctl", "explain", "--exit-code", "--timeout", "3", "web/a", "db/c", "I"}),

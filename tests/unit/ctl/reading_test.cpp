@@ -25,19 +25,21 @@ TEST(Status, ShowsWhatIsInForce) {
   EXPECT_THAT(stand.calls(), ElementsAre("GET /v1/status"));
   EXPECT_THAT(
       outcome.out,
-      StartsWith("rampartd   0.1.0, running for 12 s (since 2026-01-01T00:00:00Z)\n"
-                 "revision   7, accepted 2026-01-01T00:00:05Z\n"
-                 "objects    3 namespaces, 9 pods, 3 nodes, 2 policies\n"
-                 "compiled   12 addresses in 5 classes, 3 subjects, 6 rules\n"
-                 "flows      10 of 524288\n"
-                 "memory     512 MiB, no huge pages, 16000 of 16384 packet buffers free\n"
-                 "settings   checksum state, non_ip drop, tunnels pass\n"
-                 "\n"
-                 "PORT  DEVICE      DRIVER    LINK      SPEED   MTU  MAC   PROMISC  QUEUES  "
-                 "WIRE  SOURCES  RESETS\n"
-                 "a     iface:eth1  net_pcap  up    10 Gbit/s  1500  02:"));
-  EXPECT_THAT(outcome.out, HasSubstr("\nWORKER  CPU  REVISION  FLOWS  HEAP BYTES\n"
-                                     "     0    1         7     10           0\n"));
+      StartsWith(
+          "rampartd   0.1.0, running for 12 s (since 2026-01-01T00:00:00Z)\n"
+          "revision   7, accepted 2026-01-01T00:00:05Z\n"
+          "objects    3 namespaces, 9 pods, 3 nodes, 2 policies\n"
+          "compiled   12 addresses in 5 classes, 3 subjects, 6 rules\n"
+          "flows      10 of 524288\n"
+          "memory     512 MiB, no huge pages, 16000 of 16384 packet buffers free\n"
+          "settings   checksum state, non_ip drop, tunnels pass\n"
+          "\n"
+          "PORT  DEVICE      DRIVER    LINK      SPEED   MTU  MAC   PROMISC  QUEUES  RSS         "
+          "   WIRE  SOURCES  RESETS\n"
+          "a     iface:eth1  net_pcap  up    10 Gbit/s  1500  02:"));
+  EXPECT_THAT(outcome.out, HasSubstr("  2/2     symmetric key  b     any           0\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("\nWORKER  CPU  REVISION  FLOWS  HANDED OVER  HEAP BYTES\n"
+                                     "     0    1         7     10            0           0\n"));
   EXPECT_THAT(outcome.out, HasSubstr("\nwarning: \xE2\x80\xA6: \xE2\x80\xA6 (\xE2\x80\xA6)\n"));
 }
 
@@ -47,6 +49,18 @@ TEST(Status, BeforeTheFirstSnapshot) {
   EXPECT_THAT(stand.run({"status"}).out,
               AllOf(HasSubstr("none yet: no snapshot has been accepted, all IP traffic is dropped"),
                     HasSubstr("\nwarning: none yet (no-snapshot)\n"), Not(HasSubstr("compiled"))));
+}
+
+TEST(Status, HowPortsSpreadWhatTheyReceive) {
+  for (const auto& [rss, words] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"function":"none","key":null})", "one queue"},
+           {R"({"function":"driver","key":null})", "driver's own"},
+           {R"({"function":"symmetric_toeplitz","key":"driver"})", "symmetric function"},
+           {R"({"function":"toeplitz","key":"symmetric"})", "symmetric key"},
+           {R"({"function":"toeplitz","key":"driver"})", "toeplitz"}}) {
+    const Stand stand(R"({"ports":[{"wire":"b","rss":)" + rss + "}]}");
+    EXPECT_THAT(stand.run({"status"}).out, HasSubstr("  " + words + "  b  ")) << rss;
+  }
 }
 
 TEST(Status, JsonIsTheAnswerItself) {
@@ -80,24 +94,58 @@ TEST(Policies, OneLineAPolicy) {
 
 TEST(Flows, OneLineAFlow) {
   const Stand stand(api_example("GET /v1/flows"));
-  const Outcome outcome = stand.run({"flows", "--wide"});
+  const Outcome outcome = stand.run({"flows"});
   EXPECT_EQ(outcome.status, kDone) << outcome.err;
-  EXPECT_EQ(
-      outcome.out,
-      "PROTO  SOURCE          DESTINATION  STATE        PACKETS    BYTES   IDLE  EXPIRES  FROM POD "
+  const std::string titles =
+      "PROTO  OPENED BY       TO           STATE         IDLE  EXPIRES  PACKETS    BYTES  FROM POD "
       " "
-      "TO POD  WIRE  VLANS  WORKER  REVISION  EGRESS RULE        INGRESS RULE\n"
-      "TCP    10.0.0.1:40000  10.0.0.2:80  established      3/2  200/150  10 ms    2h13m  web/a    "
+      "TO POD  EGRESS RULE        INGRESS RULE";
+  const std::string flow =
+      "TCP    10.0.0.1:40000  10.0.0.2:80  established  10 ms    2h13m      3/2  200/150  web/a    "
       " "
-      "web/b   0     100    0       7         web/out egress[0]  web/allow ingress[0]\n");
+      "web/b   web/out egress[0]  web/allow ingress[0]";
+  EXPECT_EQ(outcome.out, titles + "\n" + flow + "\n");
+  EXPECT_EQ(stand.run({"flows", "--wide"}).out, titles +
+                                                    "          ON PORT  VLANS  WORKER  REVISION\n" +
+                                                    flow + "  a        100    0       7\n");
+}
+
+TEST(Flows, CutEndsThoseThatFit) {
+  const Stand stand(R"({"cut":2})");
+  EXPECT_EQ(stand.run({"flows", "--cut", "--pod", "web/a", "--policy", "web/out"}).out,
+            "2 flows were cut\n");
+  EXPECT_EQ(stand.run({"flows", "--cut", "--all", "-o", "json"}).out, "{\n  \"cut\": 2\n}\n");
+  EXPECT_EQ(Stand(R"({"cut":1})").run({"flows", "--cut", "--port", "0"}).out, "1 flow was cut\n");
+  EXPECT_THAT(stand.calls(), ElementsAre("DELETE /v1/flows?pod=web%2Fa&policy=web%2Fout",
+                                         "DELETE /v1/flows?all=true"));
+  const Stand refusing(R"({"detail":"pod: there is no pod web/a"})", 404);
+  const Outcome refused = refusing.run({"flows", "--cut", "--pod", "web/a"});
+  EXPECT_EQ(refused.status, kFailed);
+  EXPECT_EQ(refused.err, "error: pod: there is no pod web/a\n");
+}
+
+TEST(Flows, CutMustSayWhichAndNothingElse) {
+  const Stand stand(R"({"cut":2})");
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"--cut"},
+                                                {"--cut", "--all", "--port", "80"},
+                                                {"--cut", "--port", "80", "--limit", "5"},
+                                                {"--cut", "--all", "--wide"},
+                                                {"--all"},
+                                                {"--cut", "--port", "http"}}) {
+    std::vector<std::string> line{"flows"};
+    line.insert(line.end(), words.begin(), words.end());
+    EXPECT_EQ(stand.run(line).status, kUsage) << testing::PrintToString(words);
+  }
+  EXPECT_THAT(stand.calls(), ElementsAre());
 }
 
 TEST(Flows, FiltersBecomeTheQuery) {
   const Stand stand(R"({"flows":[{"source":"fd00::1","source_port":9}],"truncated":true})");
-  const Outcome outcome = stand.run({"flows", "--address", "fd00::1", "--port", "80", "--protocol",
-                                     "TCP", "--state", "syn sent", "--limit", "1"});
+  const Outcome outcome =
+      stand.run({"flows", "--address", "fd00::1", "--port", "80", "--protocol", "TCP", "--state",
+                 "syn sent", "--pod", "web/a", "--policy", "web/b", "--limit", "1"});
   EXPECT_THAT(stand.calls(), ElementsAre("GET /v1/flows?address=fd00%3A%3A1&port=80&protocol=TCP"
-                                         "&state=syn%20sent&limit=1"));
+                                         "&state=syn%20sent&pod=web%2Fa&policy=web%2Fb&limit=1"));
   EXPECT_THAT(outcome.out, HasSubstr("[fd00::1]:9"));
   EXPECT_THAT(outcome.err, HasSubstr("there are more"));
   EXPECT_EQ(Stand(R"({"flows":[]})").run({"flows"}).err, "no flows\n");
@@ -115,10 +163,10 @@ TEST(Stats, CountersAddUp) {
       "\n"
       "WORKER  CPU  BUSY LOOPS  RECEIVED  FORWARDED  DROPPED  HANDED OVER  FLOW HITS  MISSES  "
       "CREATED  "
-      "EXPIRED  CUT  REJUDGED  FLOWS\n"
+      "EXPIRED  CUT  RECYCLED  REJUDGED  FLOWS\n"
       "     0    1         10%        20         18        2            0         14       6       "
       " 4  "
-      "      0    0         0      4\n"
+      "      0    0         0         0      4\n"
       "\n"
       "in total: received 20 + originated 0 = sent 18 + dropped 2 + held 0\n"
       "of these: 4 passed without judgement (ARP, neighbour discovery and the like), 0 "
@@ -142,6 +190,17 @@ TEST(Stats, WatchShowsRates) {
   EXPECT_THAT(outcome.out, testing::ContainsRegex("a      1001000  [1-9][0-9]*  "));
   const Outcome json = stand.run({"stats", "-w1", "--count", "1", "-o", "json"});
   EXPECT_EQ(json.out, "{\"ports\":[{\"name\":\"a\",\"received\":2001000}]}\n");
+}
+
+TEST(Reasons, OneLineAReason) {
+  const Stand stand(R"({"reasons":[{"reason":"runt","meaning":"too short"},)"
+                    R"({"reason":"no_flow","meaning":"belongs to no known flow"}]})");
+  EXPECT_EQ(stand.run({"reasons"}).out,
+            "REASON   MEANING\n"
+            "runt     too short\n"
+            "no_flow  belongs to no known flow\n");
+  EXPECT_THAT(stand.calls(), ElementsAre("GET /v1/reasons"));
+  EXPECT_THAT(stand.run({"reasons", "-o", "json"}).out, HasSubstr("\"reason\": \"no_flow\""));
 }
 
 TEST(Explain, ADenialReadsAsASentence) {
@@ -231,6 +290,9 @@ TEST(CompletionWords, NamesOrSilence) {
   EXPECT_EQ(Stand(api_example("GET /v1/status")).run({"completion", "words", "ports"}).out, "a\n");
   EXPECT_EQ(Stand(api_example("GET /v1/endpoints")).run({"completion", "words", "pods"}).out,
             "web/frontend-0\n");
+  EXPECT_EQ(Stand(api_example("GET /v1/policies")).run({"completion", "words", "policies"}).out,
+            "web/allow\n");
+  EXPECT_EQ(run_program({"completion", "words", "nonsense"}).status, kUsage);
   const Outcome nobody = run_program({"completion", "words", "pods"}, "", "/nowhere");
   EXPECT_EQ(nobody.status, kFailed);
   EXPECT_EQ(nobody.out + nobody.err, "");
@@ -239,11 +301,13 @@ TEST(CompletionWords, NamesOrSilence) {
 TEST(EveryCommand, SurvivesAnAnswerItDoesNotKnow) {
   const Stand stand(
       R"({"ports":7,"flows":"x","endpoints":[1,null],"policies":{},"workers":[[]],"items":1})");
-  for (const char* name : {"status", "endpoints", "policies", "flows", "stats", "snapshot"}) {
+  for (const char* name :
+       {"status", "endpoints", "policies", "flows", "stats", "reasons", "snapshot"}) {
     EXPECT_EQ(stand.run({name, "-o", "table"}).status, kDone) << name;
   }
   const Stand text("no JSON at all");
-  for (const char* name : {"status", "endpoints", "policies", "flows", "stats", "snapshot"}) {
+  for (const char* name :
+       {"status", "endpoints", "policies", "flows", "stats", "reasons", "snapshot"}) {
     const Outcome outcome = text.run({name});
     EXPECT_EQ(outcome.status, kFailed) << name;
     EXPECT_THAT(outcome.err, HasSubstr("the answer is not JSON")) << name;

@@ -265,30 +265,5 @@ TEST_F(Sending, ARefusedEventIsFoundByItsLine) {
   EXPECT_EQ(outcome.err, "error: Pod web/b (line 2): x\n  in standard input:3\n");
 }
 
-TEST_F(Sending, Validate) {
-  const Stand stand(accepted());
-  const Outcome outcome = stand.run({"validate", "-f", "-"}, both());
-  EXPECT_EQ(outcome.status, kDone);
-  EXPECT_THAT(outcome.out,
-              testing::StartsWith("valid: would be accepted\n  objects   3 namespaces"));
-  EXPECT_THAT(stand.calls(), ElementsAre("POST /v1/validate"));
-  const Stand strict(problem(), 422);
-  EXPECT_EQ(strict.run({"validate", "-f", "-"}, both()).status, kFailed);
-}
-
-TEST_F(Sending, ValidateOfflineNeedsNobody) {
-  const auto run = [&](const std::string& input) {
-    return run_program({"validate", "--offline", "-f", "-"}, input, "/nowhere/at/all");
-  };
-  const Outcome good = run(both());
-  EXPECT_EQ(good.status, kDone) << good.err;
-  EXPECT_THAT(good.out, testing::StartsWith("valid: 2 objects"));
-  const Outcome bad = run(both() + "---\n" + std::string(kPod).replace(0, 0, "# another\n"));
-  EXPECT_EQ(bad.status, kFailed);
-  EXPECT_THAT(bad.err, AllOf(HasSubstr("error: Pod web/a: "),
-                             HasSubstr("  in standard input:1 and standard input:")));
-  EXPECT_EQ(run("").status, kFailed);
-}
-
 }  // namespace
 }  // namespace rampart::ctl

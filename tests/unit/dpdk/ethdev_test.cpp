@@ -351,19 +351,84 @@ TEST_F(EthDevTest, ANullDeviceTakesEverything) {
   EXPECT_EQ(port->mtu(), 1500);
 }
 
+/// A capture file without a packet in it.
+std::string empty_capture() {
+  std::string path = testing::TempDir() + "rampart-empty-" + std::to_string(getpid());
+  const uint32_t head[] = {0xa1b2c3d4, 0x00040002, 0, 0, 65535, 1};
+  std::ofstream(path).write(reinterpret_cast<const char*>(head), sizeof head);
+  return path;
+}
+
+/// The key of a port as its driver reports it.
+std::vector<uint8_t> key_of(const EthDev& port) {
+  std::vector<uint8_t> key(40);
+  rte_eth_rss_conf conf{};
+  conf.rss_key = key.data();
+  conf.rss_key_len = 40;
+  EXPECT_EQ(rte_eth_dev_rss_hash_conf_get(port.id(), &conf), 0);
+  return key;
+}
+
 TEST_F(EthDevTest, SeveralReceiveQueuesHashSymmetrically) {
   auto port = open("net_null0,no-rx=1", 2);
   ASSERT_TRUE(port) << port.error().text();
   ASSERT_EQ(port->rx_queues(), 2U);
-  ASSERT_TRUE(port->start());
-  // What drivers go by, now and when the port starts again.
+  EXPECT_EQ(port->rss(), Rss{}) << "it has not started yet";
+  // What drivers go by, now and when the port starts again. (This one does not listen.)
   rte_eth_conf conf{};
   ASSERT_EQ(rte_eth_dev_conf_get(port->id(), &conf), 0);
-  const rte_eth_rss_conf& rss = conf.rx_adv_conf.rss_conf;
+  const rte_eth_rss_conf& asked = conf.rx_adv_conf.rss_conf;
   EXPECT_EQ(conf.rxmode.mq_mode, RTE_ETH_MQ_RX_RSS);
-  EXPECT_NE(rss.rss_hf, 0U);
-  ASSERT_EQ(rss.rss_key_len, 40);
-  for (size_t i = 0; i < 40; ++i) EXPECT_EQ(rss.rss_key[i], i % 2 == 0 ? 0x6d : 0x5a) << i;
+  EXPECT_NE(asked.rss_hf, 0U);
+  ASSERT_EQ(asked.rss_key_len, 40);
+  std::vector<uint8_t> symmetric;
+  for (size_t i = 0; i < 40; ++i) symmetric.push_back(i % 2 == 0 ? 0x6d : 0x5a);
+  EXPECT_EQ(std::vector<uint8_t>(asked.rss_key, asked.rss_key + 40), symmetric);
+
+  ASSERT_EQ(port->rss_entries(), 128U);
+  const auto expect_symmetric = [&] {
+    std::array<rte_eth_rss_reta_entry64, 2> table{};
+    table[0].mask = table[1].mask = ~uint64_t{0};
+    EXPECT_EQ(rte_eth_dev_rss_reta_query(port->id(), table.data(), 128), 0);
+    for (unsigned i = 0; i < 128; ++i) EXPECT_EQ(table[i / 64].reta[i % 64], i % 2) << i;
+    EXPECT_EQ(port->rss().function, Rss::Function::kToeplitz);
+    EXPECT_EQ(port->rss().key, Rss::Key::kSymmetric);
+    EXPECT_EQ(port->rss().types, asked.rss_hf);
+    EXPECT_EQ(key_of(*port), symmetric);
+  };
+  ASSERT_TRUE(port->start());
+  expect_symmetric();
+  // After a reset the device is another one, and knows nothing of what it was told.
+  ASSERT_TRUE(port->reset());
+  expect_symmetric();
+  port->stop();
+  ASSERT_TRUE(port->start());
+  expect_symmetric();
+}
+
+TEST_F(EthDevTest, RssOfOneQueueAndOfDriversThatHaveNone) {
+  auto one = open("net_null0,no-rx=1");
+  ASSERT_TRUE(one && one->start());
+  EXPECT_EQ(one->rss(), Rss{});
+  EXPECT_EQ(one->rss_entries(), 0U);
+  const std::string capture = empty_capture();
+  auto several = open("net_pcap6,rx_pcap=" + capture + ",rx_pcap=" + capture, 2);
+  std::filesystem::remove(capture);
+  ASSERT_TRUE(several) << several.error().text();
+  ASSERT_EQ(several->rx_queues(), 2U);
+  ASSERT_TRUE(several->start());
+  Rss unknown;
+  unknown.function = Rss::Function::kDriver;
+  EXPECT_EQ(several->rss(), unknown);
+  EXPECT_EQ(several->rss_entries(), 0U);
+}
+
+TEST_F(EthDevTest, ADriverWithoutFlowRulesGetsNone) {
+  auto port = open("net_null0,no-rx=1", 2);
+  ASSERT_TRUE(port && port->start());
+  RssRules rules;
+  EXPECT_FALSE(rules.create(port->id(), RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP));
+  EXPECT_TRUE(rules.empty());
 }
 
 TEST_F(EthDevTest, APoolThatIsTooSmallIsNamed) {

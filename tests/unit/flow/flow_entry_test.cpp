@@ -6,8 +6,8 @@
 namespace rampart {
 namespace {
 
-TEST(FlowFacts, CountsBeyondThirtyTwoBits) {
-  FlowFacts f;
+TEST(FlowTally, CountsBeyondThirtyTwoBits) {
+  FlowTally f;
   f.packets_low[0] = 0xffffffff;
   f.bytes_low[0] = 0xffffff00;
   f.count(Side::kOpener, 0x200);

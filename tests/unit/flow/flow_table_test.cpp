@@ -64,12 +64,21 @@ TEST(FlowTable, ASlotIsBornWithNewFacts) {
   Table<FlowKeyV4> t(1);
   const uint64_t hash = hash_of(key4(7), kSeed);
   auto slot = t.table.insert(key4(7), hash);
-  t.table[slot].facts.count(Side::kOpener, 100);
-  t.table[slot].facts.egress_rule = 9;
+  t.table.tally(slot).count(Side::kOpener, 100);
+  t.table.tally(slot).egress_rule = 9;
+  t.table[slot].facts.track.tcp.side[1].ack = 1;
   t.table.erase(slot, hash);
   slot = t.table.insert(key4(7), hash);
-  EXPECT_EQ(t.table[slot].facts.packets(Side::kOpener), 0U);
-  EXPECT_EQ(t.table[slot].facts.egress_rule, 0U);
+  EXPECT_EQ(t.table.tally(slot).packets(Side::kOpener), 0U);
+  EXPECT_EQ(t.table.tally(slot).egress_rule, 0U);
+  EXPECT_EQ(t.table[slot].facts.track.tcp.side[1].ack, 0U);
+}
+
+TEST(FlowTable, AnIpv4FlowTakesAtMost128BytesAllIncluded) {
+  for (const uint32_t flows : {100000U, 1U << 20}) {
+    EXPECT_LE(FlowTable<FlowKeyV4>::bytes_for(flows), size_t{flows} * 128);
+    EXPECT_LE(FlowTable<FlowKeyV6>::bytes_for(flows), size_t{flows} * 168);
+  }
 }
 
 template <typename Key>
@@ -182,6 +191,62 @@ TYPED_TEST(FlowTables, AWalkMeetsEveryFlowOnceAndMayEraseIt) {
   }
   EXPECT_EQ(met.size(), 2000U);
   EXPECT_EQ(t.table.size(), 0U);
+}
+
+// What may go when room is short: never an assured flow, the dead first, and of one chunk's weak
+// flows the one that came first.
+TYPED_TEST(FlowTables, RecyclesTheDeadThenTheWeakAndNeverTheAssured) {
+  Table<TypeParam> t(11);
+  std::vector<uint32_t> slots;
+  const uint64_t hash = 0x40;  // all of them want chunk 0
+  for (uint32_t n = 0; n < 11; ++n) slots.push_back(t.table.insert(make<TypeParam>(n), hash));
+  EXPECT_EQ(t.table.weak(), 11U);
+  for (const uint32_t slot : slots) t.table.set_worth(slot, FlowWorth::kAssured);
+  EXPECT_EQ(t.table.recycle(hash), t.table.kNone);
+  EXPECT_EQ(t.table.weak() + t.table.dead(), 0U);
+  t.table.set_worth(slots[7], FlowWorth::kWeak);
+  t.table.set_worth(slots[3], FlowWorth::kWeak);
+  EXPECT_EQ(t.table.recycle(hash), slots[3]);
+  t.table.set_worth(slots[9], FlowWorth::kDead);
+  EXPECT_EQ(t.table.recycle(hash), slots[9]);
+  t.table.erase(slots[9], hash);
+  EXPECT_EQ(t.table.dead(), 0U);
+  // From another chunk, too, if the own one has nothing to give.
+  EXPECT_EQ(t.table.recycle(~uint64_t{0}), slots[3]);
+  t.table.erase(slots[3], hash);
+  t.table.erase(slots[7], hash);
+  EXPECT_EQ(t.table.weak(), 0U);
+  EXPECT_EQ(t.table.recycle(hash), t.table.kNone);
+}
+
+// Under a flood of weak flows each lives through as many newcomers as its chunk has places for.
+TYPED_TEST(FlowTables, RecyclingTakesTurns) {
+  constexpr uint32_t kCapacity = 11 * 64;
+  Table<TypeParam> t(kCapacity);
+  const auto hash = [](uint32_t n) { return hash_of(make<TypeParam>(n), kSeed); };
+  std::map<uint32_t, uint32_t> alive;  // slot -> number
+  uint64_t age = 0;
+  for (uint32_t n = 0; n < 50 * kCapacity; ++n) {
+    if (t.table.size() == kCapacity) {
+      const auto slot = t.table.recycle(hash(n));
+      ASSERT_NE(slot, t.table.kNone);
+      const uint32_t old = alive.at(slot);
+      age += n - old;
+      t.table.erase(slot, hash(old));
+      alive.erase(slot);
+    }
+    const auto slot = t.table.insert(make<TypeParam>(n), hash(n));
+    ASSERT_NE(slot, t.table.kNone);
+    alive[slot] = n;
+  }
+  EXPECT_EQ(t.table.size(), kCapacity);
+  // The mean age at the end is the capacity by arithmetic; that hardly anybody goes early is not.
+  EXPECT_NEAR(static_cast<double>(age) / (49 * kCapacity), kCapacity, kCapacity * 0.05);
+  uint32_t youngest_gone = 0;
+  for (uint32_t n = 50 * kCapacity - kCapacity / 4; n < 50 * kCapacity; ++n) {
+    youngest_gone += t.table.find(make<TypeParam>(n), hash(n)) == t.table.kNone;
+  }
+  EXPECT_LT(youngest_gone, kCapacity / 100);
 }
 
 // Somebody who could choose the hashes: all flows want one chunk. It must stay correct.

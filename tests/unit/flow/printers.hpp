@@ -18,16 +18,4 @@ inline std::ostream& operator<<(std::ostream& to, TrackAction action) {
   return to << kNames[static_cast<unsigned>(action)];
 }
 
-namespace test {
-
-/// Where a check stands in a test. (clang 14 has no std::source_location.)
-struct Where {
-  const char* file;
-  int line;
-  static constexpr Where current(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
-    return {file, line};
-  }
-};
-
-}  // namespace test
 }  // namespace rampart

@@ -6,10 +6,13 @@
 #include <cstring>
 #include <vector>
 
+#include "tests/support/where.hpp"
 #include "tests/unit/flow/printers.hpp"
 
-namespace rampart::test {
+namespace rampart {
 namespace {
+
+using test::Where;
 
 using enum FlowState;
 constexpr Side O = Side::kOpener, R = Side::kReplier;
@@ -88,7 +91,7 @@ class Sctp : public testing::Test {
  private:
   static void expect(bool held, const Tracked& t, const Where& where) {
     if (held) return;
-    ADD_FAILURE_AT(where.file, where.line)
+    ADD_FAILURE_AT(where.file_name(), where.line())
         << t.action << ", " << t.next << ", " << t.reason << (t.verify ? ", verified" : "");
   }
 };
@@ -350,4 +353,4 @@ TEST_F(Sctp, EveryPacketInEveryStateIsAnsweredInForm) {
 }
 
 }  // namespace
-}  // namespace rampart::test
+}  // namespace rampart

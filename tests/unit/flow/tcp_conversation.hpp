@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dataplane/flow/tcp_tracker.hpp"
+#include "tests/support/where.hpp"
 #include "tests/unit/flow/printers.hpp"
 
 namespace rampart {
@@ -54,7 +55,7 @@ inline ParsedPacket parsed(const Segment& s, const Numbers& isn) {
   p.protocol = static_cast<uint8_t>(IpProtocol::kTcp);
   p.tcp_flags = s.flags;
   p.opens_flow = (s.flags & (kS | kA | kR | kF)) == kS;
-  p.more_fragments = s.first_fragment;
+  p.fragment = s.first_fragment;
   const bool opener = s.side == O;
   p.tcp.sequence = s.sequence + (opener ? isn.opener : isn.replier);
   p.tcp.acknowledgement =
@@ -139,7 +140,7 @@ class Conversation {
  private:
   static void expect(bool held, const Tracked& t, const Where& where) {
     if (held) return;
-    ADD_FAILURE_AT(where.file, where.line)
+    ADD_FAILURE_AT(where.file_name(), where.line())
         << t.action << ", " << t.next << ", " << t.reason << (t.verify ? ", verified" : "");
   }
   Numbers isn_;

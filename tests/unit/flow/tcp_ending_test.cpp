@@ -226,6 +226,21 @@ TEST_P(TcpEnding, AResetWhileDataAreUnderWayIsInDoubt) {
   EXPECT_EQ(between.state, kTcpEstablished);
 }
 
+TEST_P(TcpEnding, AResetThatOvertakesAcknowledgementsFreesThePorts) {
+  c.establishes();
+  c.accepts(from(R, kA).seq(1).ack(1).data(3000));
+  c.accepts(from(R, kR | kA).seq(3001).ack(1), kTcpReset);
+  // Sent before the RST was there: its receiver is gone and answers each with another RST.
+  c.accepts(from(O, kA).seq(1).ack(1001), kTcpEstablished);
+  c.accepts(from(O, kA).seq(1).ack(3001), kTcpEstablished);
+  Conversation alive = c;
+  c.reopens(from(O, kS).seq(70000));
+
+  alive.accepts(from(R, kA).seq(3001).ack(1), kTcpEstablished);  // so the RST was a stranger's
+  alive.passes(from(O, kS).seq(70000));
+  EXPECT_EQ(alive.state, kTcpEstablished);
+}
+
 TEST_P(TcpEnding, WhoIsGoneAfterAllMayOpenAnew) {
   // The receiver's data cross the RST, and what the sender answers to them is lost.
   c.establishes();

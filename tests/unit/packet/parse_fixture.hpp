@@ -13,8 +13,8 @@ inline std::ostream& operator<<(std::ostream& to, DropReason reason) {
   return to << to_string(reason);
 }
 inline std::ostream& operator<<(std::ostream& to, PacketKind kind) {
-  static constexpr const char* kNames[] = {"dropped", "pass-always", "non-IP", "flow",
-                                           "ICMP error"};
+  static constexpr const char* kNames[] = {"dropped", "pass-always", "non-IP",
+                                           "flow",    "fragment",    "ICMP error"};
   return to << kNames[static_cast<unsigned>(kind)];
 }
 

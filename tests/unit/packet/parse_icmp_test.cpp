@@ -77,7 +77,7 @@ TEST(ParseIcmp, ErrorsHaveTheTupleOfWhatTheyQuote) {
     EXPECT_EQ(p.source_port.host(), 40000);
     EXPECT_EQ(p.destination_port.host(), 443);
     EXPECT_EQ(p.tcp_flags, 0);
-    EXPECT_FALSE(p.opens_flow || p.changes_state || p.later_fragment);
+    EXPECT_FALSE(p.opens_flow || p.changes_state || p.fragment);
     // Offsets stay those of the error.
     EXPECT_EQ(p.l4_offset, 34);
     EXPECT_EQ(p.l4_bytes, 8U + 28U);

@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <vector>
 
+#include "dataplane/packet/fragment.hpp"
 #include "tests/unit/packet/parse_fixture.hpp"
 
 namespace rampart::test {
@@ -27,7 +29,7 @@ TEST(Parse, TcpOverIpv4) {
   EXPECT_EQ(p.l4_offset, 34);
   EXPECT_EQ(p.l4_bytes, 30U);
   EXPECT_EQ(p.vlans, 0U);
-  EXPECT_FALSE(p.later_fragment || p.more_fragments || p.tunnel);
+  EXPECT_FALSE(p.fragment || p.tunnel);
 }
 
 TEST(Parse, UdpOverIpv6) {
@@ -55,7 +57,7 @@ TEST(Parse, FillsEverythingAnew) {
               static_cast<uint32_t>(second.size()), reused);
   parse_frame(second.data(), static_cast<uint32_t>(second.size()),
               static_cast<uint32_t>(second.size()), fresh);
-  EXPECT_FALSE(reused.tunnel || reused.later_fragment);
+  EXPECT_FALSE(reused.tunnel || reused.fragment);
   EXPECT_EQ(reused.vlans, 0U);
   EXPECT_EQ(reused.source_address(), fresh.source_address());
   EXPECT_EQ(std::vector<uint8_t>(reused.source, reused.source + 16),
@@ -148,7 +150,7 @@ TEST(Parse, TcpNumbers) {
   EXPECT_EQ(p.tcp.window_scale, TcpFields::kNoScale);
   // Of a first fragment what is in it.
   const ParsedPacket first = parse(v6().tcp(1, 2, kAck).payload(1000).fragments(512)[0]);
-  EXPECT_TRUE(first.more_fragments);
+  EXPECT_TRUE(first.fragment);
   EXPECT_EQ(first.tcp.payload, 512 - 20);
 }
 
@@ -249,14 +251,12 @@ TEST(Parse, Fragments) {
     ASSERT_EQ(pieces.size(), 2U);
     const ParsedPacket first = parse(pieces[0]), last = parse(pieces[1]);
     EXPECT_EQ(first.kind, PacketKind::kFlow);
-    EXPECT_TRUE(first.more_fragments);
-    EXPECT_FALSE(first.later_fragment);
+    EXPECT_TRUE(first.fragment);
     EXPECT_TRUE(first.opens_flow);
     EXPECT_EQ(first.source_port.host(), 700);
     EXPECT_EQ(first.fragment_id, 0xbeefU);
-    EXPECT_EQ(last.kind, PacketKind::kFlow);
-    EXPECT_TRUE(last.later_fragment);
-    EXPECT_FALSE(last.more_fragments);
+    EXPECT_EQ(last.kind, PacketKind::kFragment);
+    EXPECT_TRUE(last.fragment);
     EXPECT_FALSE(last.opens_flow || last.changes_state);
     EXPECT_EQ(last.source_port.raw(), 0);
     EXPECT_EQ(last.destination_port.raw(), 0);
@@ -267,10 +267,75 @@ TEST(Parse, Fragments) {
   }
 }
 
+Fragment fragment_of(const Bytes& frame, uint8_t in_port = 0) {
+  const ParsedPacket p = parse(frame);
+  EXPECT_TRUE(p.fragment);
+  EXPECT_NE(p.kind, PacketKind::kDropped);
+  return read_fragment(frame.data(), static_cast<uint32_t>(frame.size()), p, in_port);
+}
+
+TEST(ReadFragment, SaysWhichPieceOfWhichDatagram) {
+  for (const PacketBuilder& base :
+       {v4(), v4().ip_option({148, 4, 0, 0}), v6(), v6().hop_by_hop(), v4().vlan(9)}) {
+    // 8 bytes of UDP header and 42 of payload.
+    const auto pieces = PacketBuilder(base).udp(700, 53).payload(42).fragments(24, 0xbeef);
+    ASSERT_EQ(pieces.size(), 3U);
+    const Fragment first = fragment_of(pieces[0]), middle = fragment_of(pieces[1]),
+                   last = fragment_of(pieces[2]);
+    EXPECT_EQ(first.piece.offset, 0);
+    EXPECT_EQ(first.piece.end, 24);
+    EXPECT_TRUE(first.piece.more && middle.piece.more);
+    EXPECT_EQ(middle.piece.offset, 24);
+    EXPECT_EQ(middle.piece.end, 48);
+    EXPECT_EQ(last.piece.offset, 48);
+    EXPECT_EQ(last.piece.end, 50);
+    EXPECT_FALSE(last.piece.more);
+    EXPECT_EQ(first.key, middle.key);
+    EXPECT_EQ(first.key, last.key);
+    EXPECT_EQ(hash_of(first.key, {}), hash_of(last.key, {}));
+    EXPECT_EQ(first.key.id, 0xbeefU);
+    EXPECT_NE(fragment_of(pieces[1], 1).key, middle.key);
+  }
+}
+
+TEST(ReadFragment, OtherDatagramsHaveOtherKeys) {
+  const auto key = [](const PacketBuilder& b) { return fragment_of(b.bytes()).key; };
+  const auto piece = [](PacketBuilder b, uint32_t id = 7) {
+    return b.fragment(64, false, id).payload(9);
+  };
+  const FragmentKey four = key(piece(v4().protocol(17))), six = key(piece(v6().protocol(17)));
+  EXPECT_EQ(four, key(piece(v4().protocol(17).ttl(3))));
+  const std::vector<PacketBuilder> others{
+      piece(v4().protocol(17), 8),
+      piece(v4().protocol(1)),
+      piece(v4().protocol(17).vlan(5)),
+      piece(packet().ipv4(kB4, kA4).protocol(17)),
+      piece(packet().ipv4(kA4, "10.0.2.10").protocol(17)),
+      piece(packet().ipv4("10.0.1.8", kB4).protocol(17)),
+      piece(v6().protocol(17)),
+  };
+  std::set<uint64_t> hashes{hash_of(four, {})};
+  for (const PacketBuilder& other : others) {
+    EXPECT_NE(key(other), four);
+    hashes.insert(hash_of(key(other), {}));
+  }
+  EXPECT_EQ(hashes.size(), others.size() + 1);
+  // Over IPv6 the next header is the first one's business (RFC 8200 §4.5).
+  EXPECT_EQ(six, key(piece(v6().protocol(60))));
+  EXPECT_NE(six, key(piece(v6().protocol(17), 0x10007)));
+}
+
+TEST(ReadFragment, HeadersBehindTheFragmentHeaderAreData) {
+  const Fragment f = fragment_of(
+      v6().hop_by_hop().fragment(0, true, 1).destination_options().udp(1, 2).payload(8).bytes());
+  EXPECT_EQ(f.piece.offset, 0);
+  EXPECT_EQ(f.piece.end, 24);
+}
+
 TEST(Parse, AtomicFragmentIsAWholePacket) {
   const ParsedPacket p = parse(v6().fragment(0, false, 0xcafe).udp(1, 53).payload(3));
   EXPECT_EQ(p.kind, PacketKind::kFlow);
-  EXPECT_FALSE(p.more_fragments || p.later_fragment);
+  EXPECT_FALSE(p.fragment);
   EXPECT_TRUE(p.opens_flow);
   EXPECT_EQ(p.destination_port.host(), 53);
   EXPECT_EQ(p.fragment_id, 0xcafeU);
@@ -279,7 +344,7 @@ TEST(Parse, AtomicFragmentIsAWholePacket) {
 TEST(Parse, LaterPieceBehindAnotherHeaderThanTheFirst) {
   // The chain is not followed into data that may be anything.
   const ParsedPacket p = parse(v6().fragment(64, false).protocol(60).payload(40));
-  EXPECT_TRUE(p.later_fragment);
+  EXPECT_EQ(p.kind, PacketKind::kFragment);
   EXPECT_EQ(p.protocol, 60);
   EXPECT_EQ(p.l4_bytes, 40U);
 }

@@ -7,6 +7,8 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <future>
 #include <thread>
 
 #include "tests/support/fake_dataplane.hpp"
@@ -61,6 +63,7 @@ class ApplierTest : public ::testing::Test {
       if (compile_error_) {
         return Result<std::shared_ptr<const compile::Compiled>>(*compile_error_);
       }
+      if (while_compiling_) while_compiling_();
       return compile::compile(std::move(state), revision, previous);
     };
     applier_ = std::make_unique<Applier>(std::move(parts));
@@ -94,6 +97,7 @@ class ApplierTest : public ::testing::Test {
   std::unique_ptr<test::FakeDataplane> dataplane_;
   std::optional<store::StateStore> store_;
   std::optional<Error> compile_error_;
+  std::function<void()> while_compiling_;
   std::vector<std::string> log_;
   std::unique_ptr<Applier> applier_;
 };
@@ -279,6 +283,20 @@ TEST_F(ApplierTest, AFailingDiskDoesNotFreezePolicy) {
   reopen();
   ASSERT_TRUE(applier_->restore());
   EXPECT_EQ(applier_->in_force()->revision, 2U);
+}
+
+TEST_F(ApplierTest, StoringAgainDoesNotWaitForAChange) {
+  fs::create_directory(state_dir() + "/state.new");
+  accept(applier_->put(kTwoPods, {}));
+  ASSERT_NE(applier_->in_force()->not_stored, "");
+  std::future<void> storing;
+  auto ended = std::future_status::timeout;
+  while_compiling_ = [&] {
+    storing = std::async(std::launch::async, [&] { applier_->save_again(); });
+    ended = storing.wait_for(std::chrono::seconds(10));
+  };
+  accept(applier_->put(kTwoPodsDenied, {}));
+  EXPECT_EQ(ended, std::future_status::ready) << "it waited until the change was over";
 }
 
 TEST_F(ApplierTest, ChangesFromManyThreadsQueueUp) {

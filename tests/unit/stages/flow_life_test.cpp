@@ -2,6 +2,8 @@
 // How flows come, live and go under one revision.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "dataplane/packet/parse.hpp"
 #include "tests/support/stage_bench.hpp"
 
@@ -12,11 +14,21 @@ constexpr auto kForwarded = StageBench::kForwarded;
 constexpr auto dropped = StageBench::dropped;
 using enum DropReason;
 
-PacketBuilder tcp(uint8_t flags) {
-  return packet().ipv4("10.0.0.1", "10.0.0.2").tcp(40000, 80, flags);
+/// A segment of the opener, whose SYN has number 1000; what it has sent and seen is behind these.
+PacketBuilder tcp(uint8_t flags, uint32_t sent = 0, uint32_t seen = 0) {
+  const bool first = (flags & kSyn) != 0;
+  return packet()
+      .ipv4("10.0.0.1", "10.0.0.2")
+      .tcp(40000, 80, flags)
+      .tcp_sequence((first ? 1000 : 1001) + sent, (flags & kAck) != 0 ? 5001 + seen : 0);
 }
-PacketBuilder tcp_back(uint8_t flags) {
-  return packet().ipv4("10.0.0.2", "10.0.0.1").tcp(80, 40000, flags);
+/// The same of the replier, whose SYN has number 5000.
+PacketBuilder tcp_back(uint8_t flags, uint32_t sent = 0, uint32_t seen = 0) {
+  const bool first = (flags & kSyn) != 0 || (flags & kRst) != 0;
+  return packet()
+      .ipv4("10.0.0.2", "10.0.0.1")
+      .tcp(80, 40000, flags)
+      .tcp_sequence((first ? 5000 : 5001) + sent, (flags & kAck) != 0 ? 1001 + seen : 0);
 }
 PacketBuilder udp(uint16_t port = 40000) {
   return packet().ipv4("10.0.0.1", "10.0.0.2").udp(port, 80);
@@ -31,12 +43,12 @@ class FlowLife : public testing::Test {
     for (const PortWork& work : bench.w.counters.ports) {
       uint64_t drops = 0;
       for (const uint64_t n : work.drops) drops += n;
-      EXPECT_EQ(work.received, work.forwarded + work.given + drops);
+      EXPECT_EQ(work.received + work.originated + work.taken, work.forwarded + work.given + drops);
     }
     EXPECT_EQ(bench.buffers_out(), 0U);
     EXPECT_EQ(bench.drops(kInternal), 0U);
   }
-  const FlowFacts& facts(const PacketBuilder& p) {
+  uint32_t slot_of(const PacketBuilder& p) {
     const Bytes bytes = p.bytes();
     ParsedPacket parsed;
     parse_frame(bytes.data(), static_cast<uint32_t>(bytes.size()),
@@ -45,8 +57,10 @@ class FlowLife : public testing::Test {
     make_key(parsed, 0, key);
     const auto slot = bench.w.flows_v4.find(key, hash_of(key, bench.w.seed));
     EXPECT_NE(slot, bench.w.flows_v4.kNone);
-    return bench.w.flows_v4[slot].facts;
+    return slot;
   }
+  const FlowFacts& facts(const PacketBuilder& p) { return bench.w.flows_v4[slot_of(p)].facts; }
+  const FlowTally& tally(const PacketBuilder& p) { return bench.w.flows_v4.tally(slot_of(p)); }
   StageBench bench;
 };
 
@@ -58,13 +72,13 @@ TEST_F(FlowLife, AnAllowedConnectionRunsBothWaysThroughItsStates) {
   EXPECT_EQ(bench.run(tcp(kAck)), kForwarded);
   EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpEstablished);
   EXPECT_EQ(bench.run(tcp_back(kAck).payload(100), 1), kForwarded);
-  EXPECT_EQ(bench.run(tcp(kFin | kAck)), kForwarded);
-  EXPECT_EQ(bench.run(tcp_back(kFin | kAck), 1), kForwarded);
+  EXPECT_EQ(bench.run(tcp(kFin | kAck, 0, 100)), kForwarded);
+  EXPECT_EQ(bench.run(tcp_back(kFin | kAck, 100, 1), 1), kForwarded);
   EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpClosing);
-  EXPECT_EQ(facts(tcp(kSyn)).packets(Side::kOpener), 3U);
-  EXPECT_EQ(facts(tcp(kSyn)).packets(Side::kReplier), 3U);
-  EXPECT_EQ(facts(tcp(kSyn)).bytes(Side::kReplier), 54U * 3 + 100);
-  EXPECT_EQ(facts(tcp(kSyn)).ingress_rule, 1U);
+  EXPECT_EQ(tally(tcp(kSyn)).packets(Side::kOpener), 3U);
+  EXPECT_EQ(tally(tcp(kSyn)).packets(Side::kReplier), 3U);
+  EXPECT_EQ(tally(tcp(kSyn)).bytes(Side::kReplier), 54U * 3 + 100);
+  EXPECT_EQ(tally(tcp(kSyn)).ingress_rule, 1U);
   EXPECT_EQ(bench.w.counters.flows_created, 1U);
   EXPECT_EQ(bench.w.counters.flow_hits, 5U);
   EXPECT_EQ(bench.w.counters.flow_misses, 1U);
@@ -104,9 +118,9 @@ TEST_F(FlowLife, PacketsOfOneNewFlowInOneBurstMakeOneFlow) {
               back = packet().ipv4("10.0.0.2", "10.0.0.1").udp(80, 40000).bytes();
   EXPECT_EQ(bench.run({{out, 0}, {out, 0}, {out, 0}}), (std::vector(3, kForwarded)));
   EXPECT_EQ(bench.w.counters.flows_created, 1U);
-  EXPECT_EQ(facts(udp()).packets(Side::kOpener), 3U);
+  EXPECT_EQ(tally(udp()).packets(Side::kOpener), 3U);
   EXPECT_EQ(bench.run({{back, 1}}), (std::vector{kForwarded}));
-  EXPECT_EQ(facts(udp()).packets(Side::kReplier), 1U);
+  EXPECT_EQ(tally(udp()).packets(Side::kReplier), 1U);
 }
 
 TEST_F(FlowLife, AFullBurstOfBothFamiliesGetsItsOwnVerdicts) {
@@ -151,11 +165,96 @@ TEST_F(FlowLife, AnEchoPassesByARuleForItAndItsReplyByState) {
 
 TEST_F(FlowLife, AnIcmpErrorPassesIfItsQuoteBelongsToAFlowAndMovesNothing) {
   EXPECT_EQ(bench.run(tcp(kSyn)), kForwarded);
-  const auto error = packet().ipv4("10.0.0.2", "10.0.0.1").icmp(3, 1).quote(tcp(kRst));
+  const auto error = packet().ipv4("10.0.0.2", "10.0.0.1").icmp(3, 1).quote(tcp(kSyn));
   EXPECT_EQ(bench.run(error, 1), kForwarded);
   EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpOpening);
-  EXPECT_EQ(facts(tcp(kSyn)).packets(Side::kOpener), 1U);
-  EXPECT_EQ(facts(tcp(kSyn)).packets(Side::kReplier), 0U);
+  EXPECT_EQ(tally(tcp(kSyn)).packets(Side::kOpener), 1U);
+  EXPECT_EQ(tally(tcp(kSyn)).packets(Side::kReplier), 0U);
+}
+
+TEST_F(FlowLife, AnIcmpErrorPassesOnlyFromWhereItsQuoteWasGoing) {
+  EXPECT_EQ(bench.run(tcp(kSyn)), kForwarded);
+  EXPECT_EQ(bench.run(tcp_back(kSyn | kAck), 1), kForwarded);
+  const auto about_opener = packet().ipv4("10.0.0.9", "10.0.0.1").icmp(3, 4, 1400).quote(tcp(kSyn));
+  const auto about_replier =
+      packet().ipv4("10.0.0.9", "10.0.0.2").icmp(11, 0).quote(tcp_back(kSyn | kAck));
+  EXPECT_EQ(bench.run(about_opener, 1), kForwarded);
+  EXPECT_EQ(bench.run(about_opener, 0), dropped(kIcmpUnrelated));
+  EXPECT_EQ(bench.run(about_replier, 0), kForwarded);
+  EXPECT_EQ(bench.run(about_replier, 1), dropped(kIcmpUnrelated));
+}
+
+TEST_F(FlowLife, AnIcmpErrorMustQuoteWhatMayBeOnItsWay) {
+  EXPECT_EQ(bench.run(tcp(kSyn)), kForwarded);
+  EXPECT_EQ(bench.run(tcp_back(kSyn | kAck), 1), kForwarded);
+  EXPECT_EQ(bench.run(tcp(kAck).payload(1000)), kForwarded);
+  const auto about = [](uint32_t sent) {
+    return packet().ipv4("10.0.0.9", "10.0.0.1").icmp(3, 4, 1400).quote(tcp(kAck, sent));
+  };
+  EXPECT_EQ(bench.run(about(0), 1), kForwarded);
+  EXPECT_EQ(bench.run(about(999), 1), kForwarded);
+  EXPECT_EQ(bench.run(about(200000), 1), dropped(kIcmpUnrelated));
+  EXPECT_EQ(bench.run(about(0x80000000), 1), dropped(kIcmpUnrelated));
+}
+
+TEST_F(FlowLife, AResetOfAStrangerChangesNothing) {
+  EXPECT_EQ(bench.run(tcp(kSyn)), kForwarded);
+  EXPECT_EQ(bench.run(tcp_back(kSyn | kAck), 1), kForwarded);
+  EXPECT_EQ(bench.run(tcp(kAck)), kForwarded);
+  EXPECT_EQ(bench.run(tcp_back(kRst, 0x40000000), 1), dropped(kTcpWindow));
+  EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpEstablished);
+  EXPECT_EQ(bench.run(tcp_back(kRst, 1), 1), kForwarded);
+  EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpReset);
+}
+
+class PickUp : public FlowLife {
+ protected:
+  void SetUp() override {
+    FlowLife::SetUp();
+    bench.w.pick_up_until = ~Tsc{0};
+  }
+};
+
+TEST_F(PickUp, AConnectionIsAssuredWhenBothEndsHaveSaidWhatFits) {
+  EXPECT_EQ(bench.run(tcp(kAck).payload(10)), kForwarded);
+  EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpPickedUp);
+  EXPECT_EQ(bench.w.flows_v4.weak(), 1U);
+  EXPECT_EQ(bench.w.counters.flows_picked_up, 1U);
+  EXPECT_EQ(bench.w.counters.flows_created, 0U);
+  EXPECT_EQ(bench.run(tcp_back(kAck, 0, 10).payload(10), 1), kForwarded);
+  EXPECT_EQ(bench.run(tcp(kAck, 10, 10)), kForwarded);
+  EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpEstablished);
+  EXPECT_EQ(bench.w.flows_v4.weak(), 0U);
+  EXPECT_EQ(bench.w.counters.flows_picked_up, 1U);
+}
+
+TEST_F(PickUp, AReplyThatComesFirstOpensTheFlowTheOtherWayRound) {
+  EXPECT_EQ(bench.run(tcp_back(kAck).payload(10), 1), kForwarded);
+  EXPECT_EQ(facts(tcp(kSyn)).side(0), Side::kOpener);  // 10.0.0.1 is the lower end
+  EXPECT_EQ(facts(tcp(kSyn)).opener_port, 0U);
+  EXPECT_EQ(tally(tcp(kSyn)).packets(Side::kReplier), 1U);
+  EXPECT_EQ(tally(tcp(kSyn)).ingress_rule, 1U);
+  EXPECT_EQ(bench.run(tcp(kAck, 0, 10)), kForwarded);
+  // The policy is still that of the opener's direction.
+  bench.set_rules({}, 2);
+  EXPECT_EQ(bench.run(tcp_back(kAck, 10, 0).payload(10), 1), dropped(kDeniedIngress));
+}
+
+TEST_F(PickUp, NothingThatPolicyForbidsAndNoSynOrReset) {
+  const auto to = [](uint16_t port, uint8_t flags) {
+    return packet().ipv4("10.0.0.1", "10.0.0.2").tcp(40000, port, flags).tcp_sequence(9, 9);
+  };
+  EXPECT_EQ(bench.run(to(81, kAck)), dropped(kDeniedIngress));
+  EXPECT_EQ(bench.run(to(80, kSyn | kAck)), dropped(kNoFlow));
+  EXPECT_EQ(bench.run(to(80, kRst)), dropped(kNoFlow));
+  EXPECT_EQ(bench.run(to(80, kRst | kAck)), dropped(kNoFlow));
+  EXPECT_EQ(bench.run(to(80, kAck).wrong_l4_checksum()), dropped(kL4Checksum));
+  EXPECT_EQ(bench.w.flows(), 0U);
+  EXPECT_EQ(bench.run(to(80, kFin | kAck)), kForwarded);
+  bench.pass_seconds(1);
+  bench.w.pick_up_until = 1;
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").tcp(7, 80, kAck).tcp_sequence(9, 9)),
+            dropped(kNoFlow));
 }
 
 TEST_F(FlowLife, NoStateIsChangedByAWrongChecksum) {
@@ -200,7 +299,7 @@ TEST_F(FlowLife, AnIdleFlowIsOverEvenBeforeTheSweepMeetsIt) {
   bench.sweep();
   EXPECT_EQ(bench.w.flows(), 1U);
   EXPECT_EQ(bench.run(tcp_back(kSyn | kAck), 1), kForwarded);
-  EXPECT_EQ(bench.run(tcp_back(kRst | kAck), 1), kForwarded);
+  EXPECT_EQ(bench.run(tcp_back(kRst | kAck, 1), 1), kForwarded);
   bench.w.timeouts[static_cast<unsigned>(FlowState::kTcpReset)] = 60;
   bench.pass_seconds(1.1);
   EXPECT_EQ(bench.run(tcp_back(kAck), 1), dropped(kNoFlow));
@@ -223,16 +322,56 @@ TEST_F(FlowLife, TheSweepEndsWhatIsIdleAndNothingElse) {
   EXPECT_EQ(bench.w.counters.flows_expired, 400U);
 }
 
-TEST(FlowLimit, AFullTableDeniesNewFlowsAndKeepsTheOldOnes) {
+TEST(FlowLimit, AFullTableDeniesNewFlowsAndKeepsTheAnsweredOnes) {
   StageBench bench(4);
-  for (uint16_t port = 0; port < 2; ++port) {
+  for (uint16_t port = 1; port < 3; ++port) {
     EXPECT_EQ(bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").udp(port, 80)), kForwarded);
+    EXPECT_EQ(bench.run(packet().ipv4("10.0.0.2", "10.0.0.1").udp(80, port), 1), kForwarded);
     EXPECT_EQ(bench.run(packet().ipv6("fd00::1", "fd00::2").udp(port, 80)), kForwarded);
+    EXPECT_EQ(bench.run(packet().ipv6("fd00::2", "fd00::1").udp(80, port), 1), kForwarded);
   }
   EXPECT_EQ(bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").udp(9, 80)), dropped(kTableFull));
   EXPECT_EQ(bench.run(packet().ipv6("fd00::1", "fd00::2").udp(9, 80)), dropped(kTableFull));
   EXPECT_EQ(bench.run(packet().ipv4("10.0.0.2", "10.0.0.1").udp(80, 1), 1), kForwarded);
   EXPECT_EQ(bench.drops(kTableFull), 2U);
+  EXPECT_EQ(bench.w.counters.flows_recycled, 0U);
+}
+
+TEST(FlowLimit, UnansweredFlowsOfEitherFamilyMakeRoomForNewOnes) {
+  StageBench bench(3);
+  const auto answered = [&](uint16_t port) {
+    return bench.run(packet().ipv4("10.0.0.2", "10.0.0.1").udp(80, port), 1) == kForwarded &&
+           bench.w.flows() == 3;
+  };
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").udp(1, 80)), kForwarded);
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.2", "10.0.0.1").udp(80, 1), 1), kForwarded);
+  for (uint16_t port = 2; port < 100; ++port) {
+    EXPECT_EQ(bench.run(packet().ipv6("fd00::1", "fd00::2").udp(port, 80)), kForwarded);
+  }
+  EXPECT_EQ(bench.w.flows(), 3U);
+  EXPECT_EQ(bench.w.counters.flows_recycled, 96U);
+  // The last of the flood go for an IPv4 flow, and the answered one has stayed all the time.
+  EXPECT_EQ(bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").udp(7, 80)), kForwarded);
+  EXPECT_TRUE(answered(7));
+  EXPECT_TRUE(answered(1));
+  EXPECT_EQ(bench.w.flows_v6.size(), 1U);
+}
+
+// A slot that is recycled within a burst must not be taken for the flow that had it before.
+TEST(FlowLimit, AFlowThatIsRecycledInABurstIsNotMistakenForItsHeir) {
+  StageBench bench(2);
+  bench.set_rules({{"10.0.0.1", "10.0.0.2", 80}, {"fd00::1", "fd00::2", 80}}, 1);
+  EXPECT_EQ(bench.run(packet().ipv6("fd00::1", "fd00::2").udp(1, 80)), kForwarded);
+  EXPECT_EQ(bench.run(packet().ipv6("fd00::1", "fd00::2").udp(2, 80)), kForwarded);
+  bench.set_rules({{"10.0.0.1", "10.0.0.2", 80}, {"fd00::1", "fd00::2", 80}}, 2);
+  // IPv4 is answered first and takes the place of one of the two, whose packets come behind it.
+  const auto ends = bench.run({{packet().ipv6("fd00::1", "fd00::2").udp(1, 80).bytes()},
+                               {packet().ipv6("fd00::1", "fd00::2").udp(2, 80).bytes()},
+                               {packet().ipv4("10.0.0.1", "10.0.0.2").udp(3, 80).bytes()}});
+  EXPECT_EQ(ends[2], kForwarded);
+  EXPECT_EQ(std::count(ends.begin(), ends.end(), dropped(kNoFlow)), 1);
+  EXPECT_EQ(bench.w.flows_v4.size(), 1U);
+  EXPECT_EQ(bench.w.flows_v6.size(), 1U);
 }
 
 TEST(Startup, BeforeTheFirstSnapshotItDropsOrPasses) {

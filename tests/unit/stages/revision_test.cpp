@@ -123,5 +123,25 @@ TEST_F(Revisions, FlowsOfTheTimeBeforeTheFirstSnapshotAreJudgedByIt) {
   EXPECT_EQ(before.w.counters.flows_cut, 1U);
 }
 
+// The sweep does to idle flows what their next packet would have done.
+TEST_F(Revisions, TheSweepCutsIdleFlowsWhosePermissionIsGone) {
+  const auto other = packet().ipv6("fd00::1", "fd00::2").udp(1, 80);
+  bench.set_rules({{"10.0.0.1", "10.0.0.2", 80}, {"fd00::1", "fd00::2", 80}}, 2);
+  EXPECT_EQ(bench.run(other), kForwarded);
+  for (uint16_t port = 1000; port < 1300; ++port) EXPECT_EQ(bench.run(out(port)), kForwarded);
+  const uint64_t live = bench.w.flows();
+  bench.sweep();
+  EXPECT_EQ(bench.w.flows(), live);
+  const uint64_t judged = bench.w.counters.flows_rejudged;
+  bench.sweep();  // all are of this revision by now
+  EXPECT_EQ(bench.w.counters.flows_rejudged, judged);
+  bench.set_rules({{"fd00::1", "fd00::2", 80}}, 3);
+  bench.sweep();
+  EXPECT_EQ(bench.w.flows_v4.size(), 0U);
+  EXPECT_EQ(bench.w.flows_v6.size(), 1U);
+  EXPECT_EQ(bench.w.counters.flows_cut, live - 1);
+  EXPECT_EQ(bench.w.counters.flows_expired, 0U);
+}
+
 }  // namespace
 }  // namespace rampart::test

@@ -3,10 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <string>
 
+#include "config/options.hpp"
+#include "config/settings.hpp"
 #include "dataplane/dpdk/eal.hpp"
+#include "dataplane/state/worker_state.hpp"
 
 namespace rampart {
 namespace {
@@ -90,9 +94,25 @@ TEST(Layout, WorkersGetTheLastCpusAndShareThemWhenThereAreTooFew) {
   EXPECT_EQ(layout->cpus, p.cores);
 }
 
+TEST(Layout, TheOptionOffersAsManyWorkersAsThereCanBe) {
+  const auto& all = config::options();
+  const auto option =
+      std::find_if(all.begin(), all.end(), [](const auto& o) { return o.name == "workers"; });
+  ASSERT_NE(option, all.end());
+  config::Settings settings;
+  EXPECT_TRUE(option->set(settings, std::to_string(kMaxWorkers)));
+  EXPECT_FALSE(option->set(settings, std::to_string(kMaxWorkers + 1)));
+}
+
 TEST(Layout, QueuesOfSinglePortsKeepDifferentWorkersBusy) {
-  EXPECT_NE(worker_of_queue(0, 0, 2), worker_of_queue(1, 0, 2));
-  for (unsigned q = 0; q < 4; ++q) EXPECT_EQ(worker_of_queue(0, q, 4), q);
+  EXPECT_NE(worker_of_queue(0, 0, 1, 2), worker_of_queue(1, 0, 1, 2));
+  EXPECT_EQ(worker_of_queue(3, 1, 2, 4), 0U);
+}
+
+TEST(Layout, QueuesForEverybodyAreTheWorkersOfTheirNumber) {
+  for (unsigned port = 0; port < 3; ++port) {
+    for (unsigned q = 0; q < 4; ++q) EXPECT_EQ(worker_of_queue(port, q, 4, 4), q);
+  }
 }
 
 }  // namespace

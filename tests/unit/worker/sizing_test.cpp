@@ -44,6 +44,37 @@ TEST(Sizing, JumboFramesFitOneBuffer) {
   EXPECT_GE(s->data_room, 9000 + 14 + 8);
 }
 
+TEST(Sizing, FragmentsHaveRoomOfTheirOwn) {
+  for (const unsigned workers : {1U, 3U}) {
+    DataplaneParams p = params(workers, 2);
+    const auto usual = size_up(p, 1500);
+    ASSERT_TRUE(usual);
+    EXPECT_EQ(usual->datagrams_per_worker, 4096U);
+    EXPECT_EQ(usual->held_per_worker, 1024U);
+    // All queues full and all that may be held in hand: buffers are left.
+    EXPECT_GT(usual->mbufs, 2 * workers * 2 * EthDev::kDescriptors + workers * 1024);
+
+    p.fragments = 100;
+    p.fragments_held = 40000;
+    const auto given = size_up(p, 1500);
+    ASSERT_TRUE(given);
+    EXPECT_EQ(given->datagrams_per_worker, (100 + workers - 1) / workers);
+    EXPECT_EQ(given->held_per_worker, (40000 + workers - 1) / workers);
+    EXPECT_GE(given->mbufs, usual->mbufs + 30000);
+  }
+  EXPECT_EQ(size_up(params(1, 2), 1500)->mbufs, 8191U);
+}
+
+TEST(Sizing, FewBuffersHoldFewFragments) {
+  DataplaneParams p = params(2, 2);
+  p.mbufs = 1600;
+  EXPECT_EQ(size_up(p, 1500)->held_per_worker, 100U);
+  p.fragments_held = 900;
+  const auto s = size_up(p, 1500);
+  ASSERT_FALSE(s);
+  EXPECT_EQ(s.error().where, "--mbufs 1600");
+}
+
 TEST(Sizing, WhatIsGivenStands) {
   DataplaneParams p = params(1, 2);
   p.memory_mib = 1024;

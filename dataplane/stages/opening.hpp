@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+
+#include "dataplane/stages/flood.hpp"
+#include "dataplane/stages/flow_ops.hpp"
+#include "dataplane/stages/originate.hpp"
+#include "dataplane/stages/questions.hpp"
+
+/// How new flows come to be: quotas, challenges, room, pick-up. Part of classify.
+namespace rampart {
+
+inline DropReason reason_of(Outcome outcome) {
+  return outcome == Outcome::kDenyEgress ? DropReason::kDeniedEgress : DropReason::kDeniedIngress;
+}
+
+/// How many more flows an address may have, of each end the less; counted by what they are worth.
+struct QuotaLeft {
+  uint32_t flows = UINT32_MAX, half_open = UINT32_MAX;
+};
+
+inline uint32_t left_of(uint32_t quota, uint32_t taken) {
+  if (quota == 0) return UINT32_MAX;
+  return quota - std::min(quota, taken);
+}
+
+/// `half_open_times`: so many times the quota of half-open flows. A client that has proved that it
+/// is there gets it twice: flows of others in its name stop at the quota, so that as many places
+/// are left for itself.
+template <typename Key>
+inline QuotaLeft quota_left(const WorkerState& w, const Key& key, unsigned opener,
+                            uint32_t half_open_times = 1) {
+  if (!w.sources.is_on()) return {};
+  const AddressLoad::Count s = w.sources.of(address_hash(key, opener, w.seed));
+  const AddressLoad::Count t = w.targets.of(address_hash(key, 1 - opener, w.seed));
+  const Quotas& q = w.quotas;
+  return {std::min(left_of(q.source_flows, s.assured), left_of(q.target_flows, t.assured)),
+          std::min(left_of(q.source_half_open * half_open_times, s.weak),
+                   left_of(q.target_half_open * half_open_times, t.weak))};
+}
+
+template <typename Key>
+inline bool recycle(WorkerState& w, FlowTable<Key>& table, uint64_t hash) {
+  const auto slot = table.recycle(hash);
+  if (slot == FlowTable<Key>::kNone) return false;
+  end_flow(w, table, slot, hash_of(table[slot].key, w.seed));
+  ++w.counters.flows_recycled;
+  return true;
+}
+
+/// A slot for a new flow. When all are taken, a flow of either family that is worth less gives up
+/// its own.
+template <typename Key>
+inline typename FlowTable<Key>::Slot make_room(WorkerState& w, FlowTable<Key>& table,
+                                               const Key& key, uint64_t hash) {
+  if (w.flows() >= w.max_flows && !recycle(w, table, hash)) {
+    const bool freed = std::is_same_v<Key, FlowKeyV4> ? recycle(w, w.flows_v6, hash)
+                                                      : recycle(w, w.flows_v4, hash);
+    if (!freed) return FlowTable<Key>::kNone;
+  }
+  return table.insert(key, hash);
+}
+
+/// A new flow for packet i, which `opener` of the key is to have opened. kNone: there is no room.
+template <typename Key>
+inline typename FlowTable<Key>::Slot new_flow(Burst& b, WorkerState& w, const RuleSet& r,
+                                              const FlowColumns<Key>& c, unsigned k,
+                                              unsigned opener, const Verdict& v, FlowState state,
+                                              FlowTable<Key>& table) {
+  const auto slot = make_room(w, table, c.key[k], c.hash[k]);
+  if (slot == FlowTable<Key>::kNone) return slot;
+  const unsigned i = c.packet[k];
+  FlowFacts& f = table[slot].facts;
+  mark(f, table.tally(slot), r, v);
+  begin_flow(w, table, slot, opener, state);
+  const Side sender = f.side(c.end[k]);
+  f.opener_port = w.ports[b.in_port[i]].end ^ static_cast<uint8_t>(sender);
+  f.last_seen = tick_of(b.now);
+  table.tally(slot).count(sender, b.frame_bytes[i]);
+  b.fate[i] = Fate::kForward;
+  return slot;
+}
+
+/// A TCP connection that is met in its middle. Nobody knows who began, so policy may allow it
+/// either way round; `v` is the verdict on the packet's own direction.
+template <typename Key>
+inline void pick_up(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c, unsigned k,
+                    Verdict v, FlowTable<Key>& table) {
+  const unsigned i = c.packet[k];
+  unsigned opener = c.end[k];
+  if (v.outcome != Outcome::kAllow) {
+    Verdict reverse;
+    opener = 1 - opener;
+    judge_flows(r, 1, &reverse, [&](unsigned) { return Asked<Key>{c.key[k], opener}; });
+    if (reverse.outcome != Outcome::kAllow) return b.drop(i, reason_of(v.outcome));
+    v = reverse;
+  }
+  const QuotaLeft left = quota_left(w, c.key[k], opener);
+  if (left.flows == 0 || left.half_open == 0) return b.drop(i, DropReason::kQuota);
+  const auto slot = new_flow(b, w, r, c, k, opener, v, FlowState::kTcpPickedUp, table);
+  if (slot == FlowTable<Key>::kNone) return b.drop(i, DropReason::kTableFull);
+  FlowFacts& f = table[slot].facts;
+  if (!tcp_pick_up(f.track.tcp, f.side(c.end[k]), b.packet[i])) {
+    end_flow(w, table, slot, c.hash[k]);
+    return b.drop(i, DropReason::kNoFlow);
+  }
+  ++w.counters.flows_picked_up;
+}
+
+template <typename Key>
+inline void ask_client(Burst& b, WorkerState& w, FlowColumns<Key>& c, unsigned k) {
+  const unsigned i = c.packet[k];
+  Challenge& challenge = w.challenge;
+  const Tick now = tick_of(b.now);
+  const uint32_t cookie = challenge.cookie(c.key[k], c.end[k], Challenge::epoch_of(now));
+  ++challenge.asked;
+  ++w.counters.challenged;
+  challenge.listen_until = now + (2U << Challenge::kEpochShift);
+  drop_and_answer(
+      b, i, w,
+      {.to = TcpAnswer::To::kSender,
+       .flags = tcp_flag::kSyn | tcp_flag::kAck,
+       .sequence = ~cookie,
+       .acknowledgement = Challenge::acknowledgement(cookie, b.packet[i].tcp.sequence + 1)},
+      DropReason::kSynChallenged);
+}
+
+/// A client has answered its challenge: a place for the connection whose SYN it will send again.
+template <typename Key>
+inline void await_syn(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c, unsigned k,
+                      const Verdict& v, FlowTable<Key>& table) {
+  const unsigned i = c.packet[k];
+  if (v.outcome != Outcome::kAllow) return b.drop(i, reason_of(v.outcome));
+  const QuotaLeft left = quota_left(w, c.key[k], c.end[k], 2);
+  if (left.flows == 0 || left.half_open == 0) return b.drop(i, DropReason::kQuota);
+  const auto slot = new_flow(b, w, r, c, k, c.end[k], v, FlowState::kTcpVerified, table);
+  b.drop(i, slot == FlowTable<Key>::kNone ? DropReason::kTableFull : DropReason::kSynChallenged);
+  if (slot == FlowTable<Key>::kNone) return;
+  ++w.counters.verified;
+  ++w.counters.flows_created;
+}
+
+template <typename Key>
+inline void open(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c, unsigned k,
+                 const Verdict& v, FlowTable<Key>& table) {
+  const unsigned i = c.packet[k];
+  const ParsedPacket& p = b.packet[i];
+  if (p.opens_flow && v.outcome != Outcome::kAllow) return b.drop(i, reason_of(v.outcome));
+  if (!may_change_state(b, i, w)) return b.drop(i, DropReason::kL4Checksum);
+  // A packet of the same flow, before this one in the burst, may have opened it already.
+  const auto known = table.find(c.key[k], c.hash[k]);
+  if (known != FlowTable<Key>::kNone) return accept(b, i, w, table, known, c.end[k]);
+  if (!p.opens_flow) {
+    return (p.tcp_flags & tcp_flag::kRst) != 0 ? await_syn(b, w, r, c, k, v, table)
+                                               : pick_up(b, w, r, c, k, v, table);
+  }
+  const QuotaLeft left = quota_left(w, c.key[k], c.end[k]);
+  if (left.flows == 0) return b.drop(i, DropReason::kQuota);
+  if (is_challenged(w, p, left.half_open == 0, tick_of(b.now))) return ask_client(b, w, c, k);
+  if (left.half_open == 0) return b.drop(i, DropReason::kQuota);
+  const auto slot = new_flow(b, w, r, c, k, c.end[k], v, first_state(p), table);
+  if (slot == FlowTable<Key>::kNone) return b.drop(i, DropReason::kTableFull);
+  open_track(table[slot].facts, p);
+  ++w.counters.flows_created;
+}
+
+}  // namespace rampart

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures that are held against a bar: what the commands beside perf/run share."""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+
+import appliance
+import generator
+import machine
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HEADINGS = ("measured", "figure", "bar", "verdict", "proof")
+
+
+def parser(description):
+    """The options that every command has."""
+    made = argparse.ArgumentParser(description=description.split("\n", 1)[0])
+    made.add_argument("--build", default=os.environ.get("RAMPART_BUILD", os.path.join(ROOT, "build")),
+                      help="build directory with control/rampartd and perf/ (build/)")
+    made.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)),
+                      help="CPU of the appliance's worker (the last); all else runs on the first other one")
+    made.add_argument("--record", metavar="FILE", help="append the rows to a table of results")
+    made.add_argument("--keep-niceness", action="store_true", help="do not raise our priority")
+    return made
+
+
+def middle(values):
+    return sorted(values)[len(values) // 2]
+
+
+def spread(values, digits):
+    """median (lowest–highest)"""
+    return f"{middle(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
+
+
+class Report:
+    """What a command has found out. A row whose bar was missed, or whose proof did not hold, fails."""
+
+    def __init__(self, options):
+        self.options = options
+        self.program = os.path.join(options.build, "control", "rampartd")
+        self.other = next((cpu for cpu in sorted(os.sched_getaffinity(0)) if cpu != options.core), options.core)
+        self.rows, self.broken = [], []
+        self.ran = self.waited = 0.0
+
+    def share_of_cpu(self, device):
+        """To be called before an appliance under measurement ends."""
+        ran, waited = device.cpu()
+        self.ran, self.waited = self.ran + ran, self.waited + waited
+
+    def generators(self, name):
+        return os.path.join(self.options.build, "perf", name)
+
+    def add(self, what, figure, bar="", met=None, proof="", proven=True):
+        """One row; `met` is None for a figure that no bar is set for."""
+        verdict = "" if met is None else "PASS" if met else "FAIL"
+        if not proven:
+            verdict = "no proof"
+            self.broken.append(f"{what}: {proof}")
+        elif met is False:
+            self.broken.append(f"{what}: {figure}, and the bar is {bar}")
+        self.rows.append((what, figure, bar, verdict, proof))
+        print("    " + "  ".join(filter(None, self.rows[-1])), flush=True)
+
+    def table(self):
+        widths = [max(len(row[i]) for row in [HEADINGS, *self.rows]) for i in range(len(HEADINGS))]
+        return "\n".join("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip()
+                         for row in [HEADINGS, *self.rows])
+
+    def record(self, about, command):
+        """Appends the rows to a Markdown table; date, commit and machine stand in every one."""
+        path = self.options.record
+        fresh = not os.path.exists(path) or "| measured |" not in machine.read(path)
+        with open(path, "a", encoding="utf-8") as out:
+            if fresh:
+                columns = ["date", "commit", "CPU", "DPDK", "memory", "load before", "command", *HEADINGS]
+                out.write(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}\n")
+            for row in self.rows:
+                out.write("| " + " | ".join([about["date"], about["commit"], about["cpu"], about["dpdk"],
+                                             about["memory"], about["load"], command, *row]) + " |\n")
+
+
+def run(name, options, measure):
+    """Runs `measure(report, folder)` and says how it went. Returns the exit status: 0, or 1 if a bar was
+    missed, a proof did not hold or something did not run."""
+    report = Report(options)
+    if not os.access(report.program, os.X_OK):
+        print(f"perf/{name}: no control/rampartd in {options.build} (build first, or --build DIR)", file=sys.stderr)
+        return 1
+    if os.geteuid() != 0:
+        print(f"perf/{name}: needs root", file=sys.stderr)
+        return 1
+    if not options.keep_niceness:
+        os.setpriority(os.PRIO_PROCESS, 0, -15)
+    os.sched_setaffinity(0, {report.other, options.core})
+    about = machine.facts(ROOT)
+    print(f"Rampart {about['commit']} on {about['cpu']}, core {options.core}, DPDK {about['dpdk']}, "
+          f"{about['memory']}, load {about['load']}", flush=True)
+    before = machine.stolen()
+    with tempfile.TemporaryDirectory(prefix="rampart-perf.") as folder:
+        try:
+            measure(report, folder)
+        except (appliance.ApplianceError, generator.GeneratorError, OSError,
+                subprocess.SubprocessError) as error:
+            report.broken.append(f"{type(error).__name__}: {error}")
+        except KeyboardInterrupt:
+            report.broken.append("interrupted")
+    if report.rows:
+        waited = (f"the worker waited for its CPU {report.waited / (report.ran + report.waited):.1%} of the time; "
+                  if report.ran else "")
+        print(f"\n{report.table()}\n\n{waited}stolen by the hypervisor meanwhile: {machine.stolen_share(before):.1%}; "
+              f"load now {os.getloadavg()[0]:.1f}")
+    for line in report.broken:
+        print(f"perf/{name}: {line}", file=sys.stderr)
+    if options.record and report.rows:
+        report.record(about, f"perf/{name}")
+    return 1 if report.broken else 0

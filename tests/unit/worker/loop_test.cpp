@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loop itself, over a port that is a ring, on a thread of its own.
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "dataplane/dpdk/ethdev.hpp"
+#include "dataplane/worker/worker.hpp"
+#include "tests/support/stage_bench.hpp"
+
+namespace rampart::test {
+namespace {
+
+/// Runs the worker's loop until it has made a report, which it does at the end of its first pass.
+void run_one_pass(StageBench& bench) {
+  auto qsbr = Qsbr::create(1);
+  ASSERT_TRUE(qsbr);
+  ASSERT_TRUE(qsbr->add_reader(0));
+  WorkerShared shared;
+  shared.rules = bench.rules.get();
+  shared.qsbr = &*qsbr;
+  Mailbox& box = *bench.w.mailbox;
+  const uint32_t next = box.report_made.load() + 1;
+  box.report_asked = next;
+  std::thread worker([&] { run_worker(bench.w, shared); });
+  while (box.report_made.load() != next) std::this_thread::yield();
+  shared.stop = true;
+  worker.join();
+}
+
+/// Port 1 of a bench becomes a ring: what leaves there can be received.
+class Loop : public testing::Test {
+ protected:
+  void SetUp() override {
+    static unsigned number = 0;
+    auto opened = EthDev::open({.name = "out",
+                                .device = *Device::parse("net_ring_l" + std::to_string(number++)),
+                                .workers = 1,
+                                .pool = &bench.pool()});
+    ASSERT_TRUE(opened) << opened.error().text();
+    out.emplace(*std::move(opened));
+    ASSERT_TRUE(out->start());
+    bench.w.ports[1].dpdk_port = out->id();
+    bench.w.ports[1].tx_queue = 0;
+  }
+  void give(const Bytes& bytes, HandoffTag::Purpose purpose, uint8_t in_port = 0) {
+    rte_mbuf* m = bench.buffer(bytes);
+    m->hash.usr = HandoffTag::pack(purpose, in_port, 0);
+    ASSERT_EQ(bench.w.to[0]->enqueue(&m, 1), 1U);
+    ++bench.w.counters.ports[in_port].given;
+  }
+  std::vector<Bytes> left() {
+    std::vector<Bytes> all;
+    rte_mbuf* m = nullptr;
+    while (out->rx_burst(0, &m, 1) == 1) {
+      const auto* data = rte_pktmbuf_mtod(m, const uint8_t*);
+      all.emplace_back(data, data + m->data_len);
+      rte_pktmbuf_free(m);
+    }
+    return all;
+  }
+  StageBench bench;
+  std::optional<EthDev> out;
+};
+
+TEST_F(Loop, WhatAWorkerGivesItselfIsTakenUpWholeInOnePass) {
+  // 150 to be judged, 50 that may leave.
+  const Bytes judged = packet().ipv4("10.0.0.1", "10.0.0.2").udp(1, 53).bytes();
+  const Bytes allowed = packet().ipv4("10.0.0.1", "10.0.0.2").udp(2, 53).bytes();
+  for (unsigned n = 0; n < 200; ++n) {
+    if (n % 4 != 0) {
+      give(judged, HandoffTag::kJudge);
+    } else {
+      give(allowed, HandoffTag::kTransmit);
+    }
+  }
+  run_one_pass(bench);
+  const PortWork& work = bench.w.mailbox->report.ports[0];
+  EXPECT_EQ(work.taken, 200U);
+  EXPECT_EQ(work.forwarded, 200U);
+  EXPECT_EQ(bench.w.flows(), 1U);
+  EXPECT_EQ(bench.w.to[0]->size(), 0U);
+}
+
+TEST_F(Loop, HeldFragmentsLeaveBehindTheirFirst) {
+  bench.set_rules({{"10.0.0.1", "10.0.0.2", 80}}, 1);
+  const auto pieces =
+      packet().ipv4("10.0.0.1", "10.0.0.2").udp(1, 80).payload(3000).fragments(1000);
+  ASSERT_EQ(pieces.size(), 4U);
+  for (const unsigned n : {3U, 1U, 0U, 2U}) give(pieces[n], HandoffTag::kJudge);
+  run_one_pass(bench);
+  const PortWork& work = bench.w.mailbox->report.ports[0];
+  EXPECT_EQ(work.forwarded, 4U);
+  EXPECT_EQ(work.given, 6U);
+  EXPECT_EQ(work.taken, 6U);
+  EXPECT_TRUE(left() == (std::vector{pieces[0], pieces[2], pieces[3], pieces[1]}));
+  EXPECT_EQ(bench.buffers_out(), 0U);
+}
+
+TEST_F(Loop, ACheckedFragmentIsKnownByItsTag) {
+  bench.set_rules({{"10.0.0.1", "10.0.0.2", 80}}, 1);
+  const auto pieces =
+      packet().ipv4("10.0.0.1", "10.0.0.2").udp(1, 80).payload(3000).fragments(1000);
+  // Without its first: who has checked it is not to hold it here.
+  give(pieces[1], HandoffTag::kFragment);
+  give(pieces[2], HandoffTag::kJudge);
+  run_one_pass(bench);
+  EXPECT_EQ(bench.drops(DropReason::kFragmentLimit), 1U);
+  EXPECT_EQ(bench.w.fragments.held(), 1U);
+}
+
+// The buffer of a packet that was answered is on its way again before its burst has ended: it must
+// not be taken for one of the burst's packets that may leave.
+TEST_F(Loop, AnAnswerInTheBufferOfAPacketThatWasHandedOverLeavesOnce) {
+  bench.w.challenge.active = true;
+  for (uint16_t n = 0; n < 50; ++n) {
+    give(packet().ipv4("10.0.0.1", "10.0.0.2").tcp(n + 1, 80, kSyn).bytes(), HandoffTag::kJudge, 1);
+  }
+  run_one_pass(bench);
+  run_one_pass(bench);
+  const auto& ports = bench.w.mailbox->report.ports;
+  EXPECT_EQ(ports[1].drops[static_cast<unsigned>(DropReason::kSynChallenged)], 50U);
+  EXPECT_EQ(ports[0].originated, 50U);
+  EXPECT_EQ(ports[0].forwarded, 50U);
+  EXPECT_EQ(ports[0].taken, 50U);
+}
+
+TEST_F(Loop, WhatLiesInTheRingsOrIsHeldAtTheEndIsDroppedByName) {
+  bench.set_rules({{"10.0.0.1", "10.0.0.2", 80}}, 1);
+  bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").protocol(17).fragment(64, false).payload(9), 1);
+  for (unsigned n = 0; n < 100; ++n) {
+    give(packet().ipv4("10.0.0.1", "10.0.0.2").udp(1, 53).bytes(), HandoffTag::kJudge, 1);
+  }
+  drain_rings(bench.w);
+  EXPECT_EQ(bench.w.counters.ports[1].given, 101U);
+  EXPECT_EQ(bench.w.counters.ports[1].taken, 101U);
+  EXPECT_EQ(bench.drops(DropReason::kStopping), 101U);
+  EXPECT_EQ(bench.buffers_out(), 0U);
+}
+
+}  // namespace
+}  // namespace rampart::test
