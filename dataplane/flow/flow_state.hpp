@@ -82,67 +82,6 @@ constexpr bool is_dead(FlowState state) {
 /// Who sent a packet of a flow.
 enum class Side : uint8_t { kOpener = 0, kReplier = 1 };
 
-namespace detail {
-
-/// What a TCP segment says, in the order in which it counts.
-enum TcpEvent : uint8_t { kTcpData, kTcpSyn, kTcpSynAck, kTcpFin, kTcpRst, kTcpEvents };
-
-constexpr TcpEvent tcp_event(uint8_t flags) {
-  if ((flags & tcp_flag::kRst) != 0) return kTcpRst;
-  if ((flags & tcp_flag::kSyn) != 0) return (flags & tcp_flag::kAck) != 0 ? kTcpSynAck : kTcpSyn;
-  if ((flags & tcp_flag::kFin) != 0) return kTcpFin;
-  return kTcpData;
-}
-
-inline constexpr unsigned kTcpStates = static_cast<unsigned>(FlowState::kTcpReset) + 1;
-
-using TcpTable = std::array<std::array<std::array<FlowState, kTcpEvents>, 2>, kTcpStates>;
-
-/// next = kTcpNext[state][side][event]. What is not named stays where it is: a retransmission, a
-/// segment that its receiver will refuse. A RST ends every state. A SYN in a closed state is not
-/// here: it is a new connection (see may_reopen).
-inline constexpr TcpTable kTcpNext = [] {
-  TcpTable t{};
-  for (unsigned s = 0; s < kTcpStates; ++s) {
-    for (auto& side : t[s]) {
-      side.fill(static_cast<FlowState>(s));
-      side[kTcpRst] = FlowState::kTcpReset;
-    }
-  }
-  const auto on = [&t](FlowState from, Side side, TcpEvent event, FlowState to) {
-    t[static_cast<unsigned>(from)][static_cast<unsigned>(side)][event] = to;
-  };
-  using enum FlowState;
-  on(kTcpOpening, Side::kReplier, kTcpSynAck, kTcpSynReceived);
-  on(kTcpOpening, Side::kReplier, kTcpSyn, kTcpSynReceived);  // simultaneous open, RFC 9293 §3.5
-  on(kTcpSynReceived, Side::kOpener, kTcpData, kTcpEstablished);
-  on(kTcpSynReceived, Side::kOpener, kTcpSynAck, kTcpEstablished);
-  on(kTcpSynReceived, Side::kOpener, kTcpFin, kTcpFinOpener);
-  on(kTcpSynReceived, Side::kReplier, kTcpFin, kTcpFinReplier);
-  on(kTcpEstablished, Side::kOpener, kTcpFin, kTcpFinOpener);
-  on(kTcpEstablished, Side::kReplier, kTcpFin, kTcpFinReplier);
-  on(kTcpFinOpener, Side::kReplier, kTcpFin, kTcpClosing);
-  on(kTcpFinReplier, Side::kOpener, kTcpFin, kTcpClosing);
-  return t;
-}();
-
-constexpr FlowState sctp_next(FlowState state, Side side, uint8_t chunk) {
-  switch (chunk) {
-    case sctp_type::kCookieAck:
-      return side == Side::kReplier && state == FlowState::kSctpOpening
-                 ? FlowState::kSctpEstablished
-                 : state;
-    case sctp_type::kAbort:
-    case sctp_type::kShutdownAck:
-    case sctp_type::kShutdownComplete:
-      return FlowState::kSctpClosing;
-    default:
-      return state;
-  }
-}
-
-}  // namespace detail
-
 /// State of a flow whose first packet this is.
 constexpr FlowState first_state(const ParsedPacket& p) {
   switch (static_cast<IpProtocol>(p.protocol)) {
@@ -163,12 +102,9 @@ constexpr FlowState first_state(const ParsedPacket& p) {
 /// Port of DNS servers (RFC 1035 §4.2): most exchanges with them end with their first answer.
 inline constexpr be16 kDnsPort{53};
 
-/// State after a packet of an existing flow.
+/// State after a packet of an existing flow of a protocol without a tracker. (TCP: tcp_judge, SCTP:
+/// sctp_judge.)
 constexpr FlowState next_state(FlowState state, Side side, const ParsedPacket& p) {
-  if (state <= FlowState::kTcpReset) {
-    return detail::kTcpNext[static_cast<unsigned>(state)][static_cast<unsigned>(side)]
-                           [detail::tcp_event(p.tcp_flags)];
-  }
   switch (state) {
     case FlowState::kUdpOpening:
       if (side == Side::kOpener) return state;
@@ -176,10 +112,6 @@ constexpr FlowState next_state(FlowState state, Side side, const ParsedPacket& p
     case FlowState::kUdpDns:
       // The next question from the same port, or the answer to the second of two.
       return side == Side::kOpener ? FlowState::kUdpOpening : state;
-    case FlowState::kSctpOpening:
-    case FlowState::kSctpEstablished:
-    case FlowState::kSctpClosing:
-      return detail::sctp_next(state, side, p.sctp_chunk);
     case FlowState::kIcmpEcho:
       return side == Side::kReplier ? FlowState::kIcmpReplied : state;
     case FlowState::kOther:
@@ -187,14 +119,6 @@ constexpr FlowState next_state(FlowState state, Side side, const ParsedPacket& p
     default:
       return state;
   }
-}
-
-/// Whether a packet that could open a flow starts a new one in place of the one it hit: the ports
-/// of an ended connection are used again (RFC 9293 §3.6.1), perhaps from the other end, so the
-/// policy has to be asked again.
-constexpr bool may_reopen(FlowState state, const ParsedPacket& p) {
-  return p.opens_flow && (state == FlowState::kTcpClosing || state == FlowState::kTcpTimeWait ||
-                          state == FlowState::kTcpReset || state == FlowState::kSctpClosing);
 }
 
 /// Coarse clock of flow ages: TSC >> kTickShift, 32 bits that wrap (differences count). With a TSC

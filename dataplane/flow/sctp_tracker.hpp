@@ -36,6 +36,7 @@ struct SctpTrack {
   uint32_t echoed;     ///< of the last COOKIE ECHO that had the right tag
   uint8_t answerer;    ///< the Side that sent `answer`
   uint8_t echoer;      ///< the Side that sent `echoed`
+  uint16_t reserved;
 };
 static_assert(sizeof(SctpTrack) == 32 && std::is_trivial_v<SctpTrack>);
 

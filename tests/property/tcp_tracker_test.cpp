@@ -387,11 +387,9 @@ class Run {
   /// Two bytes more than were ever permitted, with an acknowledgement that is right.
   void beyond_the_window(Side side, uint32_t ack) {
     const auto& edge = edge_[static_cast<unsigned>(side)];
-    // What was picked up has windows that nobody knows, a SYN in a fragment data.
-    if (!edge || story_.restarts || story_.fragments || *middle_.state < kTcpEstablished ||
-        *middle_.state > kTcpClosing) {
-      return;
-    }
+    // Windows that were picked up, data in a fragmented SYN and lucky strangers make it laxer.
+    if (story_.restarts || story_.fragments || story_.strangers) return;
+    if (!edge || *middle_.state < kTcpEstablished || *middle_.state > kTcpClosing) return;
     ModelSegment s;
     s.flags = kAck;
     s.seq = *edge;
@@ -416,13 +414,13 @@ class Run {
     s.bytes =
         s.has(kRst) || dice_.percent(50) ? uint16_t{0} : static_cast<uint16_t>(dice_.below(1400));
     if (s.has(kSyn)) s.scale = static_cast<uint8_t>(dice_.below(15));
-    // Half of them know one number, none knows both. (One would do for a SYN's answer.)
+    // Half of them know one number, none knows both. (For a handshake one would do, for a FIN it
+    // leaves a chance of one in some thousands while much is under way.)
     const TcpModel& me = end(side);
-    if (dice_.percent(50) && !opening && *middle_.state != kTcpSynReceived &&
+    if (dice_.percent(50) && !opening && *middle_.state != kTcpSynReceived && !s.has(kFin) &&
         me.state() >= TcpModel::State::kEstablished) {
       if (dice_.percent(50)) {
-        s.seq = me.send_limit() + 1 + dice_.below(1000);
-        if (!s.has(kRst | kSyn)) s.seq -= 1;
+        s.seq = me.send_limit() + (s.has(kRst | kSyn) ? 1 : 0) + dice_.below(1000);
       } else {
         s.ack = me.next_expected();
       }
@@ -484,7 +482,8 @@ class Run {
 };
 
 void play(const char* name, const Story& story) {
-  const uint64_t rounds = setting("RAMPART_ROUNDS", 60);
+  constexpr uint64_t kRounds = 60;
+  const uint64_t rounds = setting("RAMPART_ROUNDS", kRounds);
   Totals totals;
   for (uint64_t n = 0; n < rounds && !testing::Test::HasFailure(); ++n) {
     SCOPED_TRACE("round " + std::to_string(n));
@@ -495,9 +494,9 @@ void play(const char* name, const Story& story) {
             << " picked up, " << totals.simultaneous << " simultaneous, " << totals.refused
             << " useless, " << totals.beyond << " beyond the window, " << totals.strangers
             << " of strangers\n";
-  if (rounds < 60) return;
+  if (rounds < kRounds) return;
   EXPECT_GT(totals.segments, rounds * 50);
-  EXPECT_GT(totals.finished, rounds / 3);
+  EXPECT_GT(totals.finished, rounds / 4);
 }
 
 TEST(TcpTrackerProperty, HonestSegmentsAreNeverDropped) {
