@@ -11,6 +11,7 @@
 
 #include "dataplane/addr/identity.hpp"
 #include "dataplane/base/ids.hpp"
+#include "dataplane/base/prefetch.hpp"
 
 namespace rampart {
 
@@ -92,7 +93,7 @@ class ExactTable {
 
   void prefetch(uint64_t hash) const noexcept {
     const View& view = views_[exact_shard(hash)];
-    __builtin_prefetch(&view.slots[hash & view.mask]);
+    prefetch_line(&view.slots[hash & view.mask]);
   }
   /// Null if there is no entry.
   const Identity* find(const Key& key, uint64_t hash) const noexcept {
