@@ -53,6 +53,8 @@ namespace rampart {
   X(kIcmpUnrelated, "icmp_unrelated", "an ICMP error or echo reply that belongs to no known flow") \
   X(kSynChallenged, "syn_challenged",                                                              \
     "a SYN under a flood, answered with a challenge, or a client's answer to that")                \
+  X(kFloodDeferred, "flood_deferred",                                                              \
+    "a first packet in a flood that leaves the worker no time: let through when it is sent again") \
   X(kQuota, "quota", "a new flow of a source, or to a destination, that has as many as it may")    \
   X(kTableFull, "table_full", "a new flow found no room in the flow table")                        \
   X(kTunnel, "tunnel", "encapsulated traffic, and --tunnels is drop")                              \

@@ -68,6 +68,8 @@ class Span:
         denied = ("denied_egress", "denied_ingress")
         self.denied = (sum(last.drops.get(d, 0) - first.drops.get(d, 0) for d in denied) / self.packets
                        if self.packets else 0)
+        self.deferred = ((last.drops.get("flood_deferred", 0) - first.drops.get("flood_deferred", 0)) / self.packets
+                         if self.packets else 0)
 
 
 def from_file(pcap):
