@@ -18,7 +18,7 @@ namespace rampart {
   X(kIpVersion, "ip_version", "the version field does not fit the EtherType")                      \
   X(kIpHeader, "ip_header", "IPv4 header length below 20 bytes or beyond the packet, bad option")  \
   X(kIpChecksum, "ip_checksum", "the IPv4 header checksum is wrong")                               \
-  X(kIpExtension, "ip_extension", "IPv6 extension headers: too many, cut short or not known")      \
+  X(kIpExtension, "ip_extension", "IPv6 extension headers: too many, cut short or unknown")        \
   X(kSourceRoute, "source_route",                                                                  \
     "IPv4 source route option, IPv6 routing header of type 0 or with segments left")               \
   X(kMartian, "martian", "an address that must not stand on a wire, or source equal destination")  \

@@ -18,9 +18,14 @@ class ApplianceError(Exception):
 
 
 class Connection(http.client.HTTPConnection):
+    """Stays open between calls; one that has been idle for a minute is ended by the appliance."""
+
+    IDLE_S = 30
+
     def __init__(self, path):
         super().__init__("localhost", timeout=120)
         self.path = path
+        self.used = time.monotonic()
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -28,9 +33,12 @@ class Connection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
     def call(self, method, target, body=None):
+        if time.monotonic() - self.used > self.IDLE_S:
+            self.close()
         self.request(method, target, body, {"Content-Type": "application/json"} if body else {})
         response = self.getresponse()
         text = response.read()
+        self.used = time.monotonic()
         if response.status != 200:
             raise ApplianceError(f"{method} {target}: {response.status} {text.decode(errors='replace')[:500]}")
         return json.loads(text)
