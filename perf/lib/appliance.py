@@ -95,7 +95,7 @@ class Appliance:
     how many lie in files that are played; `extra`: more options; `state`: a state directory that
     outlives the process; `within`: words before the command."""
 
-    def __init__(self, program, devices, core, max_flows, frames=0, extra=(), state=None, within=()):
+    def __init__(self, program, devices, core, max_flows, frames=0, extra=(), state=None, within=(), workers=1):
         self.folder = tempfile.mkdtemp(prefix="rampart-perf.")
         self.log = os.path.join(self.folder, "log")
         self.schedstat = None
@@ -106,7 +106,10 @@ class Appliance:
             command += ["--port", f"{name}={devices[name]}"]
         for a, b in zip(names[::2], names[1::2]):
             command += ["--wire", f"{a},{b}"]
-        command += ["--workers", "1", "--cores", str(core), "--max-flows", str(max_flows),
+        # A second worker has the CPU that everything else runs on: there is none left.
+        others = [c for c in sorted(os.sched_getaffinity(0)) if c != core]
+        cores = [core, *others][:workers]
+        command += ["--workers", str(workers), "--cores", ",".join(map(str, cores)), "--max-flows", str(max_flows),
                     "--socket", socket_path, "--state-dir", state or os.path.join(self.folder, "state")]
         if frames:
             command += ["--mbufs", str(frames + 16384)]
