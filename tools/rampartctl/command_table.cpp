@@ -188,8 +188,18 @@ const std::vector<Command>& command_table() {
            "standing warnings. QUEUES are those to receive and to send with; RSS says how the port "
            "spreads what it receives over them: by a symmetric function or a symmetric key, both "
            "directions of a flow come in at one worker. HANDED OVER counts packets that came in at "
-           "another worker than their flow's.\n",
+           "another worker than their flow's.\n"
+           "\n"
+           "With --wait it returns when every worker uses REVISION or a later one. Exit status 0: "
+           "they do. 1: not within --timeout (30 seconds unless given), or there is no rampartd to "
+           "ask. 2: the command line is wrong.\n",
        .call = "GET /v1/status",
+       .options = {{.name = "wait",
+                    .takes = Value::kRequired,
+                    .value = "REVISION",
+                    .help = "wait until this revision or a later one is in force on every worker",
+                    .word = Word::kNumber}},
+       .examples = {"rampartctl status", "rampartctl status --wait 7 --timeout 5"},
        .run = run_status},
       {.name = "endpoints",
        .summary = "pods, their addresses and what isolates them",
