@@ -33,3 +33,49 @@ def test_status_waits_for_a_revision_on_every_worker(lab):
     wire.drops(frame(tcp(lab.number(), 80), C, B), "denied_ingress")
     wire.passes(frame(tcp(lab.number(), 80), A, B))
     lab.ctl("status", "--wait", "first", status=2)
+
+
+@smoke(workers=(1,), cost=3)
+def test_explain_says_the_same_of_files_and_of_what_is_in_force(lab):
+    wire = lab.wire()
+    lab.start()
+    locked = kube.policy("web/locked", {"app": "client"}, egress=[
+        {"to": [kube.pods(app="server")], "ports": [kube.port(80), kube.port(8080)]}])
+    lab.ctl("apply", "-f", "-", text=json.dumps(kube.listing(*pods(), allow_clients(), locked)))
+    snapshot = lab.ctl("snapshot")
+    told = 0
+    for source in ("web/client", "web/other", C, "192.0.2.1"):
+        for target in ("web/server", "web/client", "192.0.2.1"):
+            for service in ("TCP/80", "TCP/8080", "UDP/80", "ICMP"):
+                online = json.loads(lab.ctl("-o", "json", "explain", source, target, service))
+                assert online.pop("revision") == 1 and online.pop("tables_agree") is True, online
+                assert online.pop("flows") is None
+                offline = json.loads(lab.ctl("-o", "json", "explain", "-f", "-", source, target,
+                                             service, text=snapshot))
+                assert online == offline, f"{online}\n{offline}"
+                told += len(online["egress"]["nearest"]) + len(online["ingress"]["nearest"])
+    assert told > 10, told
+    n = lab.number()
+    wire.drops(frame(tcp(n, 8080), A, B), "denied_ingress")
+    said = lab.ctl("explain", A, B, "TCP/8080")
+    assert "port 80 is allowed, 8080 is not" in said, said
+    wire.drops(frame(tcp(n, 80), C, B), "denied_ingress")
+    said = lab.ctl("explain", C, B, "TCP/80")
+    assert "would pass if the source had label app=client (it has app=other)" in said, said
+
+
+@smoke(cost=2)
+def test_explain_of_a_live_flow(lab):
+    wire = lab.wire()
+    lab.start()
+    lab.ctl("apply", "-f", "-", text=json.dumps(kube.listing(
+        *pods(), allow_clients(), kube.policy("web/silent", {"app": "server"}, egress=[]))))
+    n = lab.number()
+    wire.passes(frame(tcp(n, 80, "S"), A, B))
+    wire.passes(frame(tcp(80, n, "SA", ack=1), B, A), back=True)
+    said = lab.ctl("explain", f"{B}:80", f"{A}:{n}", "TCP")
+    assert "deny" in said and "isolated for egress by web/silent" in said, said
+    assert f"live flow    TCP {A}:{n} to {B}:80" in said and "answers pass" in said, said
+    said = lab.ctl("explain", f"{A}:{n}", f"{B}:80", "TCP")
+    assert "would be a packet of it" in said and "web/allow ingress[0]" in said, said
+    assert "no live flow" in lab.ctl("explain", "--flows", A, B, "TCP/81")

@@ -34,9 +34,10 @@ ALLOWED_INCLUDES = {
     "config/": ["config/", "dataplane/base/"],
     "control/kube/": ["control/kube/", "dataplane/base/"],
     "control/lint/": ["control/lint/", "control/kube/", "dataplane/base/"],
+    "control/explain/": ["control/explain/", "control/kube/", "dataplane/base/"],
     "tools/": ["tools/", "control/", "dataplane/base/", "dataplane/packet/drop_reason.hpp"],
 }
-NO_DPDK = ("dataplane/base/", "config/", "control/kube/", "control/lint/", "control/http/", "tools/")
+NO_DPDK = ("dataplane/base/", "config/", "control/kube/", "control/lint/", "control/explain/", "control/http/", "tools/")
 
 
 def files(root, tops, suffixes):
