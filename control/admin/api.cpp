@@ -145,7 +145,7 @@ void add_calls(http::Router& router, publish::Applier& applier, Dataplane& datap
   get("/v1/stats", plain([&](const Request&) { return json(stats_document(dataplane.status())); }));
   get("/v1/reasons", plain([](const Request&) { return json(reasons_document()); }));
   get("/v1/explain", [&](const Request& request) {
-    const auto document = explain_document(request.query, *applier.in_force());
+    const auto document = explain_document(request.query, *applier.in_force(), dataplane);
     return document ? json(*document) : failed(document.error());
   });
   router.add({"POST", "/v1/ports/{}/reset", Lane::kChange, false,

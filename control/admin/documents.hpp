@@ -39,9 +39,10 @@ Result<FlowFilter> cut_filter(const Query& query, const publish::InForce& in_for
 std::string flows_document(const std::vector<FlowRecord>& flows, bool truncated,
                            const publish::InForce& in_force);
 
-/// from=, to=, protocol=, port=. kInvalid names the parameter, kNotFound the pod, kConflict: there
-/// is no snapshot yet.
-Result<std::string> explain_document(const Query& query, const publish::InForce& in_force);
+/// from=, to=, protocol=, port=, flows=, from_port=. kInvalid names the parameter, kNotFound the
+/// pod, kConflict: there is no snapshot yet, kIo: flows are wanted and a worker does not answer.
+Result<std::string> explain_document(const Query& query, const publish::InForce& in_force,
+                                     Dataplane& dataplane);
 
 /// Prometheus text exposition format 0.0.4.
 std::string metrics(const Facts& facts, const publish::InForce& in_force,

@@ -163,33 +163,35 @@ Result<FlowFilter> cut_filter(const Query& query, const publish::InForce& in_for
   return filter;
 }
 
+Json flow_json(const FlowRecord& flow, const publish::InForce& in_force) {
+  Json vlans = Json::array();
+  if (flow.outer_vlan != 0) vlans.push_back(flow.outer_vlan);
+  if (flow.inner_vlan != 0) vlans.push_back(flow.inner_vlan);
+  return {{"source", flow.source.text()},
+          {"source_port", flow.source_port},
+          {"destination", flow.destination.text()},
+          {"destination_port", flow.destination_port},
+          {"protocol", protocol_text(flow.protocol)},
+          {"state", flow.state},
+          {"opened_on", flow.opened_on},
+          {"wire", flow.wire},
+          {"vlans", std::move(vlans)},
+          {"worker", flow.worker},
+          {"revision", flow.revision},
+          {"egress_rule", rule_text(in_force, flow, flow.egress_rule)},
+          {"ingress_rule", rule_text(in_force, flow, flow.ingress_rule)},
+          {"packets", {flow.packets[0], flow.packets[1]}},
+          {"bytes", {flow.bytes[0], flow.bytes[1]}},
+          {"idle_ms", flow.idle_ms},
+          {"expires_in_ms", flow.expires_in_ms},
+          {"source_pod", pod_text(in_force, flow.source)},
+          {"destination_pod", pod_text(in_force, flow.destination)}};
+}
+
 std::string flows_document(const std::vector<FlowRecord>& flows, bool truncated,
                            const publish::InForce& in_force) {
   ListDocument out("flows");
-  for (const FlowRecord& flow : flows) {
-    Json vlans = Json::array();
-    if (flow.outer_vlan != 0) vlans.push_back(flow.outer_vlan);
-    if (flow.inner_vlan != 0) vlans.push_back(flow.inner_vlan);
-    out.add({{"source", flow.source.text()},
-             {"source_port", flow.source_port},
-             {"destination", flow.destination.text()},
-             {"destination_port", flow.destination_port},
-             {"protocol", protocol_text(flow.protocol)},
-             {"state", flow.state},
-             {"opened_on", flow.opened_on},
-             {"wire", flow.wire},
-             {"vlans", std::move(vlans)},
-             {"worker", flow.worker},
-             {"revision", flow.revision},
-             {"egress_rule", rule_text(in_force, flow, flow.egress_rule)},
-             {"ingress_rule", rule_text(in_force, flow, flow.ingress_rule)},
-             {"packets", {flow.packets[0], flow.packets[1]}},
-             {"bytes", {flow.bytes[0], flow.bytes[1]}},
-             {"idle_ms", flow.idle_ms},
-             {"expires_in_ms", flow.expires_in_ms},
-             {"source_pod", pod_text(in_force, flow.source)},
-             {"destination_pod", pod_text(in_force, flow.destination)}});
-  }
+  for (const FlowRecord& flow : flows) out.add(flow_json(flow, in_force));
   return std::move(out).finish({{"truncated", truncated}});
 }
 

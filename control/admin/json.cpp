@@ -2,22 +2,9 @@
 #include "control/admin/json.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <ctime>
 
 namespace rampart::admin {
-namespace {
-
-struct ProtocolName {
-  std::string_view name;
-  uint8_t number;
-};
-
-constexpr ProtocolName kProtocols[] = {
-    {"TCP", 6}, {"UDP", 17}, {"SCTP", 132}, {"ICMP", 1}, {"ICMPV6", 58}};
-
-}  // namespace
-
 std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -28,28 +15,6 @@ std::string time_text(std::chrono::system_clock::time_point time) {
   gmtime_r(&seconds, &parts);
   char text[32];
   return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
-}
-
-std::string protocol_text(uint8_t protocol) {
-  if (protocol == 58) return "ICMPv6";
-  for (const auto& [name, number] : kProtocols) {
-    if (number == protocol) return std::string(name);
-  }
-  return std::to_string(protocol);
-}
-
-std::optional<uint8_t> protocol_number(std::string_view text) {
-  std::string upper(text);
-  for (char& c : upper) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  }
-  for (const auto& [name, number] : kProtocols) {
-    if (name == upper) return number;
-  }
-  uint8_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
 }
 
 Json object_counts(const publish::InForce& in_force) {

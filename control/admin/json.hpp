@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "control/compile/compile.hpp"
+#include "control/explain/describe.hpp"
 #include "control/publish/applier.hpp"
 
 /// What several documents are made of. Private to the room.
@@ -19,10 +20,8 @@ using Json = nlohmann::ordered_json;
 std::string dump(const Json& json);
 /// "2026-01-01T00:00:05Z" (RFC 3339).
 std::string time_text(std::chrono::system_clock::time_point time);
-/// "TCP" …, or the number.
-std::string protocol_text(uint8_t protocol);
-/// The other way, upper or lower case; ICMP is 1.
-std::optional<uint8_t> protocol_number(std::string_view text);
+using explain::protocol_number;
+using explain::protocol_text;
 
 /// {"namespaces": 3, …}; zeros without a snapshot.
 Json object_counts(const publish::InForce& in_force);
@@ -31,6 +30,9 @@ std::vector<compile::Warning> warnings_of(const publish::InForce& in_force);
 Json warnings_json(const std::vector<compile::Warning>& warnings);
 /// The pod behind an address according to the rule set, or null (none, or several).
 const kube::Pod* pod_behind(const compile::Compiled& compiled, const IpAddress& address);
+
+/// One live flow, as `GET /v1/flows` and `explain` show it.
+Json flow_json(const FlowRecord& flow, const publish::InForce& in_force);
 
 /// A long list in a document, written element by element: {"NAME": [ … ], REST}.
 class ListDocument {

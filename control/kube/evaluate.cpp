@@ -225,6 +225,8 @@ DirectionVerdict Evaluator::judge(Direction direction, const Connection& connect
 Explanation Evaluator::judge_pair(const Connection& connection) const {
   const Who &source = connection.source, &destination = connection.destination;
   Explanation made;
+  made.source = source.pod;
+  made.destination = destination.pod;
   made.egress = judge(Direction::kEgress, connection);
   made.ingress = judge(Direction::kIngress, connection);
   const auto own_node = [](const Who& pod, const Who& node) {

@@ -48,6 +48,10 @@ struct Explanation {
   bool allowed = false;
   DirectionVerdict egress, ingress;
   std::string why;  ///< one sentence: the reason of the direction that decided
+  /// Whom the verdict is about: the pods behind the two addresses, null where it is no pod. Of
+  /// several claimants of an address, the one that is denied, if there is one.
+  const Pod* source = nullptr;
+  const Pod* destination = nullptr;
 };
 
 /// Who stands behind an address.

@@ -34,9 +34,12 @@ ALLOWED_INCLUDES = {
     "config/": ["config/", "dataplane/base/"],
     "control/kube/": ["control/kube/", "dataplane/base/"],
     "control/lint/": ["control/lint/", "control/kube/", "dataplane/base/"],
+    "control/explain/": ["control/explain/", "control/kube/", "dataplane/base/"],
+    "control/reach/": ["control/reach/", "control/explain/", "control/kube/", "dataplane/base/"],
     "tools/": ["tools/", "control/", "dataplane/base/", "dataplane/packet/drop_reason.hpp"],
 }
-NO_DPDK = ("dataplane/base/", "config/", "control/kube/", "control/lint/", "control/http/", "tools/")
+NO_DPDK = ("dataplane/base/", "config/", "control/kube/", "control/lint/", "control/explain/", "control/reach/",
+           "control/http/", "tools/")
 
 
 def files(root, tops, suffixes):

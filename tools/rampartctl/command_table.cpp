@@ -23,6 +23,16 @@ const Option kRecursive{
     .name = "recursive",
     .letter = 'R',
     .help = "with a directory: the directories below it too, except hidden ones"};
+const Option kFiles{
+    .name = "filename",
+    .letter = 'f',
+    .takes = Value::kRequired,
+    .value = "FILE",
+    .help =
+        "ask these objects instead of rampartd: a file, a directory with all that is below it, or "
+        "- for the standard input; may be given again",
+    .word = Word::kFile,
+    .repeatable = true};
 const Option kIfMatch{.name = "if-match",
                       .takes = Value::kRequired,
                       .value = "REVISION",
@@ -188,8 +198,18 @@ const std::vector<Command>& command_table() {
            "standing warnings. QUEUES are those to receive and to send with; RSS says how the port "
            "spreads what it receives over them: by a symmetric function or a symmetric key, both "
            "directions of a flow come in at one worker. HANDED OVER counts packets that came in at "
-           "another worker than their flow's.\n",
+           "another worker than their flow's.\n"
+           "\n"
+           "With --wait it returns when every worker uses REVISION or a later one. Exit status 0: "
+           "they do. 1: not within --timeout (30 seconds unless given), or there is no rampartd to "
+           "ask. 2: the command line is wrong.\n",
        .call = "GET /v1/status",
+       .options = {{.name = "wait",
+                    .takes = Value::kRequired,
+                    .value = "REVISION",
+                    .help = "wait until this revision or a later one is in force on every worker",
+                    .word = Word::kNumber}},
+       .examples = {"rampartctl status", "rampartctl status --wait 7 --timeout 5"},
        .run = run_status},
       {.name = "endpoints",
        .summary = "pods, their addresses and what isolates them",
@@ -306,21 +326,36 @@ const std::vector<Command>& command_table() {
        .run = run_reasons},
       {.name = "explain",
        .summary = "would this connection be allowed, and which policies and rules say so",
-       .description = "Asks the rules in force about a new connection. For each direction it says "
-                      "which policies "
-                      "isolate the pod, and which rule let the connection in or that none did. No "
-                      "packet is sent. "
-                      "The exit status is 0 for allowed and denied alike; with --exit-code it is 3 "
-                      "for denied.\n",
+       .description =
+           "Asks the policies in force about a new connection. For each direction it says which "
+           "policies isolate the pod, and which rule, peer and port admitted the connection; or "
+           "that none did, and what came nearest: what of the connection or the pods would have "
+           "to be otherwise. No packet is sent. The exit status is 0 for allowed and denied "
+           "alike; with --exit-code it is 3 for denied.\n"
+           "\n"
+           "With --flows, or with a port at FROM as flows lists it, live flows of which such a "
+           "packet would be one are shown too: an answer in an open connection passes though "
+           "nothing would let it open one.\n"
+           "\n"
+           "With -f the same question is put to the objects in files, and no rampartd is needed. "
+           "There the pod template of a workload can be asked about as NAMESPACE/deployment/NAME, "
+           "and pods may lack an address; no ipBlock contains them then but those that contain "
+           "everything.\n",
        .call = "GET /v1/explain",
-       .operands = {{"FROM", "who connects: NAMESPACE/POD or an address", Word::kPeer},
+       .operands = {{"FROM",
+                     "who connects: NAMESPACE/POD or an address, ADDRESS:PORT for a live flow",
+                     Word::kPeer},
                     {"TO", "to whom: NAMESPACE/POD or an address", Word::kPeer},
                     {"PROTO/PORT",
                      "TCP/80, UDP/53, SCTP/7777, or ICMP without a port; 80/TCP will do too",
                      Word::kProtocolPort}},
-       .options = {{.name = "exit-code", .help = "exit with 3 if the connection is denied"}},
+       .options = {kFiles,
+                   {.name = "flows", .help = "show live flows that such a packet would belong to"},
+                   {.name = "exit-code", .help = "exit with 3 if the connection is denied"}},
        .examples = {"rampartctl explain shop/frontend-0 shop/db-0 TCP/5432",
-                    "rampartctl explain 192.0.2.7 shop/frontend-0 TCP/443"},
+                    "rampartctl explain 192.0.2.7 shop/frontend-0 TCP/443",
+                    "rampartctl explain 10.0.1.7:40112 10.0.2.9:5432 TCP",
+                    "rampartctl explain -f cluster.yaml shop/deployment/web shop/db-0 TCP/5432"},
        .run = run_explain},
       {.name = "metrics",
        .summary = "counters in Prometheus' text format",

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <limits>
 #include <string>
+#include <thread>
 
 #include "tools/rampartctl/commands.hpp"
 
@@ -126,9 +130,67 @@ void print_workers(Session& session, const Json& status) {
   session.print(table);
 }
 
+constexpr std::chrono::milliseconds kBetweenLooks{20};
+constexpr uint64_t kWaitSeconds = 30;
+
+/// Whether every worker uses `revision` or a later one.
+bool all_have(const Json& status, uint64_t revision) {
+  const auto workers = status["workers"].items();
+  const auto has = [&](const Json& one) { return one["revision"].number() >= revision; };
+  return has(status) && !workers.empty() && std::all_of(workers.begin(), workers.end(), has);
+}
+
+/// "revision 6 is in force, and worker 1 still uses 5".
+std::string lag_text(const Json& status) {
+  const uint64_t revision = status["revision"].number();
+  std::string text = "revision " + std::to_string(revision) + " is in force";
+  for (const Json& worker : status["workers"].items()) {
+    if (worker["revision"].number() >= revision) continue;
+    text += ", and worker " + worker["worker"].text() + " still uses " + worker["revision"].text();
+  }
+  return text;
+}
+
+/// Looks until every worker has the revision, or time is up. A rampartd that is not there, or ends
+/// meanwhile, is an error at once: nobody else will make that revision.
+int wait_for_revision(Session& session) {
+  const Invocation& invocation = session.invocation();
+  const auto revision =
+      parse_number(invocation.value("wait"), 1, std::numeric_limits<uint32_t>::max(), "--wait");
+  if (!revision) return session.fail_usage(revision.error().what);
+  uint64_t seconds = kWaitSeconds;
+  if (invocation.has("timeout")) {
+    const auto given = parse_number(invocation.value("timeout"), 1, 86'400, "--timeout");
+    if (!given) return session.fail_usage(given.error().what);
+    seconds = *given;
+  }
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  for (;;) {
+    Request request;
+    request.target = "/v1/status";
+    const auto response = session.call(request);
+    if (!response) return kFailed;
+    const auto answer = Answer::parse(response->body);
+    if (!answer) return session.fail(answer.error());
+    const Json& status = answer->root();
+    if (all_have(status, *revision)) {
+      if (session.wants_json()) return session.print_json(response->body);
+      session.out() << "revision " << status["revision"].text() << " is in force on every worker\n";
+      return kDone;
+    }
+    if (std::chrono::steady_clock::now() >= end) {
+      return session.fail("revision " + std::to_string(*revision) +
+                          " is not in force on every worker after " + std::to_string(seconds) +
+                          " s: " + lag_text(status));
+    }
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
+}
+
 }  // namespace
 
 int run_status(Session& session) {
+  if (session.invocation().has("wait")) return wait_for_revision(session);
   const auto fetched = session.get("/v1/status");
   if (!fetched) return kFailed;
   if (fetched->shown) return kDone;

@@ -204,10 +204,51 @@ TEST_F(AdminTest, ExplainsAnAdmission) {
   EXPECT_EQ(d["verdict"], "allow");
   EXPECT_TRUE(d["denied_by"].is_null());
   EXPECT_EQ(d["ingress"]["rule"], Document::parse(R"({"policy":"web/allow",
-    "path":"spec.ingress[0]","peer":"spec.ingress[0].from[1]","port":"spec.ingress[0].ports[0]"})"));
+    "path":"spec.ingress[0]","peer":"spec.ingress[0].from[1]","port":"spec.ingress[0].ports[0]",
+    "admits":"pods with app=a of namespace web, TCP 80"})"));
+  EXPECT_EQ(d["egress"]["rule"]["admits"], "10.0.0.2/32, any port of any protocol");
+  EXPECT_EQ(d["ingress"]["nearest"], Document::array());
   EXPECT_TRUE(d["egress"]["rule"]["port"].is_null()) << "the rule names no ports";
   EXPECT_EQ(d["tables_agree"], true);
   EXPECT_EQ(get("/v1/explain?from=web/a&to=web/b&port=81")["denied_by"], "ingress");
+}
+
+TEST_F(AdminTest, ExplainNamesTheNearestMissOfEachDirection) {
+  put_cluster();
+  const auto port = get("/v1/explain?from=web/a&to=web/b&port=81");
+  EXPECT_EQ(port["ingress"]["nearest"], Document::parse(R"([{"policy":"web/allow",
+    "path":"spec.ingress[0]","peer":null,"port":"spec.ingress[0].ports[0]",
+    "what":"port 80 is allowed, 81 is not"}])"));
+  const auto both = get("/v1/explain?from=web/a&to=10.0.0.3&port=80");
+  EXPECT_EQ(both["egress"]["nearest"][0]["what"],
+            "would pass if the destination had an address in 10.0.0.2/32");
+  EXPECT_EQ(both["ingress"]["why"],
+            "egress of the source blocks it before ingress is asked; ingress would allow it: no "
+            "policy isolates other/c for ingress");
+}
+
+TEST_F(AdminTest, ExplainShowsTheLiveFlowsOfSuchAPacket) {
+  put_cluster();
+  FlowRecord flow = flow_of_a_and_b(1);
+  FlowRecord other_port = flow;
+  other_port.destination_port = 443;
+  dataplane_.flows_now = {flow, other_port};
+  EXPECT_TRUE(get("/v1/explain?from=web/a&to=web/b&port=80")["flows"].is_null());
+  const auto forward = get("/v1/explain?from=web/a&to=web/b&port=80&flows=true")["flows"];
+  ASSERT_EQ(forward.size(), 1U);
+  EXPECT_EQ(forward[0]["destination_port"], 80);
+  EXPECT_EQ(forward[0]["answer"], false);
+  EXPECT_EQ(dataplane_.asked.address, *IpAddress::parse("10.0.0.1"));
+  EXPECT_EQ(dataplane_.asked.addresses, std::vector{*IpAddress::parse("10.0.0.2")});
+  EXPECT_EQ(dataplane_.asked.protocol, 6);
+  // Nobody may open a connection from b to a's port 40000, and yet b's answers pass.
+  const auto answer = get("/v1/explain?from=web/b&to=web/a&port=40000&from_port=80")["flows"];
+  ASSERT_EQ(answer.size(), 1U);
+  EXPECT_EQ(answer[0]["answer"], true);
+  EXPECT_EQ(get("/v1/explain?from=web/b&to=web/a&port=40000&from_port=81")["flows"].size(), 0U);
+  EXPECT_EQ(get("/v1/explain?from=web/a&to=web/b&port=80&from_port=40001")["flows"].size(), 0U);
+  dataplane_.flows_error = Error{ErrorCode::kIo, "it does not answer", "worker 1"};
+  get("/v1/explain?from=web/a&to=web/b&port=80&flows=true", 500);
 }
 
 TEST_F(AdminTest, ExplainPicksAddressesOfOneFamily) {
@@ -242,6 +283,8 @@ TEST_F(AdminTest, ExplainRefuses) {
   EXPECT_EQ(get("/v1/explain?from=web/a&to=web/b&port=65536", 400)["field"], "port");
   EXPECT_EQ(get("/v1/explain?from=web/a&to=web/b&protocol=tpc&port=1", 400)["field"], "protocol");
   EXPECT_EQ(get("/v1/explain?from=web/a&to=web/b&port=80&sport=1", 400)["field"], "sport");
+  EXPECT_EQ(get("/v1/explain?from=web/a&to=web/b&port=80&flows=1", 400)["field"], "flows");
+  EXPECT_EQ(get("/v1/explain?from=web/a&to=web/b&port=80&from_port=x", 400)["field"], "from_port");
 }
 
 }  // namespace

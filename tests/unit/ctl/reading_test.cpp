@@ -51,6 +51,40 @@ TEST(Status, BeforeTheFirstSnapshot) {
                     HasSubstr("\nwarning: none yet (no-snapshot)\n"), Not(HasSubstr("compiled"))));
 }
 
+std::string status_with(unsigned in_force, unsigned worker0, unsigned worker1) {
+  return R"({"revision":)" + std::to_string(in_force) + R"(,"workers":[{"worker":0,"revision":)" +
+         std::to_string(worker0) + R"(},{"worker":1,"revision":)" + std::to_string(worker1) + "}]}";
+}
+
+TEST(Status, WaitsUntilEveryWorkerHasTheRevision) {
+  std::atomic<unsigned> looks{0};
+  const Stand stand([&](const SocketServer::Asked&) {
+    const unsigned look = looks++;
+    return SocketServer::answer(
+        200, status_with(look == 0 ? 6 : 7, look <= 1 ? 6 : 7, look <= 2 ? 6 : 8));
+  });
+  const Outcome outcome = stand.run({"status", "--wait", "7"});
+  EXPECT_EQ(outcome.status, kDone) << outcome.err;
+  EXPECT_EQ(outcome.out, "revision 7 is in force on every worker\n");
+  EXPECT_EQ(looks, 4U);
+  EXPECT_THAT(stand.run({"status", "--wait", "7", "-o", "json"}).out, HasSubstr("\"workers\""));
+}
+
+TEST(Status, WaitingEndsWithTheTimeOrWithRampartd) {
+  const Stand stand(status_with(7, 7, 6));
+  const Outcome late = stand.run({"status", "--wait", "7", "--timeout", "1"});
+  EXPECT_EQ(late.status, kFailed);
+  EXPECT_THAT(late.err, HasSubstr("revision 7 is not in force on every worker after 1 s: revision "
+                                  "7 is in force, and worker 1 still uses 6\n"));
+  EXPECT_EQ(run_program({"--socket", "/nope/s", "status", "--wait", "7"}).status, kFailed);
+  for (const std::vector<std::string>& line : {std::vector<std::string>{"status", "--wait"},
+                                               {"status", "--wait", "x"},
+                                               {"status", "--wait", "0"},
+                                               {"status", "--wait", "7", "--timeout", "0"}}) {
+    EXPECT_EQ(stand.run(line).status, kUsage) << testing::PrintToString(line);
+  }
+}
+
 TEST(Status, HowPortsSpreadWhatTheyReceive) {
   for (const auto& [rss, words] : std::vector<std::pair<std::string, std::string>>{
            {R"({"function":"none","key":null})", "one queue"},
@@ -216,10 +250,12 @@ TEST(Explain, ADenialReadsAsASentence) {
             "egress of web/a (10.0.0.1): denied\n"
             "  isolated by  web/out\n"
             "  admitted by  no rule\n"
+            "  nearest miss web/out, spec.egress[0]: would pass if the destination had an address "
+            "in 10.0.0.2/32\n"
             "\n"
             "ingress of 10.9.9.9: allowed\n"
-            "  isolated by  no policy\n"
-            "  \xE2\x80\xA6\n");
+            "  (egress of the source blocks it before ingress is asked)\n"
+            "  isolated by  no policy\n");
   EXPECT_EQ(stand.run({"explain", "web/a", "10.9.9.9", "TCP/80", "--exit-code"}).status, 3);
   EXPECT_EQ(
       stand.run({"explain", "web/a", "10.9.9.9", "TCP/80", "--exit-code", "-o", "json"}).status, 3);
@@ -244,7 +280,7 @@ TEST(Explain, AnAdmissionNamesItsRule) {
 
 TEST(Explain, ProtocolsWithoutPorts) {
   const Stand stand(R"({"verdict":"deny","protocol":"ICMP","port":0})");
-  EXPECT_THAT(stand.run({"explain", "a/b", "c/d", "icmp"}).out, HasSubstr("on ICMP (revision"));
+  EXPECT_THAT(stand.run({"explain", "a/b", "c/d", "icmp"}).out, HasSubstr("on ICMP\n"));
   EXPECT_THAT(stand.calls(), ElementsAre("GET /v1/explain?from=a%2Fb&to=c%2Fd&protocol=ICMP"));
 }
 

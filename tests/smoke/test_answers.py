@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What rampartctl answers beyond looking: when a revision is there, why, who can reach whom."""
+
+import json
+
+from lib import kube
+from lib.frames import frame, tcp
+from lib.runner import smoke
+
+A, B, C = "10.0.0.1", "10.0.0.2", "10.0.0.3"
+
+
+def pods():
+    return [kube.pod("web/client", A, app="client"), kube.pod("web/server", B, app="server"),
+            kube.pod("web/other", C, app="other")]
+
+
+def allow_clients(port=80):
+    return kube.policy("web/allow", {"app": "server"}, ingress=[
+        {"from": [{"podSelector": {"matchLabels": {"app": "client"}}}], "ports": [kube.port(port)]}])
+
+
+@smoke(cost=2)
+def test_status_waits_for_a_revision_on_every_worker(lab):
+    wire = lab.wire()
+    lab.start()
+    late = lab.ctl("status", "--wait", "1", "--timeout", "1", status=1)
+    assert "revision 0 is in force" in late, late
+    lab.ctl("apply", "-f", "-", text=json.dumps(kube.listing(*pods(), allow_clients())))
+    assert lab.ctl("status", "--wait", "1") == "revision 1 is in force on every worker\n"
+    said = json.loads(lab.ctl("-o", "json", "status", "--wait", "1"))
+    assert {worker["revision"] for worker in said["workers"]} == {1}, said
+    wire.drops(frame(tcp(lab.number(), 80), C, B), "denied_ingress")
+    wire.passes(frame(tcp(lab.number(), 80), A, B))
+    lab.ctl("status", "--wait", "first", status=2)
+
+
+@smoke(workers=(1,), cost=3)
+def test_explain_says_the_same_of_files_and_of_what_is_in_force(lab):
+    wire = lab.wire()
+    lab.start()
+    locked = kube.policy("web/locked", {"app": "client"}, egress=[
+        {"to": [kube.pods(app="server")], "ports": [kube.port(80), kube.port(8080)]}])
+    lab.ctl("apply", "-f", "-", text=json.dumps(kube.listing(*pods(), allow_clients(), locked)))
+    snapshot = lab.ctl("snapshot")
+    told = 0
+    for source in ("web/client", "web/other", C, "192.0.2.1"):
+        for target in ("web/server", "web/client", "192.0.2.1"):
+            for service in ("TCP/80", "TCP/8080", "UDP/80", "ICMP"):
+                online = json.loads(lab.ctl("-o", "json", "explain", source, target, service))
+                assert online.pop("revision") == 1 and online.pop("tables_agree") is True, online
+                assert online.pop("flows") is None
+                offline = json.loads(lab.ctl("-o", "json", "explain", "-f", "-", source, target,
+                                             service, text=snapshot))
+                assert online == offline, f"{online}\n{offline}"
+                told += len(online["egress"]["nearest"]) + len(online["ingress"]["nearest"])
+    assert told > 10, told
+    n = lab.number()
+    wire.drops(frame(tcp(n, 8080), A, B), "denied_ingress")
+    said = lab.ctl("explain", A, B, "TCP/8080")
+    assert "port 80 is allowed, 8080 is not" in said, said
+    wire.drops(frame(tcp(n, 80), C, B), "denied_ingress")
+    said = lab.ctl("explain", C, B, "TCP/80")
+    assert "would pass if the source had label app=client (it has app=other)" in said, said
+
+
+@smoke(cost=2)
+def test_explain_of_a_live_flow(lab):
+    wire = lab.wire()
+    lab.start()
+    lab.ctl("apply", "-f", "-", text=json.dumps(kube.listing(
+        *pods(), allow_clients(), kube.policy("web/silent", {"app": "server"}, egress=[]))))
+    n = lab.number()
+    wire.passes(frame(tcp(n, 80, "S"), A, B))
+    wire.passes(frame(tcp(80, n, "SA", ack=1), B, A), back=True)
+    said = lab.ctl("explain", f"{B}:80", f"{A}:{n}", "TCP")
+    assert "deny" in said and "isolated for egress by web/silent" in said, said
+    assert f"live flow    TCP {A}:{n} to {B}:80" in said and "answers pass" in said, said
+    said = lab.ctl("explain", f"{A}:{n}", f"{B}:80", "TCP")
+    assert "would be a packet of it" in said and "web/allow ingress[0]" in said, said
+    assert "no live flow" in lab.ctl("explain", "--flows", A, B, "TCP/81")
