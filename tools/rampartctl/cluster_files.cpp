@@ -61,7 +61,7 @@ void add_workloads(const std::vector<Document>& documents, kube::ClusterState& s
                      kube::Namespace{key.ns, {{"kubernetes.io/metadata.name", key.ns}}, true});
     }
   }
-  state.pods.merge(templates);
+  for (const auto& [key, pod] : templates) state.pods.emplace(key, pod);
 }
 
 }  // namespace
