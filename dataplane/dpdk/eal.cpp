@@ -64,6 +64,18 @@ std::string join(const std::vector<unsigned>& numbers) {
   return out;
 }
 
+/// So many MiB for each NUMA node that there may be, as EAL wants them.
+std::string heap_limits(unsigned mib) {
+  std::string limits = std::to_string(mib);
+  std::error_code error;
+  for (unsigned node = 1;
+       std::filesystem::exists("/sys/devices/system/node/node" + std::to_string(node), error);
+       ++node) {
+    limits += "," + std::to_string(mib);
+  }
+  return limits;
+}
+
 /// Bytes in huge pages of any size that nobody uses.
 uint64_t free_huge_bytes() {
   uint64_t total = 0;
@@ -176,6 +188,8 @@ Result<Eal> Eal::start(const EalParams& params) {
                                  std::to_string(params.memory_mib)};
   if (eal.huge_pages_) {
     words.emplace_back("--in-memory");
+    // Huge pages could be had later, too; but then what fits would be a matter of the day.
+    words.push_back("--socket-limit=" + heap_limits(params.memory_mib));
   } else {
     words.emplace_back("--no-huge");
     // Without huge pages nobody knows physical addresses; devices need the IOMMU.
