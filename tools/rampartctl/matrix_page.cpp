@@ -292,11 +292,9 @@ class Drawing {
       const bool external = groups()[i].external;
       if (cell_ >= 12) {
         all.push_back({i, 1, groups()[i].name, external});
-      } else if (!all.empty() && !external && !all.back().external &&
+      } else if (!all.empty() && external == all.back().external &&
                  namespace_of(i) == namespace_of(all.back().first)) {
-        ++all.back().count;
-      } else if (external && !all.empty() && all.back().external) {
-        ++all.back().count;
+        ++all.back().count;  // zones are of no namespace
       } else {
         all.push_back({i, 1, external ? "addresses outside" : namespace_of(i), external});
       }
