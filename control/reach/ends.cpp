@@ -156,11 +156,12 @@ void Vocabulary::make_zones(const std::vector<const kube::ClusterState*>& states
     zones_[rest].sample = pieces[i].sample;
     (pieces[i].sample.is_v4() ? zones_[rest].v4 : zones_[rest].v6) = true;
   }
+  zones_[rest].text = rest_text(zones_[rest]);
 }
 
 /// The zone of addresses that no rule's block contains.
 void Vocabulary::add_rest() {
-  Zone rest{{}, zones_.empty() ? "all addresses" : "all other addresses", false, false};
+  Zone rest{{}, {}, false, false};
   for (const char* everything : {"::/0", "0.0.0.0/0"}) {
     const IpPrefix family = *IpPrefix::parse(everything);
     std::vector<IpPrefix> outermost;
@@ -174,6 +175,11 @@ void Vocabulary::add_rest() {
     (sample->is_v4() ? rest.v4 : rest.v6) = true;
   }
   zones_.push_back(std::move(rest));
+}
+
+std::string Vocabulary::rest_text(const Zone& rest) const {
+  const std::string all = zones_.size() == 1 ? "all " : "all other ";
+  return all + (rest.v4 == rest.v6 ? "" : rest.v4 ? "IPv4 " : "IPv6 ") + "addresses";
 }
 
 size_t Vocabulary::zone_of(const IpAddress& address) const {

@@ -57,6 +57,7 @@ class Vocabulary {
   void collect(const kube::ClusterState& state);
   void make_zones(const std::vector<const kube::ClusterState*>& states);
   void add_rest();
+  std::string rest_text(const Zone& rest) const;
 
   std::set<std::string> label_keys_, port_names_;
   std::map<IpPrefix, size_t> prefixes_;  ///< the zone of what is in it and in no smaller one

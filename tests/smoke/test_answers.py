@@ -79,3 +79,34 @@ def test_explain_of_a_live_flow(lab):
     said = lab.ctl("explain", f"{A}:{n}", f"{B}:80", "TCP")
     assert "would be a packet of it" in said and "web/allow ingress[0]" in said, said
     assert "no live flow" in lab.ctl("explain", "--flows", A, B, "TCP/81")
+
+
+@smoke(workers=(1,), cost=3)
+def test_the_matrix_is_what_packets_meet(lab):
+    wire = lab.wire()
+    lab.start()
+    lab.ctl("apply", "-f", "-", text=json.dumps(kube.listing(
+        *pods(), allow_clients(), kube.policy("web/quiet", {"app": "other"}, egress=[
+            {"ports": [kube.port(81)]}]))))
+    matrix = json.loads(lab.ctl("-o", "json", "matrix"))
+    ends = {end["pods"][0]: i for i, end in enumerate(matrix["ends"]) if end["pods"]}
+    address = {"client": A, "server": B, "other": C}
+    opened = 0
+    for source, source_end in ends.items():
+        for target, target_end in ends.items():
+            if source == target:
+                continue
+            ports = matrix["ports"][matrix["cells"][source_end][target_end]]
+            for port in (80, 81):
+                allowed = any(first <= port <= last for first, last in ports["TCP"])
+                out, _ = wire.cross([frame(tcp(lab.number(), port), address[source], address[target])])
+                assert bool(out) == allowed, f"{source} to {target} on {port}: {ports['text']}"
+                opened += allowed
+    assert 0 < opened < 12, opened
+    assert "web/app=client" in lab.ctl("matrix", "--kinds")
+    assert "<svg" in lab.ctl("-o", "html", "matrix")
+    # What is in force against what could be: nothing differs, then one port more.
+    snapshot = lab.ctl("snapshot")
+    assert lab.ctl("diff", "@running", "-", text=snapshot) == "nothing opens or closes\n"
+    other_port = json.dumps(kube.listing(*pods(), allow_clients(81)))
+    assert lab.ctl("diff", "@running", "-", text=other_port, status=1) == "", "no error, a difference"

@@ -357,6 +357,73 @@ const std::vector<Command>& command_table() {
                     "rampartctl explain 10.0.1.7:40112 10.0.2.9:5432 TCP",
                     "rampartctl explain -f cluster.yaml shop/deployment/web shop/db-0 TCP/5432"},
        .run = run_explain},
+      {.name = "matrix",
+       .summary = "who can reach whom on which ports",
+       .description =
+           "Computes, for every pair, what a new connection may use by the policies in force, or "
+           "with -f by the objects in files, for which no rampartd is needed. Pods that no policy "
+           "tells apart are one kind; addresses outside of the cluster are cut where rules tell "
+           "them apart. Namespaces are drawn together unless --expand or --kinds takes them apart; "
+           "a ~ says that only some pairs of the two may use the ports.\n"
+           "\n"
+           "Not shown: that a pod reaches itself, and that it and its own node reach each other, "
+           "which is always allowed.\n"
+           "\n"
+           "-o json has every kind, -o html is a page by itself with pictures of both.\n",
+       .call = "GET /v1/snapshot",
+       .options = {kFiles,
+                   {.name = "namespace",
+                    .letter = 'n',
+                    .takes = Value::kRequired,
+                    .value = "NAMESPACE",
+                    .help = "only what goes from or to this namespace; may be given again",
+                    .repeatable = true},
+                   {.name = "expand",
+                    .takes = Value::kRequired,
+                    .value = "NAMESPACE",
+                    .help = "show the kinds of pods of this namespace; may be given again",
+                    .repeatable = true},
+                   {.name = "kinds", .help = "show the kinds of pods of all namespaces"},
+                   {.name = "output",
+                    .letter = 'o',
+                    .takes = Value::kRequired,
+                    .value = "FORMAT",
+                    .help = "table for people, json, or html: a page by itself",
+                    .choices = {"table", "json", "html"}}},
+       .examples = {"rampartctl matrix", "rampartctl matrix --expand shop -n shop",
+                    "rampartctl matrix -f cluster.yaml -f policies/ -o html > matrix.html"},
+       .formats = {"table", "json", "html"},
+       .run = run_matrix},
+      {.name = "diff",
+       .summary = "what opens and closes between two sets of objects: needs no rampartd",
+       .description =
+           "Compares reachability, not text: another way to say the same, or a pod that another of "
+           "its kind replaces, is no difference. A line says who may reach whom on which ports now "
+           "(+) or no longer (-). Pods that are there before and after are compared by name, "
+           "whatever has become of their labels; of a kind that comes or goes, all that it may "
+           "reach and that may reach it opens or closes.\n"
+           "\n"
+           "Files with policies alone say nothing about pods: with -f the objects that both sides "
+           "share are added to each.\n"
+           "\n"
+           "Exit status as of diff: 0 nothing opens or closes, 1 something does, 2 trouble.\n",
+       .call = "GET /v1/snapshot",
+       .operands = {{"BEFORE",
+                     "a file, a directory with all that is below it, - for the standard input, or "
+                     "@running for what rampartd has in force",
+                     Word::kFile},
+                    {"AFTER", "the same", Word::kFile}},
+       .options = {{.name = "filename",
+                    .letter = 'f',
+                    .takes = Value::kRequired,
+                    .value = "FILE",
+                    .help = "objects to add to both sides; may be given again",
+                    .word = Word::kFile,
+                    .repeatable = true}},
+       .examples = {"rampartctl diff before.yaml after.yaml",
+                    "rampartctl diff -f cluster.json old-policies/ policies/",
+                    "kubectl get ns,pods,nodes,netpol -A -o json | rampartctl diff @running -"},
+       .run = run_diff},
       {.name = "metrics",
        .summary = "counters in Prometheus' text format",
        .description = "Prints what a Prometheus server would scrape.\n",

@@ -6,6 +6,7 @@
 #include "control/kube/decode.hpp"
 #include "tools/rampartctl/changes.hpp"
 #include "tools/rampartctl/commands.hpp"
+#include "tools/rampartctl/in_force.hpp"
 #include "tools/rampartctl/json_text.hpp"
 #include "tools/rampartctl/sending.hpp"
 
@@ -58,28 +59,6 @@ void append_strings(std::string& json, std::string_view name,
     append_json_string(json, strings[i]);
   }
   json += ']';
-}
-
-/// The state in force, for comparison; an empty one before the first snapshot (404 or 409).
-std::optional<kube::ClusterState> state_in_force(Session& session) {
-  Request request;
-  request.target = "/v1/snapshot";
-  const auto response = session.try_call(request);
-  if (!response) {
-    session.fail(response.error());
-    return std::nullopt;
-  }
-  if (response->status == 404 || response->status == 409) return kube::ClusterState{};
-  if (!response->ok()) {
-    session.refuse(*response);
-    return std::nullopt;
-  }
-  auto decoded = kube::decode_snapshot(response->body);
-  if (!decoded) {
-    session.fail("the snapshot in force cannot be read: " + decoded.error().text());
-    return std::nullopt;
-  }
-  return std::move(decoded->state);
 }
 
 int dry_run(Session& session, const std::string& body, const Sent& sent) {

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "tools/rampartctl/cluster_files.hpp"
+#include "tools/rampartctl/commands.hpp"
+#include "tools/rampartctl/in_force.hpp"
+#include "tools/rampartctl/reach_report.hpp"
+
+// Who can reach whom: matrix shows it, diff what differs between two clusters.
+namespace rampart::ctl {
+namespace {
+
+/// diff's exit statuses are those of diff(1).
+constexpr int kDiffers = 1, kTrouble = 2;
+
+std::string dumped(const OrderedJson& json) {
+  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+}
+
+std::set<std::string> set_of(const std::vector<std::string>& words) {
+  return {words.begin(), words.end()};
+}
+
+std::optional<kube::ClusterState> matrix_state(Session& session) {
+  if (session.invocation().has("filename")) {
+    return cluster_from_files(session, session.invocation().values("filename"));
+  }
+  auto state = state_in_force(session);
+  if (state && state->pods.empty() && state->policies.empty()) {
+    session.fail("no snapshot has been accepted yet");
+    return std::nullopt;
+  }
+  return state;
+}
+
+}  // namespace
+
+int run_matrix(Session& session) {
+  const Invocation& invocation = session.invocation();
+  const auto state = matrix_state(session);
+  if (!state) return kFailed;
+  reach::View view{.kinds = invocation.has("kinds"),
+                   .expanded = set_of(invocation.values("expand")),
+                   .namespaces = set_of(invocation.values("namespace"))};
+  for (const auto& names : {view.expanded, view.namespaces}) {
+    for (const std::string& name : names) {
+      if (state->namespaces.count({{}, name}) > 0) continue;
+      return session.fail("there is no namespace " + name);
+    }
+  }
+  const reach::Vocabulary vocabulary({&*state});
+  reach::PortSets sets;
+  const auto made = reach::Reach::of(*state, vocabulary, sets);
+  if (!made) return session.fail(made.error());
+  const reach::Overview overview(*made, sets, view);
+  const Picture picture{*made, sets, overview};
+  if (session.wants_json()) return session.print_json(dumped(matrix_json(picture)));
+  if (session.format() == "html") {
+    view.kinds = true;
+    const reach::Overview kinds(*made, sets, view);
+    const auto files = invocation.values("filename");
+    std::string source;
+    for (const std::string& file : files) source += (source.empty() ? "" : ", ") + file;
+    session.out() << matrix_page(picture, {*made, sets, kinds},
+                                 source.empty() ? "the state in force" : source);
+    return kDone;
+  }
+  print_matrix(session, picture);
+  return kDone;
+}
+
+int run_diff(Session& session) {
+  const Invocation& invocation = session.invocation();
+  const auto& operands = invocation.operands;
+  if (operands[0] == "-" && operands[1] == "-") {
+    session.fail_usage("the standard input can be one of the two, not both");
+    return kTrouble;
+  }
+  const auto read = [&](const std::string& side) -> std::optional<kube::ClusterState> {
+    if (side == "@running") {
+      if (!invocation.has("filename")) return state_in_force(session);
+      session.fail("@running is a whole cluster: -f has nothing to add to it");
+      return std::nullopt;
+    }
+    std::vector<std::string> paths{side};
+    for (const std::string& file : invocation.values("filename")) paths.push_back(file);
+    return cluster_from_files(session, paths);
+  };
+  const auto before = read(operands[0]);
+  if (!before) return kTrouble;
+  const auto after = read(operands[1]);
+  if (!after) return kTrouble;
+  reach::PortSets sets;
+  const auto difference = reach::compare(*before, *after, sets);
+  if (!difference) {
+    session.fail(difference.error());
+    return kTrouble;
+  }
+  if (session.wants_json()) {
+    session.print_json(dumped(difference_json(*difference, sets)));
+  } else {
+    print_difference(session, *difference, sets);
+    session.out() << difference_summary(*difference) << '\n';
+  }
+  return difference->none() ? kDone : kDiffers;
+}
+
+}  // namespace rampart::ctl
