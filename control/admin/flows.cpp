@@ -32,17 +32,13 @@ std::string state_names() {
   return text;
 }
 
-/// "web/out egress[0]", or null: no rule decided, or it was one of a rule set that is gone.
-Json rule_text(const publish::InForce& in_force, const FlowRecord& flow, uint32_t rule) {
+/// "web/out egress[0]", or null: no rule decided, or its policy is gone or another one.
+Json rule_text(const publish::InForce& in_force, uint32_t rule) {
   if (rule == 0 || !in_force.compiled) return {};
   const auto& compiled = *in_force.compiled;
-  // Rules keep their numbers as long as nothing but exact addresses changes.
-  if (flow.revision < compiled.rules->policy_changed_in || flow.revision > in_force.revision) {
-    return {};
-  }
-  if (rule > compiled.origins->size()) return {};
-  const kube::Admission& origin = (*compiled.origins)[rule - 1];
-  return origin.policy.text() + " " + origin.rule_path().substr(std::string_view("spec.").size());
+  const kube::Admission* origin = compiled.origins->find(rule);
+  if (origin == nullptr) return {};
+  return origin->policy.text() + " " + origin->rule_path().substr(std::string_view("spec.").size());
 }
 
 Json pod_text(const publish::InForce& in_force, const IpAddress& address) {
@@ -78,16 +74,16 @@ Result<std::vector<IpAddress>> pod_addresses(const std::string& value,
   return own;
 }
 
-/// The rules that a policy became, as they are numbered in force.
+/// The rules that a policy became.
 Result<RuleFilter> policy_rules(const std::string& value, const publish::InForce& in_force) {
   const compile::Compiled& compiled = *in_force.compiled;
   const auto key = object_key("policy", value);
   if (!key) return key.error();
   if (compiled.state->policies.count(*key) == 0) return none_such("policy", value);
-  RuleFilter filter{std::vector<bool>(compiled.origins->size() + 1),
-                    compiled.rules->policy_changed_in, in_force.revision};
-  for (size_t i = 0; i < compiled.origins->size(); ++i) {
-    filter.wanted[i + 1] = (*compiled.origins)[i].policy == *key;
+  RuleFilter filter;
+  const auto& entries = compiled.origins->entries();
+  for (size_t i = 0; i < entries.size(); ++i) {
+    if (entries[i].policy == *key) filter.insert((*compiled.origins->numbers())[i]);
   }
   return filter;
 }
@@ -178,8 +174,8 @@ Json flow_json(const FlowRecord& flow, const publish::InForce& in_force) {
           {"vlans", std::move(vlans)},
           {"worker", flow.worker},
           {"revision", flow.revision},
-          {"egress_rule", rule_text(in_force, flow, flow.egress_rule)},
-          {"ingress_rule", rule_text(in_force, flow, flow.ingress_rule)},
+          {"egress_rule", rule_text(in_force, flow.egress_rule)},
+          {"ingress_rule", rule_text(in_force, flow.ingress_rule)},
           {"packets", {flow.packets[0], flow.packets[1]}},
           {"bytes", {flow.bytes[0], flow.bytes[1]}},
           {"idle_ms", flow.idle_ms},

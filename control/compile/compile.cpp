@@ -113,7 +113,7 @@ Result<std::shared_ptr<const Compiled>> compile(std::shared_ptr<const kube::Clus
   const bool done = same && ((touched && advance(*previous, changes, *touched, made)) ||
                              (place_everybody(before, made) && !is_stale(made.memory)));
   if (!done) {
-    fresh = make_frame(*state);
+    fresh = make_frame(*state, previous);
     made.memory.frame = fresh.frame;
     place_everybody(before, made);
   }
@@ -123,10 +123,17 @@ Result<std::shared_ptr<const Compiled>> compile(std::shared_ptr<const kube::Clus
   auto rules = std::make_shared<RuleSet>();
   rules->revision = revision;
   rules->mode = RuleSet::Mode::kByTables;
+  // Whom a new frame can concern. (Its classes have other numbers, so comparing would tell
+  // nothing.)
+  std::optional<std::vector<IpAddress>> concerned;
+  if (fresh.frame && previous != nullptr && touched) {
+    concerned = touched_by_frame(*previous, *state, frame);
+    if (concerned) concerned->insert(concerned->end(), touched->begin(), touched->end());
+  }
   if (made.all) {
-    auto addresses =
-        AddressMap::build(made.addresses.exact, made.addresses.v4, made.addresses.v6, revision,
-                          before != nullptr ? before->addresses.get() : nullptr);
+    auto addresses = AddressMap::build(
+        made.addresses.exact, made.addresses.v4, made.addresses.v6, revision,
+        before != nullptr ? before->addresses.get() : nullptr, concerned ? &*concerned : nullptr);
     if (!addresses) return std::move(addresses).error().within("address map");
     rules->addresses = std::move(*addresses);
   } else {
@@ -145,10 +152,11 @@ Result<std::shared_ptr<const Compiled>> compile(std::shared_ptr<const kube::Clus
     rules->acl = std::move(*acl);
   }
   rules->shared_addresses = std::move(made.addresses.shared);
+  rules->rule_numbers = frame.origins->numbers();
   const bool same_policy =
-      before != nullptr && !renumbered && rules->acl == before->acl &&
-      rules->addresses->same_intervals(*before->addresses) &&
-      (frame.origins == previous->origins || *frame.origins == *previous->origins);
+      concerned || (before != nullptr && !renumbered && rules->acl == before->acl &&
+                    rules->addresses->same_intervals(*before->addresses) &&
+                    (frame.origins == previous->origins || *frame.origins == *previous->origins));
   rules->policy_changed_in = same_policy ? before->policy_changed_in : revision;
 
   auto compiled = std::make_shared<Compiled>();

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "control/compile/origins.hpp"
 #include "control/kube/cow_vector.hpp"
 #include "control/kube/evaluate.hpp"
 #include "control/kube/model.hpp"
@@ -43,9 +44,9 @@ struct Memory;
 struct Compiled {
   std::shared_ptr<const RuleSet> rules;             ///< mode kByTables; no part of it is null
   std::shared_ptr<const kube::ClusterState> state;  ///< what was compiled
-  /// Rule N of a verdict is (*origins)[N - 1]: the entry of a policy that allowed. Of several that
-  /// allow, the one that kube::Evaluator names.
-  std::shared_ptr<const std::vector<kube::Admission>> origins;
+  /// Rule N of a verdict is origins->find(N): the entry of a policy that allowed. Of several that
+  /// allow, the one that kube::Evaluator names. Never null.
+  std::shared_ptr<const Origins> origins;
   /// Identity::endpoint N of an address that is not shared is endpoints[N - 1]: a pod of `state`.
   /// Null: nobody at present (a pod keeps its number as long as it lives).
   kube::CowVector<const kube::Pod*> endpoints;
@@ -63,9 +64,9 @@ struct Compiled {
 /// Compiles a desired state. The EAL must be up. Control threads, one at a time.
 ///
 /// What did not change since `previous` (the revision in force; may be null) is shared with it:
-/// shards of the address map, the ACL, the numbers of classes, nodes and pods. Where nothing but
-/// exact addresses changed, RuleSet::policy_changed_in stays what it was, so that live flows of
-/// other addresses are not judged again.
+/// shards of the address map, the ACL, the numbers of rules, classes, nodes and pods. Where it is
+/// known whom a change can concern, RuleSet::policy_changed_in stays what it was, and only the
+/// addresses of those have changed: no live flow of others is judged again.
 ///
 /// A policy that cannot be compiled isolates its pods, allows nothing and is a warning; it never
 /// fails the whole. Errors: kNoMemory when DPDK's heap is too small for the tables, kTooLarge for

@@ -4,22 +4,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "control/compile/place.hpp"
+
 namespace rampart::compile {
 namespace {
 
 using kube::Direction;
-
-template <typename T>
-bool same_objects(const kube::ClusterState::Objects<T>& a,
-                  const kube::ClusterState::Objects<T>& b) {
-  using Pointer = std::shared_ptr<const T>;
-  bool same = true;
-  kube::ClusterState::Objects<T>::for_each_difference(
-      a, b, [&](const kube::ObjectKey&, const Pointer* x, const Pointer* y) {
-        same = same && x != nullptr && y != nullptr && **x == **y;
-      });
-  return same;
-}
 
 /// Why there was no room for a policy, or empty.
 std::string no_room(const PolicyDemand& policy, uint32_t ns, const SubjectClasses& subjects,
@@ -35,9 +25,55 @@ std::string no_room(const PolicyDemand& policy, uint32_t ns, const SubjectClasse
   return {};
 }
 
+/// Numbers for the entries of `demands`: those of before where a policy is as it was.
+Origins number_entries(Demands& demands, const std::vector<PolicyPlace>& places,
+                       const kube::ClusterState& state, const Compiled* previous) {
+  const Origins none;
+  const Origins& before = previous != nullptr ? *previous->origins : none;
+  constexpr uint32_t kLast = 0xF0000000;  // after so many changes all begins anew
+  const bool anew = previous == nullptr || before.next() > kLast;
+  uint32_t next = anew ? 1 : before.next();
+  std::vector<uint32_t> numbers(demands.origins.size());
+  const auto number = [&](const PolicyPlace& place, const uint32_t* known) {
+    for (uint32_t i = 0; i < place.entries; ++i) {
+      numbers[place.first_entry + i] = known != nullptr ? known[i] : next++;
+    }
+  };
+  if (anew) {
+    for (const PolicyPlace& place : places) number(place, nullptr);
+  } else {
+    const auto& old_places = previous->memory->frame->policies;
+    auto old = previous->state->policies.begin();
+    const auto old_end = previous->state->policies.end();
+    size_t o = 0, p = 0;
+    for (const auto& [key, policy] : state.policies) {
+      while (old != old_end && old->first < key) ++old, ++o;
+      const bool same = old != old_end && old->first == key &&
+                        (old->second == policy || *old->second == *policy) &&
+                        old_places[o].entries == places[p].entries;
+      number(places[p], same ? before.numbers()->data() + old_places[o].first_entry : nullptr);
+      ++p;
+    }
+  }
+  return Origins(std::move(demands.origins), std::move(numbers), next);
+}
+
+/// Calls use(before, after) for each object that is not as it was, with null for one that is not
+/// there.
+template <typename T, typename Use>
+void for_each_change(const kube::ClusterState::Objects<T>& before,
+                     const kube::ClusterState::Objects<T>& after, Use use) {
+  using Pointer = std::shared_ptr<const T>;
+  kube::ClusterState::Objects<T>::for_each_difference(
+      before, after, [&](const kube::ObjectKey&, const Pointer* a, const Pointer* b) {
+        if (a != nullptr && b != nullptr && **a == **b) return;
+        use(a != nullptr ? a->get() : nullptr, b != nullptr ? b->get() : nullptr);
+      });
+}
+
 }  // namespace
 
-NewFrame make_frame(const kube::ClusterState& state) {
+NewFrame make_frame(const kube::ClusterState& state, const Compiled* previous) {
   Demands demands = collect(state);
   Groups groups(demands);
   for (const auto& [key, pod] : state.pods) {
@@ -56,7 +92,9 @@ NewFrame make_frame(const kube::ClusterState& state) {
   std::vector<Warning> warnings;
   for (uint32_t p = 0; p < demands.policies.size(); ++p) {
     const PolicyDemand& policy = demands.policies[p];
-    PolicyPlace place{policy.subject, rules.of_policy[p], policy.fails_closed};
+    PolicyPlace place{.subject = policy.subject,
+                      .acl_rules = rules.of_policy[p],
+                      .fails_closed = policy.fails_closed};
     if (place.fails_closed.empty()) {
       const bool left_out =
           std::binary_search(rules.without_room.begin(), rules.without_room.end(), p);
@@ -69,16 +107,64 @@ NewFrame make_frame(const kube::ClusterState& state) {
     }
     policies.push_back(std::move(place));
   }
-  auto frame = std::make_shared<const Frame>(Frame{
-      std::move(groups), std::move(zones), std::move(atoms), std::move(peers), std::move(subjects),
-      std::make_shared<const std::vector<kube::Admission>>(std::move(demands.origins)),
-      std::move(members.subjects), std::move(policies), std::move(warnings),
-      demands.policy_entries});
+  for (uint32_t i = 0; i < demands.entries.size(); ++i) {
+    PolicyPlace& place = policies[demands.entries[i].policy];
+    if (place.entries++ == 0) place.first_entry = i;
+  }
+  auto origins =
+      std::make_shared<const Origins>(number_entries(demands, policies, state, previous));
+  auto frame = std::make_shared<const Frame>(
+      Frame{std::move(groups), std::move(zones), std::move(atoms), std::move(peers),
+            std::move(subjects), std::move(origins), std::move(members.subjects),
+            std::move(policies), std::move(warnings), demands.policy_entries});
   return {std::move(frame), std::move(rules.rules), std::move(numbering.plan)};
 }
 
 bool same_frame(const kube::ClusterState& a, const kube::ClusterState& b) {
-  return same_objects(a.policies, b.policies) && same_objects(a.namespaces, b.namespaces);
+  bool same = true;
+  const auto differ = [&](const auto*, const auto*) { same = false; };
+  for_each_change<kube::NetworkPolicy>(a.policies, b.policies, differ);
+  for_each_change<kube::Namespace>(a.namespaces, b.namespaces, differ);
+  return same;
+}
+
+std::optional<std::vector<IpAddress>> touched_by_frame(const Compiled& before,
+                                                       const kube::ClusterState& after,
+                                                       const Frame& frame) {
+  // Room is shared between namespaces: that a policy found it, or lost it, is nobody's change.
+  auto old = before.state->policies.begin();
+  const auto old_end = before.state->policies.end();
+  const auto& old_places = before.memory->frame->policies;
+  size_t o = 0, p = 0;
+  for (const auto& [key, policy] : after.policies) {
+    while (old != old_end && old->first < key) ++old, ++o;
+    if (old != old_end && old->first == key && *old->second == *policy &&
+        old_places[o].fails_closed != frame.policies[p].fails_closed) {
+      return std::nullopt;
+    }
+    ++p;
+  }
+
+  std::vector<IpAddress> touched;
+  const auto touch = [&](const std::string& ns, const kube::LabelSelector* selector) {
+    auto pod = after.pods.lower_bound({ns, {}});
+    for (; pod != after.pods.end() && pod->first.ns == ns; ++pod) {
+      if (selector != nullptr && !selector->matches(pod->second->labels)) continue;
+      const auto& addresses = pod->second->addresses;
+      touched.insert(touched.end(), addresses.begin(), addresses.end());
+    }
+  };
+  for_each_change<kube::NetworkPolicy>(
+      before.state->policies, after.policies,
+      [&](const kube::NetworkPolicy* a, const kube::NetworkPolicy* b) {
+        if (a != nullptr) touch(a->ns, &a->subject);
+        if (b != nullptr) touch(b->ns, &b->subject);
+      });
+  for_each_change<kube::Namespace>(before.state->namespaces, after.namespaces,
+                                   [&](const kube::Namespace* a, const kube::Namespace* b) {
+                                     touch((a != nullptr ? a : b)->name, nullptr);
+                                   });
+  return touched;
 }
 
 }  // namespace rampart::compile

@@ -4,12 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "control/compile/boxes.hpp"
 #include "control/compile/classes.hpp"
 #include "control/compile/compile.hpp"
 #include "control/compile/groups.hpp"
+#include "control/compile/origins.hpp"
 #include "control/compile/rules.hpp"
 #include "control/compile/zones.hpp"
 
@@ -19,7 +21,9 @@ namespace rampart::compile {
 
 /// A policy in a frame.
 struct PolicyPlace {
-  uint32_t subject = 0;  ///< index into Frame::selected
+  uint32_t subject = 0;      ///< index into Frame::selected
+  uint32_t first_entry = 0;  ///< of its entries in Frame::origins
+  uint32_t entries = 0;
   size_t acl_rules = 0;
   std::string fails_closed;
 };
@@ -30,7 +34,7 @@ struct Frame {
   Atoms atoms;
   PeerClasses peers;
   SubjectClasses subjects;
-  std::shared_ptr<const std::vector<kube::Admission>> origins;
+  std::shared_ptr<const Origins> origins;
   std::vector<std::vector<uint32_t>> selected;  ///< groups, by subject demand
   std::vector<PolicyPlace> policies;            ///< by key
   std::vector<Warning> warnings;                ///< of policies that allow nothing
@@ -43,8 +47,16 @@ struct NewFrame {
   std::vector<AclRule> rules;
   AclPlan plan;
 };
-/// Runs all stages but the last.
-NewFrame make_frame(const kube::ClusterState& state);
+/// Runs all stages but the last. Entries of policies that are as in `previous` (may be null) keep
+/// their numbers.
+NewFrame make_frame(const kube::ClusterState& state, const Compiled* previous);
+
+/// The addresses of all whose connections policies and namespaces may have changed for, between two
+/// frames: pods of a namespace that changed, pods that a policy which changed selects, or did. Pods
+/// that changed themselves are not looked for. Nothing: it may be anybody.
+std::optional<std::vector<IpAddress>> touched_by_frame(const Compiled& before,
+                                                       const kube::ClusterState& after,
+                                                       const Frame& frame);
 
 /// Whether a frame made for `a` holds for `b` as far as policies and namespaces go.
 bool same_frame(const kube::ClusterState& a, const kube::ClusterState& b);

@@ -65,7 +65,8 @@ Result<std::shared_ptr<const AddressMap>> AddressMap::build(const std::vector<En
                                                             const std::vector<Interval>& v4,
                                                             const std::vector<Interval>& v6,
                                                             Revision revision,
-                                                            const AddressMap* previous) {
+                                                            const AddressMap* previous,
+                                                            const std::vector<IpAddress>* touched) {
   std::shared_ptr<AddressMap> map(new AddressMap);
 
   std::vector<uint32_t> firsts_v4;
@@ -105,6 +106,19 @@ Result<std::shared_ptr<const AddressMap>> AddressMap::build(const std::vector<En
   if (!map->v6_.build(exact_v6, revision, previous != nullptr ? &previous->v6_ : nullptr,
                       &twice_v6)) {
     return twice(IpAddress::from_bytes(Family::kV6, twice_v6.bytes));
+  }
+  if (touched != nullptr) {
+    std::vector<uint32_t> touched_v4;
+    std::vector<ExactKeyV6> touched_v6;
+    for (const IpAddress& address : *touched) {
+      if (address.is_v4()) {
+        touched_v4.push_back(raw_v4(address));
+      } else {
+        touched_v6.push_back(key_v6(address.bytes().data()));
+      }
+    }
+    map->v4_.set_changed(previous->v4_, touched_v4, revision);
+    map->v6_.set_changed(previous->v6_, touched_v6, revision);
   }
   return std::shared_ptr<const AddressMap>(std::move(map));
 }

@@ -42,13 +42,14 @@ class AddressMap {
   /// Builds a map. `entries`: in any order, each address once. `v4`, `v6`: sorted, the first one
   /// at 0.0.0.0 or ::, or empty (then every other address has a default Identity).
   /// `revision`: what the map belongs to; it must not be below the one of `previous` (may be null).
+  /// `touched`: the addresses that mean something else than in `previous`, which is then not null;
+  /// null: those whose entries differ.
   /// Errors: kInvalid for an address that comes twice, intervals out of order or of the wrong
   /// family.
-  static Result<std::shared_ptr<const AddressMap>> build(const std::vector<Entry>& entries,
-                                                         const std::vector<Interval>& v4,
-                                                         const std::vector<Interval>& v6,
-                                                         Revision revision,
-                                                         const AddressMap* previous);
+  static Result<std::shared_ptr<const AddressMap>> build(
+      const std::vector<Entry>& entries, const std::vector<Interval>& v4,
+      const std::vector<Interval>& v6, Revision revision, const AddressMap* previous,
+      const std::vector<IpAddress>* touched = nullptr);
 
   /// The same with some exact entries other than in `previous`: `changed` (new ones, too) and
   /// `gone`, no address twice. Intervals and all other entries are shared.
@@ -64,7 +65,8 @@ class AddressMap {
   /// Never null.
   const Identity* find(const IpAddress& address) const noexcept;
 
-  /// The latest revision in which an exact entry of this address may have come, gone or changed
+  /// The latest revision in which an exact entry of this address may have come, gone or changed, or
+  /// the address have been touched otherwise
   /// (entries are watched by shards: a neighbour in the shard counts too, which costs a flow no
   /// more than a needless second judgement). Changes of intervals do not count.
   Revision changed_in_v4(be32 address) const noexcept {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "dataplane/base/ids.hpp"
@@ -27,12 +28,8 @@ constexpr FlowStates flow_states_named(std::string_view name) {
   return found;
 }
 
-/// Rules by their numbers, which mean something only for flows that were last judged in one of the
-/// revisions `first` to `last`.
-struct RuleFilter {
-  std::vector<bool> wanted;  ///< by number; false for 0, which is no rule
-  Revision first = 0, last = 0;
-};
+/// Numbers of rules, as in Verdict; 0, which is no rule, is not among them.
+using RuleFilter = std::unordered_set<uint32_t>;
 
 /// Live flows that fit all that is set.
 struct FlowFilter {

@@ -89,6 +89,14 @@ Verdict judge_shared(const RuleSet& rules, const Question& q) noexcept {
   return all;
 }
 
+/// Rules by the numbers that they are known by outside.
+void name_rules(const RuleSet& rules, Verdict& v) {
+  if (!rules.rule_numbers) return;
+  const uint32_t* numbers = rules.rule_numbers->data();
+  if (v.egress_rule != 0) v.egress_rule = numbers[v.egress_rule - 1];
+  if (v.ingress_rule != 0) v.ingress_rule = numbers[v.ingress_rule - 1];
+}
+
 }  // namespace
 
 void judge(const RuleSet& rules, const Question* questions, unsigned count,
@@ -113,10 +121,11 @@ void judge(const RuleSet& rules, const Question* questions, unsigned count,
       if (q.source != q.destination &&
           ((q.source->flags | q.destination->flags) & Identity::kShared) != 0) {
         verdicts[i] = judge_shared(rules, q);
-        continue;
+      } else {
+        verdicts[i] = settle(asked[i], answer);
+        answer += (asked[i] & 1) + (asked[i] >> 1);
       }
-      verdicts[i] = settle(asked[i], answer);
-      answer += (asked[i] & 1) + (asked[i] >> 1);
+      name_rules(rules, verdicts[i]);
     }
     questions += n;
     verdicts += n;

@@ -19,11 +19,13 @@ struct RuleSet {
   /// Before the first snapshot there are no tables, and this is the verdict on everything;
   /// otherwise kByTables.
   enum class Mode : uint8_t { kDropAll, kPassAll, kByTables } mode = Mode::kDropAll;
-  /// The latest revision in which anything but the exact address entries changed. A flow judged
-  /// since then needs to be judged again only if one of its addresses changed (see AddressMap).
+  /// The latest revision in which more changed than can be told by addresses. A flow judged since
+  /// then needs to be judged again only if one of its addresses changed (see AddressMap).
   Revision policy_changed_in = 0;
   std::shared_ptr<const AddressMap> addresses;
   std::shared_ptr<const AclTable> acl;
+  /// What a match of the ACL's rule N is reported as: its entry N - 1. Null: as N.
+  std::shared_ptr<const std::vector<uint32_t>> rule_numbers;
   /// All identities of the addresses that several live pods claim (Identity::kShared).
   std::vector<std::vector<Identity>> shared_addresses;
 };

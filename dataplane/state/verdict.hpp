@@ -14,8 +14,8 @@ enum class Outcome : uint8_t { kAllow, kDenyEgress, kDenyIngress };
 /// direction (its end is not isolated, or the pair is a pod and its own node, or nothing matched).
 struct Verdict {
   Outcome outcome = Outcome::kDenyEgress;
-  uint32_t egress_rule = 0;   ///< 1 + index into the rule set's origins
-  uint32_t ingress_rule = 0;  ///< 1 + index into the rule set's origins
+  uint32_t egress_rule = 0;   ///< as RuleSet::rule_numbers names it; 0: none decided
+  uint32_t ingress_rule = 0;  ///< the same
 };
 
 /// One connection to be judged, in the direction in which it is (or was) opened.

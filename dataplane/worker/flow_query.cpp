@@ -23,7 +23,7 @@ Revision whole_revision(uint32_t low_half, Revision now) {
 
 /// The filters that rule out most come first, and what may miss the cache last.
 template <typename Key>
-bool fits(const FlowFilter& filter, const WorkerState& w, FlowTable<Key>& table, uint32_t slot) {
+bool fits(const FlowFilter& filter, FlowTable<Key>& table, uint32_t slot) {
   const Key& key = table[slot].key;
   const FlowFacts& facts = table[slot].facts;
   if (filter.protocol && key.protocol != *filter.protocol) return false;
@@ -43,12 +43,8 @@ bool fits(const FlowFilter& filter, const WorkerState& w, FlowTable<Key>& table,
     }
   }
   if (!filter.rules) return true;
-  const Revision judged_in = whole_revision(facts.judged_in, w.counters.revision);
-  if (judged_in < filter.rules->first || judged_in > filter.rules->last) return false;
   const FlowTally& tally = table.tally(slot);
-  const std::vector<bool>& wanted = filter.rules->wanted;
-  return (tally.egress_rule < wanted.size() && wanted[tally.egress_rule]) ||
-         (tally.ingress_rule < wanted.size() && wanted[tally.ingress_rule]);
+  return filter.rules->contains(tally.egress_rule) || filter.rules->contains(tally.ingress_rule);
 }
 
 template <typename Key>
@@ -105,7 +101,7 @@ bool walk(WorkerState& w, FlowTable<Key>& table, FlowQuery& q, Tick now, uint32_
     table.prefetch_entries(std::min(q.next_chunk + 1, last));
     table.for_each_in_chunk(q.next_chunk, [&](uint32_t slot) {
       const FlowFacts& facts = table[slot].facts;
-      if (is_full(q) || !fits(q.filter, w, table, slot) ||
+      if (is_full(q) || !fits(q.filter, table, slot) ||
           is_expired(facts.last_seen, now, facts.state, w.timeouts)) {
         return;
       }

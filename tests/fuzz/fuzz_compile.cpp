@@ -256,7 +256,8 @@ void compare(const Compiled& compiled, const kube::Evaluator& evaluator, const C
   RAMPART_MUST((verdict.outcome == Outcome::kAllow) == plain.allowed);
   if (evaluator.end(c.from).is_shared() || evaluator.end(c.to).is_shared()) return;
   const auto named = [&compiled](uint32_t rule) {
-    return rule == 0 ? std::optional<kube::Admission>() : (*compiled.origins)[rule - 1];
+    const kube::Admission* found = compiled.origins->find(rule);
+    return found == nullptr ? std::optional<kube::Admission>() : *found;
   };
   RAMPART_MUST(named(verdict.egress_rule) == plain.egress.admission);
   RAMPART_MUST(named(verdict.ingress_rule) == plain.ingress.admission);

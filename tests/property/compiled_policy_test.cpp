@@ -49,7 +49,9 @@ std::shared_ptr<const Compiled> compile_state(const kube::ClusterState& state, R
 }
 
 std::optional<kube::Admission> origin(const Compiled& compiled, uint32_t rule) {
-  return rule == 0 ? std::nullopt : std::optional((*compiled.origins)[rule - 1]);
+  const kube::Admission* found = compiled.origins->find(rule);
+  EXPECT_TRUE(found != nullptr || rule == 0) << "rule " << rule;
+  return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
 struct Counts {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "control/compile/frame.hpp"
+#include "control/compile/place.hpp"
 #include "tests/unit/compile/cluster.hpp"
 
 namespace rampart {
@@ -72,7 +73,7 @@ TEST(Compile, CountsWhatItMade) {
   ASSERT_EQ(compile::policy_facts(made).size(), 1U);
   EXPECT_EQ(compile::policy_facts(made)[0], (compile::PolicyFacts{{"x", "p"}, 1, 2, ""}));
   ASSERT_EQ(made.origins->size(), 2U);
-  EXPECT_EQ((*made.origins)[1].port_path(), "spec.ingress[0].ports[1]");
+  EXPECT_EQ(made.origins->entries()[1].port_path(), "spec.ingress[0].ports[1]");
   const Verdict v = support::ask(*made.rules, *IpAddress::parse("10.0.0.1"),
                                  *IpAddress::parse("10.0.0.2"), 6, 81);
   EXPECT_EQ(v.ingress_rule, 2U);
@@ -168,7 +169,7 @@ TEST(Stability, ANamespaceThatNobodySelectsSharesTheAcl) {
   EXPECT_EQ(c.compiled().rules->acl, before->rules->acl);
 }
 
-TEST(Stability, ABlockThatMovesIsAChangeOfPolicy) {
+TEST(Stability, ABlockThatMovesConcernsWhomItsPolicySelects) {
   const auto spec = [](const std::string& cidr) {
     return R"("podSelector":{"matchLabels":{"app":"db"}},"ingress":[{"from":[{"ipBlock":{"cidr":")" +
            cidr + R"("}}]}])";
@@ -177,15 +178,81 @@ TEST(Stability, ABlockThatMovesIsAChangeOfPolicy) {
   c.policy("x/q", spec("192.0.2.0/24"));
   const auto before = c.share();
   EXPECT_TRUE(c.allows("192.0.2.1", "x/db"));
-  // The same classes and ACL, only elsewhere: what must not stay is policy_changed_in.
+  // The same classes and ACL, only elsewhere.
   c.policy("x/q", spec("192.0.3.0/24")).apply();
   EXPECT_FALSE(c.allows("192.0.2.1", "x/db"));
   EXPECT_TRUE(c.allows("192.0.3.1", "x/db"));
   EXPECT_EQ(c.compiled().rules->acl, before->rules->acl);
-  EXPECT_EQ(c.compiled().rules->policy_changed_in, 2U);
+  EXPECT_EQ(c.compiled().rules->policy_changed_in, 1U);
+  EXPECT_EQ(changed_in(c.compiled(), "10.0.0.2"), 2U);
+  EXPECT_EQ(changed_in(c.compiled(), "10.0.0.1"), 1U);
 }
 
-TEST(Stability, ARenamedPolicyIsAChangeOfPolicy) {
+TEST(Stability, APolicyConcernsWhomItSelectsOrDid) {
+  Cluster c = web_and_db();
+  c.pod("x/cache", 3, R"("app":"cache")").pod("y/db", 4, kDb);
+  const auto before = c.share();
+  ASSERT_EQ(before->origins->size(), 2U);
+  const auto numbers = *before->origins->numbers();
+  const auto stamps = [&] {
+    std::vector<Revision> all;
+    for (int i = 1; i <= 4; ++i) {
+      all.push_back(changed_in(c.compiled(), ("10.0.0." + std::to_string(i)).c_str()));
+    }
+    return all;
+  };
+  c.policy("x/q", R"("podSelector":{"matchLabels":{"app":"cache"}},"policyTypes":["Egress"])")
+      .apply("ADDED");
+  EXPECT_FALSE(c.allows("x/cache", "y/db"));
+  EXPECT_THAT(stamps(), ElementsAre(1, 1, 2, 1));
+  // It selects others now.
+  c.policy("x/q", R"("podSelector":{"matchLabels":{"app":"web"}},"policyTypes":["Egress"])")
+      .apply();
+  EXPECT_TRUE(c.allows("x/cache", "y/db"));
+  EXPECT_FALSE(c.allows("x/web", "y/db"));
+  EXPECT_THAT(stamps(), ElementsAre(3, 1, 3, 1));
+  c.policy("x/q", R"("podSelector":{})").apply("DELETED");
+  EXPECT_THAT(stamps(), ElementsAre(4, 1, 3, 1));
+  EXPECT_EQ(c.compiled().rules->policy_changed_in, 1U);
+  EXPECT_EQ(*c.compiled().origins->numbers(), numbers) << "the other policy's rules keep theirs";
+}
+
+TEST(Stability, ANamespaceConcernsItsPods) {
+  Cluster c = web_and_db();
+  c.ns("y", "").pod("y/web", 3, kWeb);
+  c.policy(
+      "x/q",
+      R"("podSelector":{"matchLabels":{"app":"db"}},"ingress":[{"from":[{"namespaceSelector":{"matchLabels":{"team":"blue"}}}]}])");
+  c.compiled();
+  EXPECT_FALSE(c.allows("y/web", "x/db"));
+  c.ns("y", R"("team":"blue")").apply("MODIFIED");
+  EXPECT_TRUE(c.allows("y/web", "x/db"));
+  EXPECT_EQ(changed_in(c.compiled(), "10.0.0.3"), 2U);
+  EXPECT_EQ(changed_in(c.compiled(), "10.0.0.1"), 1U);
+  EXPECT_EQ(c.compiled().rules->policy_changed_in, 1U);
+}
+
+TEST(Stability, AKindOfPodsThatNobodyHasSeenConcernsNobodyElse) {
+  Cluster c = web_and_db();
+  c.compiled();
+  c.pod("x/db-2", 3, kDb + R"(,"app.kubernetes.io/name":"db")", R"("nodeName":"n1")")
+      .apply("ADDED");
+  c.pod("x/cache", 4, R"("app":"cache")", R"("nodeName":"n1")").apply("ADDED");
+  EXPECT_EQ(c.compiled().rules->policy_changed_in, 1U);
+  EXPECT_EQ(changed_in(c.compiled(), "10.0.0.1"), 1U);
+  EXPECT_EQ(changed_in(c.compiled(), "10.0.0.2"), 1U);
+}
+
+TEST(Stability, APolicyThatLosesItsRoomMayConcernAnybody) {
+  Cluster c = web_and_db();
+  const auto before = c.share();
+  compile::Frame frame = *before->memory->frame;
+  EXPECT_TRUE(compile::touched_by_frame(*before, *before->state, frame));
+  frame.policies[0].fails_closed = "no room";
+  EXPECT_FALSE(compile::touched_by_frame(*before, *before->state, frame));
+}
+
+TEST(Stability, ARenamedPolicyIsAnotherOne) {
   // The ACL may stay, but flows would be shown with the wrong name.
   Cluster c = web_and_db();
   const auto before = c.share();
@@ -197,8 +264,14 @@ TEST(Stability, ARenamedPolicyIsAChangeOfPolicy) {
   const auto after = compile::compile(state, 2, before.get());
   ASSERT_TRUE(after) << after.error().text();
   EXPECT_EQ((*after)->rules->acl, before->rules->acl);
-  EXPECT_EQ((*after)->rules->policy_changed_in, 2U);
-  EXPECT_EQ((*(*after)->origins)[0].policy.name, "renamed");
+  EXPECT_EQ(changed_in(**after, "10.0.0.2"), 2U);
+  EXPECT_EQ(changed_in(**after, "10.0.0.1"), 1U);
+  for (const uint32_t rule : *before->origins->numbers()) {
+    EXPECT_EQ((*after)->origins->find(rule), nullptr);
+  }
+  for (const uint32_t rule : *(*after)->origins->numbers()) {
+    EXPECT_EQ((*after)->origins->find(rule)->policy.name, "renamed");
+  }
 }
 
 TEST(Stability, ClaimantsOfAnAddressComeAndGo) {

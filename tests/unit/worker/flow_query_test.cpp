@@ -132,22 +132,22 @@ TEST(FlowQueries, TellAFlowAsItWasOpened) {
   EXPECT_NEAR(r.expires_in_ms, 58'000, 20) << "of sixty seconds";
 }
 
-TEST(FlowQueries, FindTheFlowsOfARuleWhileItsNumberHolds) {
+TEST(FlowQueries, FindTheFlowsOfARule) {
   StageBench bench;
   bench.set_rules({{"10.0.0.1", "10.0.0.2", 80}, {"10.0.0.3", "10.0.0.2", 80}}, 5);
   bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 80, kSyn));
   bench.run(packet().ipv4("10.0.0.3", "10.0.0.2").tcp(1, 80, kSyn));
   FlowFilter filter;
-  filter.rules = {{false, false, true}, 5, 6};
+  filter.rules = RuleFilter{2};
   const auto found = list(bench, filter);
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0].source.text(), "10.0.0.3");
-  filter.rules->first = 6;
-  EXPECT_TRUE(list(bench, filter).empty()) << "judged when the number meant something else";
-  filter.rules = {{false, false, true}, 3, 4};
-  EXPECT_TRUE(list(bench, filter).empty()) << "judged under a later revision";
-  filter.rules = {{false, true}, 5, 5};
-  EXPECT_EQ(list(bench, filter).size(), 1U) << "a number beyond the end is none of them";
+  filter.rules = RuleFilter{1, 2, 3};
+  EXPECT_EQ(list(bench, filter).size(), 2U);
+  filter.rules = RuleFilter{3, 4};
+  EXPECT_TRUE(list(bench, filter).empty());
+  filter.rules = RuleFilter{};
+  EXPECT_TRUE(list(bench, filter).empty()) << "a policy without rules admits nothing";
 }
 
 TEST(FlowQueries, TheCondemnedHaveNoRuleAnyMore) {
@@ -163,7 +163,7 @@ TEST(FlowQueries, TheCondemnedHaveNoRuleAnyMore) {
   EXPECT_STREQ(found[0].state, "cut");
   EXPECT_EQ(found[0].ingress_rule, 0U);
   FlowFilter filter;
-  filter.rules = {{false, true}, 5, 6};
+  filter.rules = RuleFilter{1};
   EXPECT_TRUE(list(bench, filter).empty());
   filter = {};
   filter.states = flow_states_named("syn_sent");
