@@ -103,7 +103,8 @@ inline void end_flow(WorkerState& w, FlowTable<Key>& table, typename FlowTable<K
   table.erase(slot, hash);
 }
 
-/// A TCP flow is no longer allowed, and waits for a packet that can tell both ends (--on-cut reset).
+/// A TCP flow is no longer allowed, and waits for a packet that can tell both ends (--on-cut
+/// reset).
 template <typename Key>
 inline void condemn(WorkerState& w, FlowTable<Key>& table, typename FlowTable<Key>::Slot slot,
                     const RuleSet& r) {
