@@ -184,11 +184,13 @@ bool tcp_pick_up(TcpTrack& track, Side side, const ParsedPacket& p) noexcept {
   s.window = p.tcp.window;
   s.scale = TcpFields::kMaxScale;
   s.flags = has(p, tcp_flag::kFin) ? kSeen | kFinPending : kSeen;
-  if ((last.flags & kSeen) == 0 || distance(s.end, last.end) > kLeastSlack ||
+  // It goes on from the one before it, or comes late. How far a stranger's would be off nobody
+  // knows, but its acknowledgement is not the very same.
+  const uint32_t furthest = s.ack == last.ack ? kMostWindow : kLeastSlack;
+  if ((last.flags & kSeen) == 0 || distance(s.end, last.end) > furthest ||
       distance(s.ack, last.ack) > kLeastSlack) {
     return true;
   }
-  // It goes on from the one before it, or comes late.
   if (!after(s.end, last.end)) {
     s.flags = s.end == last.end ? s.flags | last.flags : last.flags;
     s.end = last.end;

@@ -34,7 +34,7 @@ void reset_both(Burst& b, unsigned i, WorkerState& w, const FlowFacts& f, unsign
                 DropReason why) {
   using namespace tcp_flag;
   const ParsedPacket& p = b.packet[i];
-  if (!is_tcp(f.state) || p.kind != PacketKind::kFlow || (p.tcp_flags & kRst) != 0) return;
+  if (!is_tcp(f.state)) return;
   const bool known = is_assured(f.state);
   const TcpSide& receiver = f.track.tcp.side[static_cast<unsigned>(other(f.side(end)))];
   answer_about(
@@ -42,6 +42,7 @@ void reset_both(Burst& b, unsigned i, WorkerState& w, const FlowFacts& f, unsign
       {.to = TcpAnswer::To::kReceiver,
        .flags = kRst,
        .sequence = known ? tcp_sequence::later(receiver.ack, p.tcp.sequence) : p.tcp.sequence});
+  if ((p.tcp_flags & kRst) != 0) return;  // it has ended the connection itself
   TcpAnswer back{.to = TcpAnswer::To::kSender, .flags = kRst, .sequence = p.tcp.acknowledgement};
   if ((p.tcp_flags & kAck) == 0) {
     const uint32_t syn = (p.tcp_flags & kSyn) != 0 ? 1 : 0;
@@ -50,6 +51,13 @@ void reset_both(Burst& b, unsigned i, WorkerState& w, const FlowFacts& f, unsign
             .acknowledgement = p.tcp.sequence + syn + p.tcp.payload};
   }
   drop_and_answer(b, i, w, back, why);
+}
+
+/// Whether a packet says where its sender is. A stranger's does not, nor do fragments without a
+/// header and ICMP errors: a reset with their numbers would be one that nobody believes.
+bool is_word_of_an_end(const FlowFacts& f, unsigned end, const ParsedPacket& p) {
+  return p.kind == PacketKind::kFlow &&
+         judge_track(f, f.side(end), p).action == TrackAction::kAccept;
 }
 
 /// A flow that was judged under an older revision: keep it or cut it.
@@ -72,7 +80,12 @@ void judge_again(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c
     accept(b, i, w, table, slot, c.end[k]);
     return;
   }
-  if (w.reset_on_cut) reset_both(b, i, w, table[slot].facts, c.end[k], reason_of(v.outcome));
+  const FlowFacts& f = table[slot].facts;
+  if (w.reset_on_cut && is_tcp(f.state) && !is_word_of_an_end(f, c.end[k], b.packet[i])) {
+    condemn(w, table, slot, r);
+    return b.drop(i, reason_of(v.outcome));
+  }
+  if (w.reset_on_cut) reset_both(b, i, w, f, c.end[k], reason_of(v.outcome));
   end_flow(w, table, slot, c.hash[k]);
   ++w.counters.flows_cut;
   if (b.fate[i] == Fate::kPending) b.drop(i, reason_of(v.outcome));

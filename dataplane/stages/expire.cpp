@@ -42,9 +42,7 @@ void judge_idle(WorkerState& w, const RuleSet& r, FlowTable<Key>& table, const S
       mark(table[slot].facts, table.tally(slot), r, verdicts[n]);
     } else if (w.reset_on_cut && is_tcp(table[slot].facts.state)) {
       // Only a packet has the link-layer addresses for a reset: the flow waits for its next one.
-      table[slot].facts.judged_in = revision_mark(r.revision);
-      table[slot].facts.condemned = 1;
-      change_worth(w, table, slot, FlowWorth::kDead);
+      condemn(w, table, slot, r);
     } else {
       end_flow(w, table, slot, hash_of(table[slot].key, w.seed));
       ++w.counters.flows_cut;

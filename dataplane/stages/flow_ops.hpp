@@ -103,6 +103,17 @@ inline void end_flow(WorkerState& w, FlowTable<Key>& table, typename FlowTable<K
   table.erase(slot, hash);
 }
 
+/// A TCP flow is no longer allowed, and waits for a packet that can tell both ends (--on-cut
+/// reset).
+template <typename Key>
+inline void condemn(WorkerState& w, FlowTable<Key>& table, typename FlowTable<Key>::Slot slot,
+                    const RuleSet& r) {
+  FlowFacts& f = table[slot].facts;
+  f.judged_in = revision_mark(r.revision);
+  f.condemned = 1;
+  change_worth(w, table, slot, FlowWorth::kDead);
+}
+
 /// An ICMP error about a flow that is allowed. It passes if it comes from where its quote was
 /// going, and its quote may have been sent (RFC 5927 §4). It says nothing of the flow that anybody
 /// could believe: neither clock nor state nor counters move.

@@ -358,6 +358,10 @@ class Run {
   /// the flow again.
   bool is_useless(Side side, const ModelSegment& s) {
     const TcpModel& to = end(other(side));
+    // A closed end answers a stranger's SYN with the number 0 (RFC 9293 §3.10.7.1), wherever that
+    // lies in windows of which we may not have heard.
+    const bool to_stranger = story_.strangers && s.flags == (kRst | kAck) && s.seq == 0;
+    if (to_stranger && to.state() >= TcpModel::State::kEstablished) return true;
     if (s.has(kRst)) return to.ignores_reset(s);
     if (to.state() >= TcpModel::State::kEstablished &&
         tcp_sequence::before(s.seq + 65535, to.next_expected()) &&

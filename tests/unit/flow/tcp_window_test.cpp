@@ -297,6 +297,13 @@ TEST_P(TcpWindow, AFinThatWasPickedUp) {
   late.picks_up(from(O, kA | kF).seq(7000).ack(3000).data(10));
   late.accepts(from(O, kA).seq(6000).ack(3000).data(1000), kTcpPickedUp);
   late.accepts(from(R, kA).seq(3000).ack(7011), kTcpFinOpener);
+  // So do those of a large window.
+  Conversation far(GetParam());
+  far.picks_up(from(R, kA | kF).seq(200000).ack(7000));
+  far.accepts(from(R, kA).seq(5000).ack(7000).data(9000), kTcpPickedUp);
+  far.accepts(from(R, kA).seq(191000).ack(7000).data(9000), kTcpPickedUp);
+  far.accepts(from(O, kA).seq(7000).ack(5000).window(65535), kTcpEstablished);
+  far.accepts(from(O, kA).seq(7000).ack(200001), kTcpFinReplier);
   // The second of the two is a FIN.
   Conversation second(GetParam());
   second.picks_up(from(O, kA).seq(7000).ack(3000));

@@ -227,6 +227,28 @@ TEST_P(OnCut, AnIdleConnectionIsToldWithItsNextPacketFromEitherEnd) {
   EXPECT_EQ(bench.w.flows(), 0U);
 }
 
+TEST_P(OnCut, WhatDoesNotSayWhereAnEndIsDoesNotTakeTheResetAway) {
+  const auto& [client, server] = GetParam();
+  bench.set_rules({}, 2);
+  const auto quote = packet().ip(server, client).tcp(80, 9, kAck).tcp_sequence(5001, 1021);
+  const auto too_big = packet().ip(client, server);
+  const bool v6 = client == kV6.client;
+  const std::vector<PacketBuilder> strays{
+      from_client(9, kAck, 0x70000000, 0x70000000).payload(5),
+      from_client(9, kRst, 0x70000000),
+      from_client(9, kSyn, 0x70000000),
+      PacketBuilder(too_big).icmp(v6 ? 2 : 3, v6 ? 0 : 4).quote(quote),
+  };
+  for (const PacketBuilder& stray : strays) {
+    EXPECT_EQ(bench.run(stray), dropped(kDeniedIngress));
+    EXPECT_TRUE(bench.originated().empty());
+  }
+  EXPECT_EQ(bench.w.flows_v4.dead() + bench.w.flows_v6.dead(), 1U);
+  EXPECT_EQ(bench.run(from_client(9, kAck, 1021, 5031).payload(5)), answered(kDeniedIngress));
+  EXPECT_EQ(resets(), std::pair(5031U, 1021U));
+  EXPECT_EQ(bench.w.flows(), 0U);
+}
+
 TEST_P(OnCut, AConnectionThatIsAllowedAgainLives) {
   bench.set_rules({}, 2);
   bench.sweep();
@@ -236,10 +258,16 @@ TEST_P(OnCut, AConnectionThatIsAllowedAgainLives) {
   EXPECT_EQ(bench.w.flows_v4.weak() + bench.w.flows_v6.weak(), 0U);
 }
 
-TEST_P(OnCut, NoResetForAResetAndNoneIfNotAskedFor) {
+TEST_P(OnCut, OfAnEndThatResetsItselfOnlyTheOtherIsToldAndNobodyIfNotAskedFor) {
   bench.set_rules({}, 2);
   EXPECT_EQ(bench.run(from_client(9, kRst, 1021)), dropped(kDeniedIngress));
-  EXPECT_TRUE(bench.originated().empty());
+  const auto said = bench.originated();
+  ASSERT_EQ(said.size(), 1U);
+  const ParsedPacket p = parsed(said[0].bytes);
+  EXPECT_EQ(p.tcp_flags, kRst);
+  EXPECT_EQ(p.tcp.sequence, 1021U);
+  EXPECT_EQ(p.destination_address().text(), GetParam().server);
+  EXPECT_EQ(bench.w.flows(), 0U);
   SetUp();
   bench.w.reset_on_cut = false;
   bench.set_rules({}, 2);
