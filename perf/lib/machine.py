@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What has to be known of the machine to read a figure."""
 
+import contextlib
 import datetime
 import functools
 import os
@@ -70,3 +71,23 @@ def stolen():
 def stolen_share(before):
     now = stolen()
     return (now[0] - before[0]) / max(1, now[1] - before[1])
+
+
+@contextlib.contextmanager
+def huge_pages(mib):
+    """Has so much in free huge pages meanwhile, if half of the free memory is enough for it; gives back what it took.
+    Yields whether there are that many."""
+    path = "/proc/sys/vm/nr_hugepages"
+    before = int(read(path))
+    size_kib = int(re.search(r"Hugepagesize:\s+(\d+)", read("/proc/meminfo")).group(1))
+    wanted = max(0, mib - huge_mib_free()) * 1024 // size_kib
+    available_kib = int(re.search(r"MemAvailable:\s+(\d+)", read("/proc/meminfo")).group(1))
+    if wanted and wanted * size_kib <= available_kib // 2 and os.access(path, os.W_OK):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(str(before + wanted))
+    try:
+        yield huge_mib_free() >= mib
+    finally:
+        if int(read(path)) != before:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(str(before))

@@ -54,30 +54,40 @@ class Console:
             self.process.wait()
 
 
-def measure(pcap, frames, core, windows, seconds, huge, prefix):
-    """[(Mpps, TSC cycles per packet)…], one pair a window."""
-    if shutil.which(PROGRAM) is None:
-        raise PeerError(f"no {PROGRAM} (Debian package dpdk-dev)")
-    mbufs = frames + 16384
-    memory = machine.buffers_mib(mbufs) + 512
-    others = [cpu for cpu in sorted(os.sched_getaffinity(0)) if cpu != core] or [core]
-    console = Console(["stdbuf", "-oL", PROGRAM, "--lcores", f"0@{others[0]},1@{core}", "--no-pci", "--no-telemetry",
-                       "--file-prefix", prefix, "-m", str(memory), *([] if huge else ["--no-huge"]),
-                       "--log-level", "error",
-                       "--vdev", f"net_pcap0,rx_pcap={pcap},infinite_rx=1", "--vdev", "net_null0,no-rx=1",
-                       "--", "-i", "--no-lsc-interrupt", f"--total-num-mbufs={mbufs}", "--mbuf-size=2176",
-                       "--burst=32", "--nb-cores=1", "--forward-mode=mac"])
-    try:
-        console.read_until("testpmd> ", 60 + frames / 50000)
-        console.tell("set record-core-cycles on")
-        console.tell("start", "packet forwarding")
-        time.sleep(1)
-        return [window(console, seconds) for _ in range(windows)]
-    except OSError as error:
-        raise PeerError(f"{PROGRAM}: {error}") from error
-    finally:
-        console.end()
-        shutil.rmtree(f"/var/run/dpdk/{prefix}", ignore_errors=True)  # it leaves this behind
+class Testpmd:
+    """One forwarding core that plays a file into nothing, changing MAC addresses on the way."""
+
+    def __init__(self, pcap, frames, core, prefix):
+        if shutil.which(PROGRAM) is None:
+            raise PeerError(f"no {PROGRAM} (Debian package dpdk-dev)")
+        mbufs = frames + 16384
+        memory = machine.buffers_mib(mbufs) + 512
+        huge = machine.huge_mib_free() > memory
+        others = [cpu for cpu in sorted(os.sched_getaffinity(0)) if cpu != core] or [core]
+        self.console = Console([
+            "stdbuf", "-oL", PROGRAM, "--lcores", f"0@{others[0]},1@{core}", "--no-pci", "--no-telemetry", "--in-memory",
+            "--file-prefix", prefix, "-m", str(memory), *([] if huge else ["--no-huge"]), "--log-level", "error",
+            "--vdev", f"net_pcap0,rx_pcap={pcap},infinite_rx=1", "--vdev", "net_null0,no-rx=1",
+            "--", "-i", "--no-lsc-interrupt", f"--total-num-mbufs={mbufs}", "--mbuf-size=2176",
+            "--burst=64", "--nb-cores=1", "--forward-mode=mac"])
+        self.pid = self.console.process.pid
+        try:
+            self.console.read_until("testpmd> ", 60 + frames / 50000)
+            self.console.tell("set record-core-cycles on")
+            self.console.tell("start", "packet forwarding")
+        except BaseException:
+            self.end()
+            raise
+
+    def end(self):
+        self.console.end()
+
+    def window(self, seconds):
+        """(TSC cycles of the bursts a packet, Mpps)"""
+        try:
+            return window(self.console, seconds)[::-1]
+        except OSError as error:
+            raise PeerError(f"{PROGRAM}: {error}") from error
 
 
 def window(console, seconds):
