@@ -220,6 +220,12 @@ void add_policy(std::vector<Option>& all) {
        "When so much of --max-flows is taken by half-open TCP connections, new clients have to "
        "answer a challenge before they get a flow (SYN flood)."},
       &Settings::syn_challenge_percent, {0, 100, "never"}));
+  using OnOverload = Settings::OnOverload;
+  all.push_back(choice<OnOverload, 2>(
+      {kPolicy, "on-overload", "WHAT",
+       "What becomes of the first packet of a new flow in a flood that leaves a worker no time: it "
+       "is put off until it is sent again, or served as it comes."},
+      &Settings::on_overload, {{{"defer", OnOverload::kDefer}, {"serve", OnOverload::kServe}}}));
   all.push_back(number({kPolicy, "source-flows", "N",
                         "Flows that one address may have opened, of those that both ends take part "
                         "in; shared evenly between workers."},

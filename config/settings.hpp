@@ -17,6 +17,7 @@ struct Settings {
   enum class Checksum : uint8_t { kOff, kState, kAll };
   enum class Handling : uint8_t { kDrop, kPass };
   enum class OnCut : uint8_t { kDrop, kReset };
+  enum class OnOverload : uint8_t { kDefer, kServe };
   enum class Pickup : uint8_t { kNever, kAlways };
   struct Port {
     std::string name;
@@ -56,6 +57,7 @@ struct Settings {
   Handling non_ip = Handling::kDrop;
   Handling tunnels = Handling::kPass;
   OnCut on_cut = OnCut::kDrop;
+  OnOverload on_overload = OnOverload::kDefer;
   uint64_t syn_challenge_percent = 10;  ///< of max_flows; 0: never
   uint64_t source_flows = 0;            ///< 0: any number
   uint64_t source_half_open = 0;        ///< 0: any number

@@ -87,6 +87,7 @@ DataplaneParams dataplane_params(const Settings& s) {
   params.pass_non_ip = s.non_ip == Settings::Handling::kPass;
   params.pass_tunnels = s.tunnels == Settings::Handling::kPass;
   params.reset_on_cut = s.on_cut == Settings::OnCut::kReset;
+  params.defer_in_floods = s.on_overload == Settings::OnOverload::kDefer;
   params.challenge_percent = static_cast<unsigned>(s.syn_challenge_percent);
   params.quotas = {.source_flows = s.source_flows,
                    .source_half_open = s.source_half_open,

@@ -67,7 +67,7 @@ std::string policies_document(const publish::InForce& in_force) {
   Json unsupported = Json::array();
   if (in_force.compiled) {
     const auto& state = *in_force.compiled->state;
-    for (const compile::PolicyFacts& facts : in_force.compiled->policies) {
+    for (const compile::PolicyFacts& facts : compile::policy_facts(*in_force.compiled)) {
       const auto found = state.policies.find(facts.policy);
       if (found == state.policies.end()) continue;
       const kube::NetworkPolicy& policy = *found->second;

@@ -38,6 +38,7 @@ Json workers_json(const std::vector<WorkerStatus>& workers) {
                    {"flows_picked_up", w.flows_picked_up},
                    {"half_open", w.half_open},
                    {"challenging", w.challenging},
+                   {"overloaded", w.overloaded},
                    {"challenged", w.challenged},
                    {"verified", w.verified},
                    {"flows_rejudged", w.flows_rejudged},

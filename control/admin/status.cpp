@@ -82,6 +82,12 @@ void add_warnings(const Facts& facts, const publish::InForce& in_force,
                        "(--syn-challenge-percent)"});
   }
   for (size_t i = 0; i < status.workers.size(); ++i) {
+    if (!status.workers[i].overloaded) continue;
+    out.push_back({"overload", "worker " + std::to_string(i),
+                   "a flood leaves it no time: first packets of new flows are put off until they "
+                   "are sent again (--on-overload)"});
+  }
+  for (size_t i = 0; i < status.workers.size(); ++i) {
     if (status.workers[i].heap_bytes == 0) continue;
     out.push_back({"worker-allocates", "worker " + std::to_string(i),
                    "took " + std::to_string(status.workers[i].heap_bytes) +

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "control/kube/cow_vector.hpp"
 #include "control/kube/evaluate.hpp"
 #include "control/kube/model.hpp"
 #include "dataplane/base/ids.hpp"
@@ -47,7 +48,7 @@ struct Compiled {
   std::shared_ptr<const std::vector<kube::Admission>> origins;
   /// Identity::endpoint N of an address that is not shared is endpoints[N - 1]: a pod of `state`.
   /// Null: nobody at present (a pod keeps its number as long as it lives).
-  std::vector<const kube::Pod*> endpoints;
+  kube::CowVector<const kube::Pod*> endpoints;
 
   size_t addresses = 0;           ///< exact entries of the address map: pods' and nodes'
   size_t classes = 0;             ///< peer classes
@@ -55,7 +56,6 @@ struct Compiled {
   size_t acl_rules = 0;           ///< rules that rte_acl holds
   size_t policy_entries = 0;      ///< (rule × peer × port) entries of all policies
   std::vector<Warning> warnings;  ///< sorted
-  std::vector<PolicyFacts> policies;  ///< by key, all of them
 
   std::shared_ptr<const Memory> memory;
 };
@@ -72,6 +72,9 @@ struct Compiled {
 /// more rules than rte_acl can number.
 Result<std::shared_ptr<const Compiled>> compile(std::shared_ptr<const kube::ClusterState> state,
                                                 Revision revision, const Compiled* previous);
+
+/// What each policy came to, by key. Any thread.
+std::vector<PolicyFacts> policy_facts(const Compiled& compiled);
 
 /// What is in force as revision 0, before the first snapshot: `mode` is kDropAll or kPassAll.
 /// Needs no EAL.

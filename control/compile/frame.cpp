@@ -12,9 +12,13 @@ using kube::Direction;
 template <typename T>
 bool same_objects(const kube::ClusterState::Objects<T>& a,
                   const kube::ClusterState::Objects<T>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
-    return x.second == y.second || (x.first == y.first && *x.second == *y.second);
-  });
+  using Pointer = std::shared_ptr<const T>;
+  bool same = true;
+  kube::ClusterState::Objects<T>::for_each_difference(
+      a, b, [&](const kube::ObjectKey&, const Pointer* x, const Pointer* y) {
+        same = same && x != nullptr && y != nullptr && **x == **y;
+      });
+  return same;
 }
 
 /// Why there was no room for a policy, or empty.
@@ -49,6 +53,7 @@ NewFrame make_frame(const kube::ClusterState& state) {
   Rules rules = make_rules(demands, boxes, numbering);
 
   std::vector<PolicyPlace> policies;
+  std::vector<Warning> warnings;
   for (uint32_t p = 0; p < demands.policies.size(); ++p) {
     const PolicyDemand& policy = demands.policies[p];
     PolicyPlace place{policy.subject, rules.of_policy[p], policy.fails_closed};
@@ -57,12 +62,18 @@ NewFrame make_frame(const kube::ClusterState& state) {
           std::binary_search(rules.without_room.begin(), rules.without_room.end(), p);
       place.fails_closed = no_room(policy, demands.subjects[policy.subject].ns, subjects, left_out);
     }
+    if (!place.fails_closed.empty()) {
+      warnings.push_back({"policy-fails-closed",
+                          "NetworkPolicy " + policy.policy->ns + "/" + policy.policy->name,
+                          "it isolates its pods and allows nothing: " + place.fails_closed});
+    }
     policies.push_back(std::move(place));
   }
   auto frame = std::make_shared<const Frame>(Frame{
       std::move(groups), std::move(zones), std::move(atoms), std::move(peers), std::move(subjects),
       std::make_shared<const std::vector<kube::Admission>>(std::move(demands.origins)),
-      std::move(members.subjects), std::move(policies), demands.policy_entries});
+      std::move(members.subjects), std::move(policies), std::move(warnings),
+      demands.policy_entries});
   return {std::move(frame), std::move(rules.rules), std::move(numbering.plan)};
 }
 

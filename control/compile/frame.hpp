@@ -33,6 +33,7 @@ struct Frame {
   std::shared_ptr<const std::vector<kube::Admission>> origins;
   std::vector<std::vector<uint32_t>> selected;  ///< groups, by subject demand
   std::vector<PolicyPlace> policies;            ///< by key
+  std::vector<Warning> warnings;                ///< of policies that allow nothing
   size_t policy_entries = 0;
 };
 

@@ -2,7 +2,6 @@
 #include "control/compile/place.hpp"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 namespace rampart::compile {
@@ -11,96 +10,270 @@ namespace {
 /// Numbers for node names: those of before, and new ones where a name is new.
 class NodeNumbering {
  public:
-  NodeNumbering(const kube::ClusterState& state, const Memory* previous) {
-    if (previous == nullptr) return;
-    before_ = previous->nodes;
-    last_ = previous->last_node;
+  NodeNumbering(const kube::ClusterState& state, const Roster& before)
+      : before_(before.nodes), last_(before.last_node) {
     // Names that are gone are kept, for they may come back, until they are the most.
-    if (before_->size() > 2 * (state.nodes.size() + state.pods.size()) + 1024) before_.reset();
+    if (before_ && before_->size() > 2 * (state.nodes.size() + state.pods.size()) + 1024) {
+      before_.reset();
+    }
   }
+  /// Numbers are never given out twice, so a node that was forgotten gets a new one.
+  bool forgot() const { return before_ == nullptr; }
   uint32_t number(const std::string& name) {
     if (name.empty()) return 0;
+    static const NodeNumbers kNoNumbers;
     const NodeNumbers& known = changed_ ? *changed_ : before_ ? *before_ : kNoNumbers;
     if (const auto found = known.find(name); found != known.end()) return found->second;
     if (!changed_) changed_ = std::make_shared<NodeNumbers>(known);
     return changed_->emplace(name, ++last_).first->second;
   }
-  /// Numbers are never given out twice, so a node that was forgotten gets a new one.
-  bool forgot() const { return before_ == nullptr; }
-  void finish(Memory& memory) {
-    memory.nodes = changed_  ? std::move(changed_)
+  void finish(Roster& roster) {
+    roster.nodes = changed_  ? std::move(changed_)
                    : before_ ? before_
                              : std::make_shared<const NodeNumbers>();
-    memory.last_node = last_;
+    roster.last_node = last_;
   }
 
  private:
-  static const NodeNumbers kNoNumbers;
   std::shared_ptr<const NodeNumbers> before_;
   std::shared_ptr<NodeNumbers> changed_;
   uint32_t last_ = 0;
 };
-const NodeNumbers NodeNumbering::kNoNumbers;
 
-/// 1 + index of a place for a new pod.
-uint32_t take_endpoint(Memory& memory, std::vector<const kube::Pod*>& endpoints) {
-  if (memory.free_endpoints.empty()) {
-    endpoints.push_back(nullptr);
-    return static_cast<uint32_t>(endpoints.size());
+/// Calls use(claim) for each address that a pod stands behind, or says that its node does.
+/// `number`: the pod's, if it counts as one.
+template <typename Use>
+void for_each_claim(const kube::Pod& pod, uint32_t number, const Roster& roster, Use use) {
+  if (pod.finished) return;
+  const uint32_t node = roster.node(pod.node_name);
+  for (const IpAddress& address : pod.addresses) {
+    if (!pod.host_network) {
+      use(Claim{address, false, number});
+    } else if (node != 0) {
+      use(Claim{address, true, node});
+    }
   }
-  const uint32_t taken = memory.free_endpoints.back();
-  memory.free_endpoints.pop_back();
-  return taken;
+  if (node == 0) return;
+  for (const IpAddress& address : pod.host_addresses) use(Claim{address, true, node});
+}
+template <typename Use>
+void for_each_claim(const kube::Node& node, uint32_t /*number*/, const Roster& roster, Use use) {
+  for (const IpAddress& address : node.addresses) use(Claim{address, true, roster.node(node.name)});
+}
+
+class Updater {
+ public:
+  Updater(const kube::ClusterState& state, Roster& roster,
+          kube::CowVector<const kube::Pod*>& endpoints)
+      : state_(state), roster_(roster), endpoints_(endpoints) {}
+
+  std::optional<std::vector<IpAddress>> run(const Changes& changes) {
+    NodeNumbering nodes(state_, roster_);
+    anew_ = changes.most || nodes.forgot();
+    if (!anew_) {
+      for (const auto& change : changes.pods) {
+        if (change.before != nullptr) count(*change.before, number_of(*change.before), false);
+      }
+      for (const auto& change : changes.nodes) {
+        if (change.before != nullptr) count(*change.before, 0, false);
+      }
+    }
+    if (nodes.forgot()) {
+      number_nodes_of_all(nodes);
+    } else {
+      for (const auto& change : changes.pods) {
+        if (change.after != nullptr && !change.after->finished)
+          nodes.number(change.after->node_name);
+      }
+      for (const auto& change : changes.nodes) {
+        if (change.after != nullptr) nodes.number(change.after->name);
+      }
+    }
+    nodes.finish(roster_);
+    for (const auto& change : changes.pods) renumber(change);
+    if (anew_) {
+      roster_.numbers = decltype(roster_.numbers)::from_sorted(sorted_numbers());
+      roster_.claims = decltype(roster_.claims)::from_sorted(sorted_claims());
+      return std::nullopt;
+    }
+    for (const auto& change : changes.pods) {
+      if (change.after != nullptr) count(*change.after, number_of(*change.after), true);
+    }
+    for (const auto& change : changes.nodes) {
+      if (change.after != nullptr) count(*change.after, 0, true);
+    }
+    std::sort(touched_.begin(), touched_.end());
+    touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
+    return std::move(touched_);
+  }
+
+ private:
+  uint32_t number_of(const kube::Pod& pod) const {
+    return counts_as_pod(pod) ? roster_.numbers.at(&pod) : 0;
+  }
+  void number_nodes_of_all(NodeNumbering& nodes) const {
+    for (const auto& [key, pod] : state_.pods) {
+      if (!pod->finished) nodes.number(pod->node_name);
+    }
+    for (const auto& [key, node] : state_.nodes) nodes.number(node->name);
+  }
+
+  /// A pod keeps its number as long as it counts as one.
+  void renumber(const Change<kube::Pod>& change) {
+    const bool was = change.before != nullptr && counts_as_pod(*change.before);
+    const bool is = change.after != nullptr && counts_as_pod(*change.after);
+    uint32_t number = 0;
+    if (was) {
+      number = roster_.numbers.at(change.before);
+      if (!anew_) roster_.numbers.erase(change.before);
+    }
+    if (is && !was) number = take();
+    if (is) {
+      if (!anew_) roster_.numbers.emplace(change.after, number);
+      endpoints_.set(number - 1, change.after);
+    } else if (was) {
+      endpoints_.set(number - 1, nullptr);
+      roster_.free_endpoints.push_back(number);
+    }
+  }
+  uint32_t take() {
+    if (roster_.free_endpoints.empty()) {
+      endpoints_.push_back(nullptr);
+      return static_cast<uint32_t>(endpoints_.size());
+    }
+    const uint32_t taken = roster_.free_endpoints.back();
+    roster_.free_endpoints.pop_back();
+    return taken;
+  }
+
+  template <typename T>
+  void count(const T& object, uint32_t number, bool more) {
+    for_each_claim(object, number, roster_, [&](const Claim& claim) {
+      // A pod may be another kind of pod, or elsewhere, behind the same address.
+      if (!claim.is_node) touched_.push_back(claim.address);
+      uint32_t& times = roster_.claims[claim];
+      times += more ? 1 : -1U;
+      if (times > (more ? 1U : 0U)) return;
+      touched_.push_back(claim.address);
+      if (times == 0) roster_.claims.erase(claim);
+    });
+  }
+
+  std::vector<std::pair<const kube::Pod*, uint32_t>> sorted_numbers() const {
+    std::vector<std::pair<const kube::Pod*, uint32_t>> numbers;
+    numbers.reserve(endpoints_.size());
+    for (size_t e = 0; e < endpoints_.size(); ++e) {
+      if (endpoints_[e] != nullptr)
+        numbers.emplace_back(endpoints_[e], static_cast<uint32_t>(e + 1));
+    }
+    std::sort(numbers.begin(), numbers.end());
+    return numbers;
+  }
+  std::vector<std::pair<Claim, uint32_t>> sorted_claims() const {
+    std::vector<Claim> all;
+    all.reserve(4 * state_.pods.size() + 2 * state_.nodes.size());
+    const auto add = [&](const Claim& claim) { all.push_back(claim); };
+    for (size_t e = 0; e < endpoints_.size(); ++e) {
+      if (endpoints_[e] != nullptr) {
+        for_each_claim(*endpoints_[e], static_cast<uint32_t>(e + 1), roster_, add);
+      }
+    }
+    for (const auto& [key, pod] : state_.pods) {
+      if (!counts_as_pod(*pod)) for_each_claim(*pod, 0, roster_, add);
+    }
+    for (const auto& [key, node] : state_.nodes) for_each_claim(*node, 0, roster_, add);
+    std::sort(all.begin(), all.end());
+    std::vector<std::pair<Claim, uint32_t>> claims;
+    claims.reserve(all.size());
+    for (const Claim& claim : all) {
+      if (claims.empty() || claims.back().first != claim) claims.emplace_back(claim, 0);
+      ++claims.back().second;
+    }
+    return claims;
+  }
+
+  const kube::ClusterState& state_;
+  Roster& roster_;
+  kube::CowVector<const kube::Pod*>& endpoints_;
+  bool anew_ = false;  ///< all of the maps are written anew in the end
+  std::vector<IpAddress> touched_;
+};
+
+template <typename T>
+void find_in(const kube::ClusterState::Objects<T>* before,
+             const kube::ClusterState::Objects<T>& after, std::vector<Change<T>>& changes) {
+  static const kube::ClusterState::Objects<T> kNothing;
+  using Pointer = std::shared_ptr<const T>;
+  kube::ClusterState::Objects<T>::for_each_difference(
+      before != nullptr ? *before : kNothing, after,
+      [&](const kube::ObjectKey&, const Pointer* a, const Pointer* b) {
+        changes.push_back({a != nullptr ? a->get() : nullptr, b != nullptr ? b->get() : nullptr});
+      });
+}
+
+void add_to_group(Memory& memory, uint32_t group, bool more) {
+  const uint32_t count = memory.pods_in_group[group] + (more ? 1 : -1U);
+  if (more && count == 1) --memory.empty_groups;
+  if (!more && count == 0) ++memory.empty_groups;
+  memory.pods_in_group.set(group, count);
 }
 
 }  // namespace
 
-std::optional<Memory> place_pods(const kube::ClusterState& state,
-                                 std::shared_ptr<const Frame> frame, const Memory* previous,
-                                 std::vector<const kube::Pod*>& endpoints) {
-  Memory memory;
-  NodeNumbering nodes(state, previous);
-  const bool same_groups = previous != nullptr && previous->frame == frame;
-  memory.frame = std::move(frame);
-  if (previous != nullptr) memory.free_endpoints = previous->free_endpoints;
-  memory.pods.reserve(state.pods.size());
+Changes find_changes(const kube::ClusterState* before, const kube::ClusterState& after) {
+  Changes changes;
+  find_in(before != nullptr ? &before->pods : nullptr, after.pods, changes.pods);
+  find_in(before != nullptr ? &before->nodes : nullptr, after.nodes, changes.nodes);
+  constexpr size_t kShare = 8;
+  changes.most = before == nullptr || changes.pods.size() + changes.nodes.size() >
+                                          (after.pods.size() + after.nodes.size()) / kShare + 64;
+  return changes;
+}
 
-  static const std::vector<PodPlace> kNobody;
-  const std::vector<PodPlace>& before = previous != nullptr ? previous->pods : kNobody;
-  auto old = before.begin();
-  const auto leave = [&] {
-    endpoints[old->endpoint - 1] = nullptr;
-    memory.free_endpoints.push_back((old++)->endpoint);
-  };
-  const auto order = [](const kube::Pod& a, const kube::Pod& b) {
-    return std::tie(a.ns, a.name) <=> std::tie(b.ns, b.name);
-  };
-  for (const auto& [key, pod] : state.pods) {
-    if (!counts_as_pod(*pod)) {
-      if (!pod->finished) nodes.number(pod->node_name);  // it stands for its node
-      continue;
-    }
-    while (old != before.end() && old->pod != pod.get() && order(*old->pod, *pod) < 0) leave();
-    PodPlace place;
-    const bool known =
-        old != before.end() && (old->pod == pod.get() || order(*old->pod, *pod) == 0);
-    const bool untouched = known && old->pod == pod.get();
-    if (known) place = *old++;
-    place.pod = pod.get();
-    if (!untouched || !same_groups) {
-      const auto group = memory.frame->groups.find(*pod);
-      if (!group) return std::nullopt;
-      place.group = *group;
-    }
-    if (!untouched || nodes.forgot()) place.node = nodes.number(pod->node_name);
-    if (!known) place.endpoint = take_endpoint(memory, endpoints);
-    endpoints[place.endpoint - 1] = pod.get();
-    memory.pods.push_back(place);
+std::optional<std::vector<IpAddress>> update(const kube::ClusterState& state,
+                                             const Changes& changes, Roster& roster,
+                                             kube::CowVector<const kube::Pod*>& endpoints) {
+  return Updater(state, roster, endpoints).run(changes);
+}
+
+bool place_changed(const Changes& changes, Memory& memory) {
+  // Nobody leaves before everybody has a place: the numbers of those who left are given out again.
+  for (const auto& [before, after] : changes.pods) {
+    if (after == nullptr || !counts_as_pod(*after)) continue;
+    if (!memory.frame->groups.find(*after)) return false;
   }
-  while (old != before.end()) leave();
-  for (const auto& [key, node] : state.nodes) nodes.number(node->name);
-  nodes.finish(memory);
-  return memory;
+  for (const auto& [before, after] : changes.pods) {
+    if (before == nullptr || !counts_as_pod(*before)) continue;
+    add_to_group(memory, *memory.frame->groups.find(*before), false);
+  }
+  for (const auto& [before, after] : changes.pods) {
+    if (after == nullptr || !counts_as_pod(*after)) continue;
+    const uint32_t group = *memory.frame->groups.find(*after);
+    const uint32_t number = memory.roster.numbers.at(after);
+    while (memory.places.size() < number) memory.places.push_back({});
+    memory.places.set(number - 1, {group, memory.roster.node(after->node_name)});
+    add_to_group(memory, group, true);
+  }
+  return true;
+}
+
+bool place_all(const kube::CowVector<const kube::Pod*>& endpoints, Memory& memory) {
+  std::vector<uint32_t> count(memory.frame->groups.size());
+  memory.places = {};
+  for (size_t e = 0; e < endpoints.size(); ++e) {
+    PodPlace place;
+    if (endpoints[e] != nullptr) {
+      const auto group = memory.frame->groups.find(*endpoints[e]);
+      if (!group) return false;
+      place = {*group, memory.roster.node(endpoints[e]->node_name)};
+      ++count[place.group];
+    }
+    memory.places.push_back(place);
+  }
+  memory.pods_in_group = {};
+  for (const uint32_t pods : count) memory.pods_in_group.push_back(pods);
+  memory.empty_groups = static_cast<size_t>(std::count(count.begin(), count.end(), 0));
+  return true;
 }
 
 }  // namespace rampart::compile

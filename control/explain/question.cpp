@@ -127,14 +127,15 @@ Result<Question> read_question(const Query& query, const kube::ClusterState& sta
 
 void give_stand_in_addresses(kube::ClusterState& state) {
   uint32_t number = 0;
-  for (auto& [key, pod] : state.pods) {
+  const auto pods = state.pods;  // a map that changes has no iterators that hold
+  for (const auto& [key, pod] : pods) {
     if (!pod->addresses.empty() || pod->finished || pod->host_network) continue;
     ++number;  // the 16 million addresses of 0.0.0.0/8 are more than a list of objects holds
     std::array<uint8_t, 16> v6{0x01};
     for (unsigned i = 0; i < 4; ++i) v6[12 + i] = static_cast<uint8_t>(number >> (24 - 8 * i));
     auto with_addresses = std::make_shared<kube::Pod>(*pod);
     with_addresses->addresses = {IpAddress::v4(number), IpAddress::v6(v6)};
-    pod = std::move(with_addresses);
+    state.pods.insert_or_assign(key, std::move(with_addresses));
   }
 }
 

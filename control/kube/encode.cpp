@@ -5,6 +5,7 @@
 #include "control/kube/encode.hpp"
 
 #include <charconv>
+#include <set>
 #include <string_view>
 
 namespace rampart::kube {
@@ -310,7 +311,87 @@ void write_object(std::string& out, bool& first, const T& object) {
   out += '}';
 }
 
+/// The events that turn one state into another.
+class ChangeWriter {
+ public:
+  ChangeWriter(const ClusterState& before, const ClusterState& after)
+      : before_(before), after_(after) {}
+
+  std::string write() && {
+    // A Namespace takes its content along, so those that go go first.
+    differ(before_.namespaces, after_.namespaces, [&](const Namespace* a, const Namespace* b) {
+      if (a == nullptr || a->implied || (b != nullptr && !b->implied)) return;
+      gone_.insert(a->name);
+      remove("v1", "Namespace", {}, a->name);
+    });
+    differ(before_.namespaces, after_.namespaces, [&](const Namespace* a, const Namespace* b) {
+      if (b == nullptr || b->implied || (a != nullptr && *a == *b)) return;
+      put(*b);
+    });
+    objects(before_.nodes, after_.nodes, "v1", "Node", [](const Node&) { return std::string(); });
+    objects(before_.pods, after_.pods, "v1", "Pod", [](const Pod& p) { return p.ns; });
+    objects(before_.policies, after_.policies, "networking.k8s.io/v1", "NetworkPolicy",
+            [](const NetworkPolicy& p) { return p.ns; });
+    differ(before_.unsupported, after_.unsupported,
+           [&](const UnsupportedPolicy* a, const UnsupportedPolicy* b) {
+             if (b == nullptr) {
+               if (!gone_.contains(a->ns)) remove(a->api_version, a->kind, a->ns, a->name);
+             } else if (a == nullptr || gone_.contains(b->ns) || !(*a == *b)) {
+               out_ += R"({"type":"MODIFIED","object":)" + b->json + "}\n";
+             }
+           });
+    return std::move(out_);
+  }
+
+ private:
+  template <typename T, typename Use>
+  static void differ(const ClusterState::Objects<T>& before, const ClusterState::Objects<T>& after,
+                     Use use) {
+    using Pointer = std::shared_ptr<const T>;
+    ClusterState::Objects<T>::for_each_difference(
+        before, after, [&](const ObjectKey&, const Pointer* a, const Pointer* b) {
+          use(a != nullptr ? a->get() : nullptr, b != nullptr ? b->get() : nullptr);
+        });
+  }
+  template <typename T, typename NamespaceOf>
+  void objects(const ClusterState::Objects<T>& before, const ClusterState::Objects<T>& after,
+               std::string_view api_version, std::string_view kind, NamespaceOf namespace_of) {
+    differ(before, after, [&](const T* a, const T* b) {
+      if (b == nullptr) {
+        if (!gone_.contains(namespace_of(*a))) {
+          remove(api_version, kind, namespace_of(*a), a->name);
+        }
+      } else if (a == nullptr || gone_.contains(namespace_of(*b)) || !(*a == *b)) {
+        put(*b);
+      }
+    });
+  }
+  template <typename T>
+  void put(const T& object) {
+    out_ += R"({"type":"MODIFIED","object":{)";
+    Writer w(out_);
+    kube::write(w, object);
+    out_ += "}}\n";
+  }
+  void remove(std::string_view api_version, std::string_view kind, std::string_view ns,
+              std::string_view name) {
+    out_ += R"({"type":"DELETED","object":{)";
+    Writer w(out_);
+    write_header(w, api_version, kind, ns, name, {});
+    out_ += "}}\n";
+  }
+
+  const ClusterState& before_;
+  const ClusterState& after_;
+  std::set<std::string> gone_;  ///< namespaces
+  std::string out_;
+};
+
 }  // namespace
+
+std::string encode_changes(const ClusterState& before, const ClusterState& after) {
+  return ChangeWriter(before, after).write();
+}
 
 std::string encode_snapshot(const ClusterState& state) {
   std::string out = R"({"apiVersion":"v1","kind":"List","items":[)";

@@ -13,4 +13,10 @@ namespace rampart::kube {
 /// Any control thread.
 std::string encode_snapshot(const ClusterState& state);
 
+/// Writes what turns `before` into `after` as watch events, one a line: apply_events(before, …)
+/// makes a state that is the same as `after`. What the two share is not looked at.
+///
+/// Any control thread.
+std::string encode_changes(const ClusterState& before, const ClusterState& after);
+
 }  // namespace rampart::kube

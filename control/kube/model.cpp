@@ -27,9 +27,14 @@ bool holds(const LabelRequirement& requirement, const Labels& labels) {
 /// Whether two maps hold equal objects under equal keys.
 template <typename T>
 bool same_objects(const ClusterState::Objects<T>& a, const ClusterState::Objects<T>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
-    return x.first == y.first && (x.second == y.second || *x.second == *y.second);
-  });
+  if (a.size() != b.size()) return false;
+  bool equal = true;
+  ClusterState::Objects<T>::for_each_difference(
+      a, b,
+      [&](const ObjectKey&, const std::shared_ptr<const T>* x, const std::shared_ptr<const T>* y) {
+        equal = equal && x != nullptr && y != nullptr && **x == **y;
+      });
+  return equal;
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "control/kube/cow_map.hpp"
 #include "dataplane/base/ids.hpp"
 #include "dataplane/base/ip_address.hpp"
 
@@ -160,11 +160,11 @@ struct ObjectKey {
   std::string text() const { return ns.empty() ? name : ns + "/" + name; }
 };
 
-/// A full desired state. Objects are immutable and shared between states, so that the next state
-/// costs only what changed (copying the maps copies pointers).
+/// A full desired state. Objects are immutable, and objects and maps are shared between states, so
+/// that the next state costs only what changed.
 struct ClusterState {
   template <typename T>
-  using Objects = std::map<ObjectKey, std::shared_ptr<const T>>;
+  using Objects = CowMap<ObjectKey, std::shared_ptr<const T>>;
   Objects<Namespace> namespaces;
   Objects<Pod> pods;
   Objects<Node> nodes;

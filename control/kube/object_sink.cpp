@@ -56,10 +56,8 @@ bool any_in(const ClusterState::Objects<T>& map, const std::string& ns) {
 
 template <typename T>
 void erase_all_in(ClusterState::Objects<T>& map, const std::string& ns) {
-  const auto first = map.lower_bound(ObjectKey{ns, {}});
-  auto last = first;
-  while (last != map.end() && last->first.ns == ns) ++last;
-  map.erase(first, last);
+  auto next = map.lower_bound(ObjectKey{ns, {}});
+  while (next != map.end() && next->first.ns == ns) next = map.erase(next);
 }
 
 std::shared_ptr<const Namespace> implied_namespace(const std::string& name) {
@@ -145,11 +143,17 @@ bool check_names(JsonReader& reader, ObjectClass object_class, Header& header) {
 
 template <typename T, typename Map>
 bool ObjectSink::store(JsonReader& reader, Map& map, ObjectKey key, T object) {
-  const auto [place, fresh] = map.try_emplace(std::move(key));
-  if (!fresh && existing_ == Existing::kRefuse)
-    return reader.fail("stands in the list twice", Fault::kTwice);
-  place->second = std::make_shared<const T>(std::move(object));
-  return true;
+  auto shared = std::make_shared<const T>(std::move(object));
+  if (existing_ == Existing::kReplace) {
+    const auto there = map.find(key);
+    // An object that says what it said before is the one that was there.
+    if (there == map.end() || !(*there->second == *shared)) {
+      map.insert_or_assign(std::move(key), std::move(shared));
+    }
+    return true;
+  }
+  return map.emplace(std::move(key), std::move(shared)).second ||
+         reader.fail("stands in the list twice", Fault::kTwice);
 }
 
 bool ObjectSink::put(JsonReader& reader, JsonReader::Element element, Header& header) {
@@ -226,7 +230,7 @@ void ObjectSink::remove_namespace(const std::string& name) {
   state_.namespaces.erase(ObjectKey{{}, name});
   erase_all_in(state_.pods, name);
   erase_all_in(state_.policies, name);
-  std::erase_if(state_.unsupported, [&](const auto& entry) { return entry.second->ns == name; });
+  erase_if(state_.unsupported, [&](const auto& entry) { return entry.second->ns == name; });
 }
 
 void ObjectSink::settle_namespaces() {

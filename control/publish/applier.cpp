@@ -170,7 +170,7 @@ Outcome Applier::apply(kube::Checked<kube::Decoded> decoded, double decode_ms, M
   if (!published && !in_force_all_the_same) return refuse(to_refusal(published.error()), mode);
   accepted.milliseconds.swap = watch.lap();
   set(next);
-  std::string not_stored = store(*next);
+  std::string not_stored = store(before.get(), *next);
   accepted.milliseconds.store = watch.lap();
   if (!not_stored.empty()) {
     next = std::make_shared<InForce>(*next);
@@ -183,8 +183,13 @@ Outcome Applier::apply(kube::Checked<kube::Decoded> decoded, double decode_ms, M
   return accepted;
 }
 
-std::string Applier::store(const InForce& next) {
-  auto saved = parts_.store.save({next.revision, next.accepted, *next.compiled->state});
+std::string Applier::store(const InForce* before, const InForce& next) {
+  const store::Stored stored{next.revision, next.accepted, *next.compiled->state};
+  const bool follows =
+      before != nullptr && before->compiled != nullptr && before->not_stored.empty();
+  auto saved = follows
+                   ? parts_.store.save_change(*before->compiled->state, before->revision, stored)
+                   : parts_.store.save(stored);
   if (saved) return {};
   parts_.log("revision " + std::to_string(next.revision) +
              " is in force but not on the disk: " + saved.error().text());
@@ -192,15 +197,32 @@ std::string Applier::store(const InForce& next) {
 }
 
 void Applier::save_again() {
-  if (in_force()->not_stored.empty()) return;
+  if (in_force()->not_stored.empty()) {
+    if (parts_.store.wants_rewrite()) rewrite();
+    return;
+  }
   const std::unique_lock changing(changing_, std::try_to_lock);
   if (!changing) return;  // what the change comes to is stored, or this is called again
   const auto now = in_force();
-  if (now->not_stored.empty() || !store(*now).empty()) return;
+  if (now->not_stored.empty() || !store(nullptr, *now).empty()) return;
   auto stored = std::make_shared<InForce>(*now);
   stored->not_stored.clear();
   parts_.log("revision " + std::to_string(now->revision) + " is on the disk now");
   set(std::move(stored));
+}
+
+void Applier::rewrite() {
+  std::shared_ptr<const InForce> now;
+  {
+    const std::unique_lock changing(changing_, std::try_to_lock);
+    if (!changing) return;
+    now = in_force();
+    if (!now->not_stored.empty()) return;
+    parts_.store.begin_rewrite();
+  }
+  // Changes go on meanwhile, into the new journal.
+  const auto written = parts_.store.rewrite({now->revision, now->accepted, *now->compiled->state});
+  if (!written) parts_.log("the state could not be written anew: " + written.error().text());
 }
 
 }  // namespace rampart::publish

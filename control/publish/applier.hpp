@@ -84,8 +84,9 @@ class Applier {
   Outcome patch(std::string_view events, std::optional<Revision> expected);
   /// What put() would say, and nothing else happens.
   Outcome validate(std::string_view json);
-  /// Stores what is in force if that has failed so far. Waits for no change that is under way: the
-  /// thread that calls this is the one that hears of signals.
+  /// Stores what is in force if that has failed so far, and writes all of it anew when the changes
+  /// since it was last written have become many. Waits for no change that is under way: the thread
+  /// that calls this is the one that hears of signals.
   void save_again();
 
   /// Never null.
@@ -96,7 +97,9 @@ class Applier {
   std::optional<Refused> check(std::optional<Revision> expected) const;
   Outcome apply(kube::Checked<kube::Decoded> decoded, double decode_ms, Mode mode);
   Refused refuse(kube::Refusal refusal, Mode mode) const;
-  std::string store(const InForce& next);
+  /// Returns why it could not be stored, or nothing.
+  std::string store(const InForce* before, const InForce& next);
+  void rewrite();
   void set(std::shared_ptr<const InForce> next);
 
   const Parts parts_;

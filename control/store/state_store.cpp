@@ -13,16 +13,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <boost/crc.hpp>
 #include <cerrno>
 #include <cinttypes>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <string_view>
+#include <utility>
 
 #include "control/kube/decode.hpp"
 #include "control/kube/encode.hpp"
+#include "control/store/files.hpp"
+#include "control/store/journal.hpp"
 
 namespace rampart::store {
 namespace {
@@ -31,100 +32,75 @@ constexpr const char* kFile = "state";
 constexpr const char* kUnfinished = "state.new";
 constexpr const char* kLock = "lock";
 constexpr size_t kLongestHeader = 256;
+/// Changes may be as large as this and the state itself before the state is written anew.
+constexpr size_t kManyChanges = size_t{4} << 20;
 
-Error failed(const char* call, const std::string& path) {
-  return {ErrorCode::kIo, std::string(call) + ": " + std::strerror(errno), path};
-}
-
-/// Closes at the end of the scope.
-struct Descriptor {
-  explicit Descriptor(int descriptor) : fd(descriptor) {}
-  ~Descriptor() {
-    if (fd >= 0) close(fd);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  const int fd;
-};
-
-bool write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    bytes.remove_prefix(static_cast<size_t>(n));
-  }
-  return true;
-}
-
-bool read_all(int fd, std::string& out) {
-  struct stat there {};
-  if (fstat(fd, &there) == 0) out.reserve(static_cast<size_t>(there.st_size) + 1);
-  for (;;) {
-    char chunk[65536];
-    const ssize_t n = read(fd, chunk, sizeof chunk);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return n == 0;
-    out.append(chunk, static_cast<size_t>(n));
-  }
-}
-
-uint64_t checksum(uint64_t revision, int64_t accepted_ms, std::string_view body) {
-  using Crc64 = boost::crc_optimal<64, 0x42F0E1EBA9EA3693, ~uint64_t{0}, ~uint64_t{0}, true, true>;
-  Crc64 crc;
-  const std::string head = std::to_string(revision) + " " + std::to_string(accepted_ms) + "\n";
-  crc.process_bytes(head.data(), head.size());
-  crc.process_bytes(body.data(), body.size());
-  return crc.checksum();
-}
-
-int64_t milliseconds_of(std::chrono::system_clock::time_point time) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-}
-
-Error damaged(const std::string& path, const std::string& how) {
-  return {ErrorCode::kInvalid,
-          how + "; restore the file, or move it away to start without a desired state",
-          "state file " + path};
+std::string head_of(Revision revision, int64_t accepted_ms) {
+  return std::to_string(revision) + " " + std::to_string(accepted_ms) + "\n";
 }
 
 }  // namespace
 
+struct StateStore::Files {
+  std::string path;
+  Descriptor directory, lock;
+
+  std::mutex writing;  ///< held while the state file is written; taken before `changing`
+  Revision in_file = 0;
+
+  mutable std::mutex changing;  ///< for what follows
+  std::optional<Journal> journal;
+  size_t journal_bytes = 0;  ///< of all journals
+  size_t file_bytes = 0;
+
+  std::string where() const {
+    return "state file " + (std::filesystem::path(path) / kFile).string();
+  }
+  Result<void> write(const Stored& stored);
+};
+
+StateStore::StateStore(std::unique_ptr<Files> files) : files_(std::move(files)) {}
+StateStore::StateStore(StateStore&& other) noexcept = default;
+StateStore& StateStore::operator=(StateStore&& other) noexcept = default;
+StateStore::~StateStore() = default;
+
 std::string StateStore::path() const {
-  return (std::filesystem::path(directory_) / kFile).string();
+  return (std::filesystem::path(files_->path) / kFile).string();
 }
 
 Result<StateStore> StateStore::open(const std::string& directory) {
   const std::string where = "state directory " + directory;
-  StateStore store;
-  store.directory_ = directory;
+  auto files = std::make_unique<Files>();
+  files->path = directory;
   std::error_code error;
   const auto parent = std::filesystem::absolute(directory, error).parent_path();
   if (!error) std::filesystem::create_directories(parent, error);
   if (error) return Error{ErrorCode::kIo, error.message(), where};
   if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return failed("mkdir", where);
-  store.directory_fd_ = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (store.directory_fd_ < 0) return failed("open", where);
-  store.lock_fd_ = openat(store.directory_fd_, kLock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (store.lock_fd_ < 0) return failed("open lock", where);
-  if (flock(store.lock_fd_, LOCK_EX | LOCK_NB) != 0) {
+  files->directory = Descriptor(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!files->directory) return failed("open", where);
+  files->lock =
+      Descriptor(openat(files->directory.get(), kLock, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!files->lock) return failed("open lock", where);
+  if (flock(files->lock.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return failed("flock", where);
     return Error{ErrorCode::kConflict, "another rampartd uses it", where};
   }
-  if (unlinkat(store.directory_fd_, kUnfinished, 0) != 0 && errno != ENOENT) {
+  if (unlinkat(files->directory.get(), kUnfinished, 0) != 0 && errno != ENOENT) {
     return failed("unlink", where);
   }
-  return store;
+  return StateStore(std::move(files));
 }
 
 Result<std::optional<Stored>> StateStore::load() const {
-  const Descriptor file(openat(directory_fd_, kFile, O_RDONLY | O_CLOEXEC));
-  if (file.fd < 0) {
+  const std::lock_guard writing(files_->writing);
+  const Descriptor file(openat(files_->directory.get(), kFile, O_RDONLY | O_CLOEXEC));
+  if (!file) {
     if (errno == ENOENT) return std::optional<Stored>{};
     return failed("open", "state file " + path());
   }
   std::string content;
-  if (!read_all(file.fd, content)) return failed("read", "state file " + path());
+  if (!read_all(file.get(), content)) return failed("read", "state file " + path());
 
   const size_t line = content.substr(0, kLongestHeader).find('\n');
   unsigned version = 0;
@@ -149,20 +125,26 @@ Result<std::optional<Stored>> StateStore::load() const {
     return damaged(path(), "it has " + std::to_string(body.size()) + " bytes instead of " +
                                std::to_string(bytes));
   }
-  if (checksum(stored.revision, accepted_ms, body) != crc) {
+  if (checksum(head_of(stored.revision, accepted_ms), body) != crc) {
     return damaged(path(), "its checksum does not fit");
   }
   kube::Limits limits;
   limits.bytes = bytes;
   auto decoded = kube::decode_snapshot(body, limits);
   if (!decoded) return damaged(path(), "cannot be read: " + decoded.error().text());
-  stored.accepted = std::chrono::system_clock::time_point(std::chrono::milliseconds(accepted_ms));
+  stored.accepted = time_of(accepted_ms);
   stored.state = std::move(decoded->state);
+  files_->in_file = stored.revision;
+  files_->file_bytes = content.size();
+  content = {};
+  const auto changes = replay(files_->directory.get(), files_->path, stored);
+  if (!changes) return changes.error();
+  files_->journal_bytes = *changes;
   return std::optional<Stored>(std::move(stored));
 }
 
-Result<void> StateStore::save(const Stored& stored) {
-  const std::string where = "state file " + path();
+/// The state file alone. `writing` is held.
+Result<void> StateStore::Files::write(const Stored& stored) {
   const std::string body = kube::encode_snapshot(stored.state);
   const int64_t accepted_ms = milliseconds_of(stored.accepted);
   char header[kLongestHeader];
@@ -170,40 +152,75 @@ Result<void> StateStore::save(const Stored& stored) {
                                    "rampart-state 1 revision=%" PRIu64 " accepted_ms=%" PRId64
                                    " bytes=%zu crc64=%016" PRIx64 "\n",
                                    stored.revision, accepted_ms, body.size(),
-                                   checksum(stored.revision, accepted_ms, body));
+                                   checksum(head_of(stored.revision, accepted_ms), body));
   {
-    const Descriptor file(openat(directory_fd_, kUnfinished,
+    const Descriptor file(openat(directory.get(), kUnfinished,
                                  O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (file.fd < 0) return failed("create", where);
-    if (!write_all(file.fd, {header, static_cast<size_t>(length)}) || !write_all(file.fd, body)) {
-      return failed("write", where);
+    if (!file) return failed("create", where());
+    if (!write_all(file.get(), {header, static_cast<size_t>(length)}) ||
+        !write_all(file.get(), body)) {
+      return failed("write", where());
     }
-    if (fsync(file.fd) != 0) return failed("fsync", where);
+    if (fsync(file.get()) != 0) return failed("fsync", where());
   }
-  if (renameat(directory_fd_, kUnfinished, directory_fd_, kFile) != 0) {
-    return failed("rename", where);
+  if (renameat(directory.get(), kUnfinished, directory.get(), kFile) != 0) {
+    return failed("rename", where());
   }
-  if (fsync(directory_fd_) != 0) return failed("fsync of the directory", where);
+  if (fsync(directory.get()) != 0) return failed("fsync of the directory", where());
+  in_file = stored.revision;
+  const std::lock_guard counting(changing);
+  file_bytes = body.size();
   return {};
 }
 
-StateStore& StateStore::operator=(StateStore&& other) noexcept {
-  if (this == &other) return *this;
-  release();
-  directory_ = std::move(other.directory_);
-  directory_fd_ = std::exchange(other.directory_fd_, -1);
-  lock_fd_ = std::exchange(other.lock_fd_, -1);
-  return *this;
+Result<void> StateStore::save(const Stored& stored) {
+  const std::lock_guard writing(files_->writing);
+  if (auto written = files_->write(stored); !written) return written;
+  const std::lock_guard lock(files_->changing);
+  files_->journal.reset();
+  files_->journal_bytes = 0;
+  remove_journals(files_->directory.get(), std::nullopt);
+  return {};
 }
 
-StateStore::~StateStore() {
-  release();
+Result<void> StateStore::save_change(const kube::ClusterState& before, Revision revision_before,
+                                     const Stored& stored) {
+  const std::string events = kube::encode_changes(before, stored.state);
+  {
+    const std::lock_guard lock(files_->changing);
+    if (events.size() <= kManyChanges + files_->file_bytes / 4) {
+      if (!files_->journal) {
+        auto opened = Journal::open(files_->directory.get(), files_->path, revision_before);
+        if (!opened) return std::move(opened).error();
+        files_->journal = std::move(*opened);
+      }
+      const size_t bytes = files_->journal->bytes();
+      auto saved = files_->journal->append(revision_before, stored, events);
+      files_->journal_bytes += files_->journal->bytes() - bytes;
+      return saved;
+    }
+  }
+  return save(stored);
 }
 
-void StateStore::release() noexcept {
-  if (lock_fd_ >= 0) close(lock_fd_);
-  if (directory_fd_ >= 0) close(directory_fd_);
-  lock_fd_ = directory_fd_ = -1;
+bool StateStore::wants_rewrite() const {
+  const std::lock_guard lock(files_->changing);
+  return files_->journal_bytes > kManyChanges + files_->file_bytes;
+}
+
+void StateStore::begin_rewrite() {
+  const std::lock_guard lock(files_->changing);
+  files_->journal.reset();
+}
+
+Result<void> StateStore::rewrite(const Stored& stored) {
+  const std::lock_guard writing(files_->writing);
+  if (files_->in_file >= stored.revision) return {};
+  if (auto written = files_->write(stored); !written) return written;
+  const std::lock_guard lock(files_->changing);
+  remove_journals(files_->directory.get(), stored.revision);
+  files_->journal_bytes = files_->journal ? files_->journal->bytes() : 0;
+  return {};
 }
 
 }  // namespace rampart::store

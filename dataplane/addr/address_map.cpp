@@ -109,6 +109,29 @@ Result<std::shared_ptr<const AddressMap>> AddressMap::build(const std::vector<En
   return std::shared_ptr<const AddressMap>(std::move(map));
 }
 
+std::shared_ptr<const AddressMap> AddressMap::change(const AddressMap& previous,
+                                                     const std::vector<Entry>& changed,
+                                                     const std::vector<IpAddress>& gone,
+                                                     Revision revision) {
+  std::shared_ptr<AddressMap> map(new AddressMap);
+  map->intervals_v4_ = previous.intervals_v4_;
+  map->intervals_v6_ = previous.intervals_v6_;
+  std::vector<ExactTable<uint32_t>::Change> v4;
+  std::vector<ExactTable<ExactKeyV6>::Change> v6;
+  const auto add = [&](const IpAddress& address, std::optional<Identity> identity) {
+    if (address.is_v4()) {
+      v4.push_back({raw_v4(address), identity});
+    } else {
+      v6.push_back({key_v6(address.bytes().data()), identity});
+    }
+  };
+  for (const Entry& e : changed) add(e.address, e.identity);
+  for (const IpAddress& address : gone) add(address, std::nullopt);
+  map->v4_.change(previous.v4_, std::move(v4), revision);
+  map->v6_.change(previous.v6_, std::move(v6), revision);
+  return map;
+}
+
 void AddressMap::find_v4(const be32* addresses, unsigned count,
                          const Identity** out) const noexcept {
   for (unsigned done = 0; done < count; done += kAhead) {

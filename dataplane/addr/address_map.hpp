@@ -50,6 +50,13 @@ class AddressMap {
                                                          Revision revision,
                                                          const AddressMap* previous);
 
+  /// The same with some exact entries other than in `previous`: `changed` (new ones, too) and
+  /// `gone`, no address twice. Intervals and all other entries are shared.
+  static std::shared_ptr<const AddressMap> change(const AddressMap& previous,
+                                                  const std::vector<Entry>& changed,
+                                                  const std::vector<IpAddress>& gone,
+                                                  Revision revision);
+
   /// Looks up `count` IPv4 addresses (any number). Prefetches, so give it a whole burst.
   void find_v4(const be32* addresses, unsigned count, const Identity** out) const noexcept;
   /// The same for IPv6 addresses, 16 bytes each in network order.

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "dataplane/addr/identity.hpp"
 #include "dataplane/base/ids.hpp"
+#include "dataplane/base/prefetch.hpp"
 
 namespace rampart {
 
@@ -90,9 +93,56 @@ class ExactTable {
     return true;
   }
 
+  /// An entry that is new or other than before, or gone.
+  struct Change {
+    Key key;
+    std::optional<Identity> identity;
+  };
+  /// Takes over `before` with some changes (each key once; in any order): shards in which nothing
+  /// changes are shared.
+  void change(const ExactTable& before, std::vector<Change> changes, Revision revision) {
+    *this = before;
+    const auto shard_of = [](const Change& c) { return exact_shard(exact_hash(c.key)); };
+    std::sort(changes.begin(), changes.end(),
+              [&](const Change& a, const Change& b) { return shard_of(a) < shard_of(b); });
+    std::vector<Pair> entries;
+    std::vector<const Pair*> pointers;
+    for (auto begin = changes.begin(), end = begin; begin != changes.end(); begin = end) {
+      const unsigned s = shard_of(*begin);
+      while (end != changes.end() && shard_of(*end) == s) ++end;
+      bool changed = false;
+      entries.clear();
+      const auto changed_key = [&](const Key& key) {
+        return std::any_of(begin, end, [&](const Change& c) { return c.key == key; });
+      };
+      if (shards_[s]) {
+        for (const Slot& slot : shards_[s]->slots) {
+          if (slot.used != 0 && !changed_key(slot.key))
+            entries.emplace_back(slot.key, slot.identity);
+        }
+      }
+      for (auto c = begin; c != end; ++c) {
+        const Identity* old = find(c->key, exact_hash(c->key));
+        changed |= (old != nullptr) != c->identity.has_value() ||
+                   (old != nullptr && !(*old == *c->identity));
+        if (c->identity) entries.emplace_back(c->key, *c->identity);
+      }
+      if (!changed) continue;
+      size_ -= shards_[s] ? shards_[s]->count : 0;
+      size_ += entries.size();
+      pointers.clear();
+      for (const Pair& e : entries) pointers.push_back(&e);
+      shards_[s].reset();
+      Key twice{};
+      (void)fill(s, pointers.data(), static_cast<uint32_t>(entries.size()), &twice);
+      changed_in_[s] = revision;
+      views_[s] = shards_[s] ? View{shards_[s]->slots.data(), shards_[s]->mask} : View{&kNoSlot, 0};
+    }
+  }
+
   void prefetch(uint64_t hash) const noexcept {
     const View& view = views_[exact_shard(hash)];
-    __builtin_prefetch(&view.slots[hash & view.mask]);
+    prefetch_line(&view.slots[hash & view.mask]);
   }
   /// Null if there is no entry.
   const Identity* find(const Key& key, uint64_t hash) const noexcept {

@@ -11,6 +11,7 @@
 #include <new>
 
 #include "dataplane/base/cacheline.hpp"
+#include "dataplane/base/prefetch.hpp"
 #include "dataplane/flow/flow_entry.hpp"
 
 namespace rampart {
@@ -84,7 +85,7 @@ class FlowTable {
   /// Looks up `count` keys (any number, best a burst): `slots[i]` becomes kNone where there is no
   /// such flow. Three passes, so that the misses of a burst overlap.
   void find(const Key* keys, const uint64_t* hashes, unsigned count, Slot* slots) const noexcept {
-    for (unsigned i = 0; i < count; ++i) __builtin_prefetch(&heads_[home(hashes[i])]);
+    for (unsigned i = 0; i < count; ++i) prefetch_line(&heads_[home(hashes[i])]);
     for (unsigned i = 0; i < count; ++i) {
       const uint32_t chunk = home(hashes[i]);
       const unsigned matches = match(heads_[chunk], tag(hashes[i]));
@@ -124,7 +125,7 @@ class FlowTable {
         entries_[slot].key = key;
         entries_[slot].facts = FlowFacts{};
         tally(slot) = FlowTally{};
-        worths_[chunk].weak |= static_cast<uint16_t>(1U << index);
+        worths_[chunk] |= weak_bit(index);
         ++weak_;
         ++size_;
         return slot;
@@ -144,32 +145,33 @@ class FlowTable {
   }
 
   FlowWorth worth(Slot slot) const noexcept {
-    const Worths& w = worths_[slot / kSlotsPerChunk];
+    const Worths w = worths_[slot / kSlotsPerChunk];
     const unsigned index = slot % kSlotsPerChunk;
-    if ((w.weak >> index & 1) != 0) return FlowWorth::kWeak;
-    return (w.dead >> index & 1) != 0 ? FlowWorth::kDead : FlowWorth::kAssured;
+    if ((w & weak_bit(index)) != 0) return FlowWorth::kWeak;
+    return (w & dead_bit(index)) != 0 ? FlowWorth::kDead : FlowWorth::kAssured;
   }
 
   /// Says what a flow is worth from now on.
   void set_worth(Slot slot, FlowWorth worth) noexcept {
     Worths& w = worths_[slot / kSlotsPerChunk];
-    const auto bit = static_cast<uint16_t>(1U << slot % kSlotsPerChunk);
-    weak_ -= (w.weak & bit) != 0;
-    dead_ -= (w.dead & bit) != 0;
-    w.weak &= static_cast<uint16_t>(~bit);
-    w.dead &= static_cast<uint16_t>(~bit);
+    const unsigned index = slot % kSlotsPerChunk;
+    weak_ -= (w & weak_bit(index)) != 0;
+    dead_ -= (w & dead_bit(index)) != 0;
+    Worths next = w & ~(weak_bit(index) | dead_bit(index));
     if (worth == FlowWorth::kWeak) {
-      w.weak |= bit;
+      next |= weak_bit(index);
       ++weak_;
     } else if (worth == FlowWorth::kDead) {
-      w.dead |= bit;
+      next |= dead_bit(index);
       ++dead_;
     }
+    w = next;
   }
 
   /// A flow that may go to make room for the one with this hash: from that one's own chunk if there
   /// is any, else from the next chunks of a walk through the table, a bounded piece of it. kNone:
-  /// none was found. The caller erases it.
+  /// none was found. The caller erases it. The slot of a weak one is the next that is given out in
+  /// its chunk, although others may be empty: its lines are on their way already.
   Slot recycle(uint64_t hash) noexcept {
     if (weak_ + dead_ == 0) return kNone;
     Slot slot = least_worth(home(hash));
@@ -177,7 +179,31 @@ class FlowTable {
       walk_ = walk_ + 1 < chunks_ ? walk_ + 1 : 0;
       slot = least_worth(walk_);
     }
+    if (slot == kNone || worth(slot) == FlowWorth::kDead) return slot;
+    const unsigned index = slot % kSlotsPerChunk;
+    heads_[slot / kSlotsPerChunk].hand =
+        static_cast<uint8_t>(index != 0 ? index - 1 : kSlotsPerChunk - 1);
     return slot;
+  }
+
+  /// Fetches what recycle reads first of all.
+  void prefetch_worths(uint64_t hash) const { prefetch_line(&worths_[home(hash)]); }
+  /// Fetches the place that insert will give to a flow with this hash, most likely; with
+  /// `recycling`, when recycle has made room for it.
+  void prefetch_place(uint64_t hash, bool recycling) const {
+    const uint32_t chunk = home(hash);
+    Slot slot = recycling ? least_worth(chunk) : kNone;
+    if (slot == kNone) {
+      const unsigned empty = match(heads_[chunk], 0);
+      if (empty == 0) return;
+      slot = chunk * kSlotsPerChunk + first_after(empty, heads_[chunk].hand);
+    }
+    prefetch_line(&entries_[slot]);
+    if constexpr (Entry::kHoldsTally) {
+      prefetch_line(&entries_[slot].tally);
+    } else {
+      prefetch_line(&tallies_[slot]);
+    }
   }
 
   /// Calls fn(slot) for every flow of a chunk; fn may erase that very slot.
@@ -187,7 +213,7 @@ class FlowTable {
     for (; used != 0; used &= used - 1) fn(slot_of(chunk, used));
   }
   /// Fetches what a walk through the chunk will read: the head two chunks ahead, entries one.
-  void prefetch_head(uint32_t chunk) const { __builtin_prefetch(&heads_[chunk]); }
+  void prefetch_head(uint32_t chunk) const { prefetch_line(&heads_[chunk]); }
   void prefetch_entries(uint32_t chunk) const {
     unsigned used = ~match(heads_[chunk], 0) & kAllSlots;
     for (; used != 0; used &= used - 1) prefetch_facts(slot_of(chunk, used));
@@ -200,9 +226,11 @@ class FlowTable {
     uint8_t hand;                 ///< slot that was given out last
   };
   static_assert(sizeof(Head) == 16);
-  struct Worths {
-    uint16_t weak, dead;  ///< a bit a slot
-  };
+  /// The weak in the low half, the dead in the high one: a bit a slot. Always read and written
+  /// whole: a wider load behind a narrower store would wait until all stores before it are done.
+  using Worths = uint32_t;
+  static constexpr Worths weak_bit(unsigned index) { return Worths{1} << index; }
+  static constexpr Worths dead_bit(unsigned index) { return Worths{1} << (16 + index); }
   static constexpr unsigned kAllSlots = (1U << kSlotsPerChunk) - 1;
   /// At full capacity a search of this length is less likely than a failing machine.
   static constexpr unsigned kMaxProbes = 48;
@@ -256,18 +284,18 @@ class FlowTable {
     return static_cast<unsigned>(std::countr_zero(later != 0 ? later : mask));
   }
   Slot least_worth(uint32_t chunk) const {
-    const Worths& w = worths_[chunk];
-    const unsigned mask = w.dead != 0 ? w.dead : w.weak;
+    const Worths w = worths_[chunk];
+    const unsigned mask = w >> 16 != 0 ? w >> 16 : w;
     if (mask == 0) return kNone;
     return chunk * kSlotsPerChunk + first_after(mask, heads_[chunk].hand);
   }
   void prefetch_facts(Slot slot) const {
-    __builtin_prefetch(&entries_[slot]);
-    if constexpr (Entry::kHoldsTally) __builtin_prefetch(&entries_[slot].tally);
+    prefetch_line(&entries_[slot]);
+    if constexpr (Entry::kHoldsTally) prefetch_line(&entries_[slot].tally);
   }
   void prefetch(Slot slot) const {
     prefetch_facts(slot);
-    if constexpr (!Entry::kHoldsTally) __builtin_prefetch(&tallies_[slot], 1);
+    if constexpr (!Entry::kHoldsTally) prefetch_line(&tallies_[slot]);
   }
   static void pass_on(Head& head) {
     if (head.passed_on != 255) ++head.passed_on;

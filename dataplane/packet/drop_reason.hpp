@@ -18,7 +18,7 @@ namespace rampart {
   X(kIpVersion, "ip_version", "the version field does not fit the EtherType")                      \
   X(kIpHeader, "ip_header", "IPv4 header length below 20 bytes or beyond the packet, bad option")  \
   X(kIpChecksum, "ip_checksum", "the IPv4 header checksum is wrong")                               \
-  X(kIpExtension, "ip_extension", "IPv6 extension headers: too many, cut short or not known")      \
+  X(kIpExtension, "ip_extension", "IPv6 extension headers: too many, cut short or unknown")        \
   X(kSourceRoute, "source_route",                                                                  \
     "IPv4 source route option, IPv6 routing header of type 0 or with segments left")               \
   X(kMartian, "martian", "an address that must not stand on a wire, or source equal destination")  \
@@ -53,6 +53,8 @@ namespace rampart {
   X(kIcmpUnrelated, "icmp_unrelated", "an ICMP error or echo reply that belongs to no known flow") \
   X(kSynChallenged, "syn_challenged",                                                              \
     "a SYN under a flood, answered with a challenge, or a client's answer to that")                \
+  X(kFloodDeferred, "flood_deferred",                                                              \
+    "a first packet in a flood that leaves the worker no time: let through when it is sent again") \
   X(kQuota, "quota", "a new flow of a source, or to a destination, that has as many as it may")    \
   X(kTableFull, "table_full", "a new flow found no room in the flow table")                        \
   X(kTunnel, "tunnel", "encapsulated traffic, and --tunnels is drop")                              \

@@ -23,7 +23,8 @@ ExtensionChain walk_extensions(const uint8_t* frame, uint32_t at, uint32_t reada
     return refuse(DropReason::kIpExtension);
   };
   for (unsigned n = 0; is_extension(next_header); ++n) {
-    if (n == kMaxExtensions) return refuse(DropReason::kIpExtension);
+    if (n == kMaxExtensions || is_unknown_extension(next_header))
+      return refuse(DropReason::kIpExtension);
     if (at + 8 > readable) return refuse_cut();
     const uint8_t* header = frame + at;
     uint32_t length = (header[1] + 1U) * 8;

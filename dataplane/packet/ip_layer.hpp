@@ -58,12 +58,20 @@ struct ExtensionChain {
   uint32_t upper = 0;          ///< where the upper-layer header starts, from the start of the frame
 };
 
-/// True for the headers that walk_extensions steps over: Hop-by-Hop, Routing, Fragment,
-/// Authentication, Destination Options. All others are upper layers: ESP, because nobody can read
-/// on, 59 (no next header), and whatever is not known.
+/// Extension headers that nobody here can read on behind: Mobility, HIP, Shim6, and the two for
+/// experiments (IANA, "IPv6 Extension Header Types"; RFC 7045 §2.1).
+constexpr bool is_unknown_extension(uint8_t next_header) noexcept {
+  return next_header == 135 || next_header == 139 || next_header == 140 || next_header == 253 ||
+         next_header == 254;
+}
+
+/// True for extension headers: those that walk_extensions steps over (Hop-by-Hop, Routing,
+/// Fragment, Authentication, Destination Options) and the unknown ones. All others are upper
+/// layers: ESP, because nobody can read on, 59 (no next header), and every other protocol.
 constexpr bool is_extension(uint8_t next_header) noexcept {
   constexpr uint64_t kExtensions = 1ULL << 0 | 1ULL << 43 | 1ULL << 44 | 1ULL << 51 | 1ULL << 60;
-  return next_header < 64 && (kExtensions >> next_header & 1) != 0;
+  return next_header < 64 ? (kExtensions >> next_header & 1) != 0
+                          : is_unknown_extension(next_header);
 }
 
 /// Steps over the extension headers between an IPv6 header and its upper layer (RFC 8200 §4), from

@@ -78,6 +78,20 @@ void judge_again(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c
   if (b.fate[i] == Fate::kPending) b.drop(i, reason_of(v.outcome));
 }
 
+/// Fetches what recycle will read first of all if the pending packets without a flow open some.
+template <typename Key>
+void fetch_worths(const FlowColumns<Key>& c, const FlowTable<Key>& table) {
+  for (unsigned n = 0; n < c.pending_count; ++n) table.prefetch_worths(c.hash[c.pending[n]]);
+}
+/// Fetches the places that they will get.
+template <typename Key>
+void fetch_places(const FlowColumns<Key>& c, const FlowTable<Key>& table, bool full) {
+  for (unsigned n = 0; n < c.pending_count; ++n) {
+    const unsigned k = c.pending[n];
+    if (c.slot[k] == FlowTable<Key>::kNone) table.prefetch_place(c.hash[k], full);
+  }
+}
+
 /// Older flows first: a slot that they free may be taken by a new flow afterwards, never before.
 template <typename Key>
 void answer(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
@@ -100,8 +114,15 @@ void classify(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   Verdict verdicts[Burst::kSize];
   if (r.mode == RuleSet::Mode::kByTables) {
     Question questions[Burst::kSize];
+    const bool full = w.flows() >= w.max_flows;
+    if (full) {
+      fetch_worths(b.v4, w.flows_v4);
+      fetch_worths(b.v6, w.flows_v6);
+    }
     if (v4 != 0) ask_pending(*r.addresses, b.v4, w.flows_v4, questions);
     if (v6 != 0) ask_pending(*r.addresses, b.v6, w.flows_v6, questions + v4);
+    fetch_places(b.v4, w.flows_v4, full);
+    fetch_places(b.v6, w.flows_v6, full);
     judge(r, questions, v4 + v6, verdicts);
   } else {
     const Outcome all = r.mode == RuleSet::Mode::kPassAll ? Outcome::kAllow : Outcome::kDenyIngress;

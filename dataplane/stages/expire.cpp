@@ -60,11 +60,9 @@ void sweep(WorkerState& w, const RuleSet& r, FlowTable<Key>& table, WorkerState:
     return;
   }
   const Tsc elapsed = now - s.started;
-  const uint32_t chunks = table.chunks();
+  const uint32_t chunks = table.chunks();  // below 2^24, and a second has some 2^32 cycles
   const auto due =
-      elapsed >= w.tsc_hz
-          ? chunks
-          : static_cast<uint32_t>(static_cast<detail::Uint128>(chunks) * elapsed / w.tsc_hz);
+      elapsed >= w.tsc_hz ? chunks : static_cast<uint32_t>(uint64_t{chunks} * elapsed / w.tsc_hz);
   const uint32_t end = std::min(due, s.chunk + kMaxChunks);
   if (s.chunk >= end) return;
   Stale<Key> stale;

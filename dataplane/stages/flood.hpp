@@ -4,7 +4,8 @@
 #include "dataplane/packet/parsed_packet.hpp"
 #include "dataplane/state/worker_state.hpp"
 
-/// When new TCP clients are challenged (see Challenge).
+/// When new TCP clients are challenged (see Challenge), and when first packets are put off (see
+/// Overload).
 namespace rampart {
 
 namespace detail {
@@ -40,6 +41,17 @@ inline void look_at_flood(WorkerState& w, Tick now) noexcept {
   const uint64_t would_be = c.asked * lives / static_cast<uint32_t>(passed);
   const uint32_t leave_at = c.enter_at / 2;
   detail::set_challenging(w, w.half_open > leave_at || would_be > leave_at, now);
+}
+
+/// Notes how much there was to do in a loop. It is a flood if new clients are challenged, or if new
+/// flows take the places of others.
+inline void look_at_load(WorkerState& w, Tick now) noexcept {
+  if (!w.first_seen.is_on()) return;
+  const bool was = w.overload.active;
+  w.overload.look(now, w.challenge.active || w.flows() >= w.max_flows);
+  if (w.overload.active != was) {
+    w.mailbox->overloaded.store(!was, std::memory_order_relaxed);
+  }
 }
 
 }  // namespace rampart

@@ -2,8 +2,8 @@
 #include "dataplane/packet/parse.hpp"
 
 #include <rte_mbuf.h>
-#include <rte_prefetch.h>
 
+#include "dataplane/base/prefetch.hpp"
 #include "dataplane/stages/l4_check.hpp"
 #include "dataplane/stages/stages.hpp"
 
@@ -24,7 +24,7 @@ bool is_spoofed(const rte_mbuf* m, const ParsedPacket& p, const SourceFilter& al
 
 void parse(Burst& b, WorkerState& w, const RuleSet& /*r*/) noexcept {
   for_each_ahead<4>(
-      b.count, [&](unsigned i) { rte_prefetch0(rte_pktmbuf_mtod(b.mbuf[i], const void*)); },
+      b.count, [&](unsigned i) { prefetch_line(rte_pktmbuf_mtod(b.mbuf[i], const void*)); },
       [&](unsigned i) {
         const rte_mbuf* m = b.mbuf[i];
         ParsedPacket& p = b.packet[i];

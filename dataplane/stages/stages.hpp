@@ -23,6 +23,10 @@ void steer(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
 /// that may open a flow become pending.
 void track(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
 
+/// While a flood leaves the worker no time (see Overload): drops what would open a flow and has not
+/// been met before. It is let through when it is sent again.
+void defer(Burst& b, WorkerState& w) noexcept;
+
 /// Judges what is pending, in one pass over each table; keeps, cuts and opens flows.
 void classify(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
 
@@ -45,6 +49,7 @@ inline void run_pipeline(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   parse(b, w, r);
   steer(b, w, r);
   track(b, w, r);
+  if (w.overload.active) defer(b, w);
   classify(b, w, r);
   if (b.hanging.count != 0) follow(b, w, r);
   settle(b, w, r);

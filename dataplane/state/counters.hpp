@@ -31,14 +31,14 @@ struct alignas(kFalseSharing) WorkerCounters {
   uint64_t handed_over = 0;  ///< packets passed to the worker that owns their flow
   uint64_t flow_hits = 0, flow_misses = 0;
   uint64_t flows_created = 0, flows_expired = 0, flows_cut = 0, flows_rejudged = 0;
-  uint64_t flows_recycled = 0;   ///< gave up their place to a new flow
-  uint64_t flows_restored = 0;   ///< taken over from before the start
-  uint64_t flows_picked_up = 0;  ///< TCP connections met in their middle
-  uint64_t challenged = 0;       ///< SYNs answered with a challenge
-  uint64_t verified = 0;         ///< clients that have answered one
-  uint64_t half_open = 0;        ///< TCP flows, when the copy was made
-  bool challenging = false;
-  uint64_t flows = 0;  ///< live, when the copy was made
+  uint64_t flows_recycled = 0;                   ///< gave up their place to a new flow
+  uint64_t flows_restored = 0;                   ///< taken over from before the start
+  uint64_t flows_picked_up = 0;                  ///< TCP connections met in their middle
+  uint64_t challenged = 0;                       ///< SYNs answered with a challenge
+  uint64_t verified = 0;                         ///< clients that have answered one
+  uint64_t half_open = 0;                        ///< TCP flows, when the copy was made
+  bool challenging = false, overloaded = false;  ///< when the copy was made
+  uint64_t flows = 0;                            ///< live, when the copy was made
   uint64_t passed_always = 0, tunnelled = 0;
   uint64_t loops = 0, idle_loops = 0, busy_cycles = 0;
   uint64_t heap_bytes = 0;  ///< taken from the heap by the worker's thread since it started

@@ -25,6 +25,7 @@ struct Mailbox {
   alignas(kFalseSharing) std::atomic<uint32_t> report_made{0};
   std::atomic<bool> query_answered{false};
   std::atomic<bool> challenging{false};  ///< new TCP clients have to prove their address
+  std::atomic<bool> overloaded{false};   ///< first packets are put off
   /// Slices of queries done so far: grows while the worker is at it.
   std::atomic<uint64_t> query_slices{0};
   WorkerCounters report;  ///< valid when report_made has reached what was asked

@@ -8,6 +8,7 @@
 #include "dataplane/base/cacheline.hpp"
 #include "dataplane/dpdk/ring.hpp"
 #include "dataplane/flow/address_load.hpp"
+#include "dataplane/flow/first_seen.hpp"
 #include "dataplane/flow/flow_table.hpp"
 #include "dataplane/fragment/fragment_table.hpp"
 #include "dataplane/packet/burst.hpp"
@@ -15,6 +16,7 @@
 #include "dataplane/state/challenge.hpp"
 #include "dataplane/state/counters.hpp"
 #include "dataplane/state/mailbox.hpp"
+#include "dataplane/state/overload.hpp"
 #include "dataplane/state/settings.hpp"
 #include "dataplane/state/source_filter.hpp"
 
@@ -104,6 +106,8 @@ struct WorkerState {
   uint32_t half_open = 0;  ///< TCP flows whose handshake is not finished
   Challenge challenge;
   AddressLoad sources, targets;  ///< of flows, by the address that opened or was opened to
+  Overload overload;
+  FirstSeen first_seen;  ///< first packets that were put off; off: none is
   struct Sweep {
     Tsc started = 0;
     uint32_t chunk = 0;

@@ -155,6 +155,13 @@ Result<void> DataplaneImpl::make_worker_memory(Worker& worker) const {
     worker.state->sources = AddressLoad(worker.load_memory.data(), flows);
     worker.state->targets = AddressLoad(worker.load_memory.data() + bytes, flows);
   }
+  if (params_.defer_in_floods) {
+    Result<HugeArray<std::byte>> seen =
+        HugeArray<std::byte>::create(FirstSeen::kBytes, "first packets");
+    if (!seen) return seen.error();
+    worker.first_seen_memory = *std::move(seen);
+    worker.state->first_seen = FirstSeen(worker.first_seen_memory.data());
+  }
   worker.flow_memory_v4 = *std::move(v4);
   worker.flow_memory_v6 = *std::move(v6);
   worker.state->flows_v4 = FlowTable<FlowKeyV4>(worker.flow_memory_v4.data(), flows);

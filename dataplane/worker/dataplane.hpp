@@ -53,7 +53,8 @@ struct DataplaneParams {
   ChecksumMode checksum = ChecksumMode::kState;
   bool pass_non_ip = false;
   bool pass_tunnels = true;
-  bool reset_on_cut = false;  ///< connections that are cut are reset, at both ends
+  bool defer_in_floods = true;  ///< first packets, when a flood leaves a worker no time
+  bool reset_on_cut = false;    ///< connections that are cut are reset, at both ends
   /// New TCP clients are challenged when so many of max_flows are half open; 0: never.
   unsigned challenge_percent = 10;
   bool pick_up_tcp = false;  ///< connections met in their middle may become flows
@@ -112,6 +113,7 @@ struct WorkerStatus {
   uint64_t verified = 0;     ///< clients that have answered one
   uint64_t half_open = 0;    ///< TCP flows whose handshake is not finished, now
   bool challenging = false;  ///< new TCP clients are challenged, now
+  bool overloaded = false;   ///< a flood leaves no time: first packets are put off, now
   uint64_t flows = 0;        ///< live now
   uint64_t loops = 0, idle_loops = 0;
   uint64_t busy_cycles = 0;  ///< TSC cycles of loops that moved packets

@@ -60,7 +60,8 @@ class DataplaneImpl final : public Dataplane {
   };
   struct Worker {
     unsigned cpu = 0;
-    HugeArray<std::byte> flow_memory_v4, flow_memory_v6, load_memory, fragment_memory;
+    HugeArray<std::byte> flow_memory_v4, flow_memory_v6, load_memory, fragment_memory,
+        first_seen_memory;
     std::unique_ptr<Mailbox> mailbox;
     std::unique_ptr<WorkerState> state;
     WorkerShared* shared = nullptr;

@@ -42,17 +42,24 @@ Result<void> DataplaneImpl::reset_port(const std::string& name) {
 
 void DataplaneImpl::watch_ports() {
   std::vector<std::string> last_error(ports_.size());
-  std::vector<bool> challenging(workers_.size());
+  std::vector<bool> challenging(workers_.size()), overloaded(workers_.size());
   std::unique_lock wait(watch_lock_);
   while (!watch_wake_.wait_for(wait, kLook, [this] { return watch_stop_; })) {
     wait.unlock();
     for (size_t id = 0; id < workers_.size(); ++id) {
-      const bool now = workers_[id].mailbox->challenging.load(std::memory_order_relaxed);
-      if (now == challenging[id]) continue;
-      challenging[id] = now;
-      say("worker " + std::to_string(id) +
-          (now ? ": too many TCP connections are half open: new clients are challenged"
-               : ": few TCP connections are half open: new clients are no longer challenged"));
+      const auto tell = [&](const std::atomic<bool>& flag, std::vector<bool>& known,
+                            const char* entered, const char* left) {
+        const bool now = flag.load(std::memory_order_relaxed);
+        if (now != known[id]) say("worker " + std::to_string(id) + ": " + (now ? entered : left));
+        known[id] = now;
+      };
+      const Mailbox& mailbox = *workers_[id].mailbox;
+      tell(mailbox.challenging, challenging,
+           "too many TCP connections are half open: new clients are challenged",
+           "few TCP connections are half open: new clients are no longer challenged");
+      tell(mailbox.overloaded, overloaded,
+           "a flood leaves no time: first packets of new flows are put off",
+           "there is time for all: first packets of new flows are no longer put off");
     }
     for (size_t i = 0; i < ports_.size(); ++i) {
       Port& port = *ports_[i];

@@ -96,6 +96,7 @@ void DataplaneImpl::fill_worker(const Worker& worker, WorkerStatus& out) const {
   out.verified = c.verified;
   out.half_open = c.half_open;
   out.challenging = c.challenging;
+  out.overloaded = c.overloaded;
   out.flows_recycled = c.flows_recycled;
   out.flows_rejudged = c.flows_rejudged;
   out.flows = c.flows;

@@ -7,6 +7,7 @@ void make_report(WorkerState& w, uint32_t number) noexcept {
   w.counters.flows = w.flows();
   w.counters.half_open = w.half_open;
   w.counters.challenging = w.challenge.active;
+  w.counters.overloaded = w.overload.active;
   if (w.heap_now != nullptr) w.counters.heap_bytes = *w.heap_now - w.heap_at_start;
   w.mailbox->report = w.counters;
   w.reports = number;

@@ -7,6 +7,7 @@
 #include "dataplane/dpdk/ethdev.hpp"
 #include "dataplane/dpdk/mempool.hpp"
 #include "dataplane/flow/address_load.hpp"
+#include "dataplane/flow/first_seen.hpp"
 #include "dataplane/flow/flow_table.hpp"
 #include "dataplane/fragment/fragment_table.hpp"
 #include "dataplane/packet/burst.hpp"
@@ -80,7 +81,8 @@ Result<Sizing> size_up(const DataplaneParams& params, uint32_t mtu) {
   const uint64_t flow_bytes =
       workers * (FlowTable<FlowKeyV4>::bytes_for(s.flows_per_worker) +
                  FlowTable<FlowKeyV6>::bytes_for(s.flows_per_worker) +
-                 FragmentTable::bytes_for(s.datagrams_per_worker, s.held_per_worker));
+                 FragmentTable::bytes_for(s.datagrams_per_worker, s.held_per_worker) +
+                 (params.defer_in_floods ? FirstSeen::kBytes : 0));
   const uint64_t pool_bytes = Mempool::memory_for(s.mbufs, s.data_room);
   const uint64_t fixed_mib = ((flow_bytes + pool_bytes) >> 20) + kLeastMib;
   if (params.memory_mib != 0 && params.memory_mib < fixed_mib) {

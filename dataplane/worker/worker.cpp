@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "dataplane/stages/flood.hpp"
 #include "dataplane/stages/fragments.hpp"
 #include "dataplane/stages/stages.hpp"
 #include "dataplane/worker/heap_meter.hpp"
@@ -38,6 +39,7 @@ unsigned receive(WorkerState& w, const RuleSet& r) noexcept {
       work.received_bytes += b.mbuf[i]->pkt_len;
     }
     total += b.count;
+    w.overload.backlog |= b.count == Burst::kSize;
     b.checked = 0;
     run_pipeline(b, w, r);
   }
@@ -76,6 +78,7 @@ unsigned take_burst(WorkerState& w, const RuleSet& r, HandoffRing& ring) noexcep
   Taken taken;
   taken.count = ring.dequeue(taken.packet, Burst::kSize);
   if (taken.count == 0) return 0;
+  w.overload.backlog |= taken.count == Burst::kSize && &ring != w.from[w.id];
   for (unsigned k = 0; k < taken.count; ++k) taken.tag[k] = taken.packet[k]->hash.usr;
   // Tags only grow, so the last packet of a ring tells for all of them.
   const int ahead = HandoffTag::ahead_of(taken.tag[taken.count - 1], w.reports);
@@ -117,6 +120,7 @@ void run_worker(WorkerState& w, WorkerShared& shared) noexcept {
     const Tsc start = rte_rdtsc();
     const unsigned moved = receive(w, r) + take_over(w, r);
     const Tsc end = rte_rdtsc();
+    look_at_load(w, tick_of(end));
     expire(w, r, end);
     expire_fragments(w, end);
     serve_mailbox(w, end);

@@ -74,13 +74,13 @@ void one_pod(benchmark::State& state) {
 void one_policy(benchmark::State& state) {
   const State all = cluster(state);
   auto changed = std::make_shared<kube::ClusterState>(*all);
-  auto& entry =
+  const kube::ObjectKey key =
       std::next(changed->policies.begin(), static_cast<ptrdiff_t>(changed->policies.size() / 2))
-          ->second;
-  auto policy = *entry;
+          ->first;
+  auto policy = *changed->policies.at(key);
   policy.isolates_ingress = true;
   policy.ingress.push_back({{}, {{IpProtocol::kTcp, kube::PolicyPort::Range{7, 7}}}});
-  entry = std::make_shared<const kube::NetworkPolicy>(policy);
+  changed->policies[key] = std::make_shared<const kube::NetworkPolicy>(policy);
   auto made = make(state, all, 1, nullptr);
   Revision revision = 1;
   for (auto _ : state) {

@@ -41,7 +41,7 @@ constexpr uint64_t kLooksASecond = 50000;
 /// SYNs that the appliance may have without having answered; a quarter of its ring.
 constexpr uint64_t kMostUnanswered = 4096;
 /// After so much silence it will not answer them any more (it has let them pass, or dropped them).
-constexpr uint64_t kSilencesASecond = 1000;
+constexpr uint64_t kSilencesASecond = 4000;
 
 struct Tally {
   std::atomic<uint64_t> flood{0};        ///< SYNs that the appliance's ring took

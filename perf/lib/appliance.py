@@ -18,9 +18,14 @@ class ApplianceError(Exception):
 
 
 class Connection(http.client.HTTPConnection):
+    """Stays open between calls; one that has been idle for a minute is ended by the appliance."""
+
+    IDLE_S = 30
+
     def __init__(self, path):
         super().__init__("localhost", timeout=120)
         self.path = path
+        self.used = time.monotonic()
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -28,9 +33,12 @@ class Connection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
     def call(self, method, target, body=None):
+        if time.monotonic() - self.used > self.IDLE_S:
+            self.close()
         self.request(method, target, body, {"Content-Type": "application/json"} if body else {})
         response = self.getresponse()
         text = response.read()
+        self.used = time.monotonic()
         if response.status != 200:
             raise ApplianceError(f"{method} {target}: {response.status} {text.decode(errors='replace')[:500]}")
         return json.loads(text)
@@ -68,6 +76,8 @@ class Span:
         denied = ("denied_egress", "denied_ingress")
         self.denied = (sum(last.drops.get(d, 0) - first.drops.get(d, 0) for d in denied) / self.packets
                        if self.packets else 0)
+        self.deferred = ((last.drops.get("flood_deferred", 0) - first.drops.get("flood_deferred", 0)) / self.packets
+                         if self.packets else 0)
 
 
 def from_file(pcap):
@@ -85,7 +95,7 @@ class Appliance:
     how many lie in files that are played; `extra`: more options; `state`: a state directory that
     outlives the process; `within`: words before the command."""
 
-    def __init__(self, program, devices, core, max_flows, frames=0, extra=(), state=None, within=()):
+    def __init__(self, program, devices, core, max_flows, frames=0, extra=(), state=None, within=(), workers=1):
         self.folder = tempfile.mkdtemp(prefix="rampart-perf.")
         self.log = os.path.join(self.folder, "log")
         self.schedstat = None
@@ -96,7 +106,10 @@ class Appliance:
             command += ["--port", f"{name}={devices[name]}"]
         for a, b in zip(names[::2], names[1::2]):
             command += ["--wire", f"{a},{b}"]
-        command += ["--workers", "1", "--cores", str(core), "--max-flows", str(max_flows),
+        # A second worker has the CPU that everything else runs on: there is none left.
+        others = [c for c in sorted(os.sched_getaffinity(0)) if c != core]
+        cores = [core, *others][:workers]
+        command += ["--workers", str(workers), "--cores", ",".join(map(str, cores)), "--max-flows", str(max_flows),
                     "--socket", socket_path, "--state-dir", state or os.path.join(self.folder, "state")]
         if frames:
             command += ["--mbufs", str(frames + 16384)]

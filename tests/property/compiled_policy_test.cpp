@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "control/compile/compile.hpp"
+#include "control/kube/encode.hpp"
 #include "control/kube/evaluate.hpp"
+#include "control/kube/events.hpp"
 #include "tests/support/ask.hpp"
 #include "tests/support/random_cluster.hpp"
 
@@ -83,9 +85,10 @@ bool agree(const Compiled& compiled, const kube::Evaluator& evaluator, const Ran
 /// What of a compilation must hold whatever was compiled.
 void check_facts(const Compiled& compiled) {
   size_t rules = 0;
-  for (const auto& facts : compiled.policies) rules += facts.acl_rules;
+  const auto policies = compile::policy_facts(compiled);
+  for (const auto& facts : policies) rules += facts.acl_rules;
   EXPECT_EQ(rules, compiled.acl_rules);
-  EXPECT_EQ(compiled.policies.size(), compiled.state->policies.size());
+  EXPECT_EQ(policies.size(), compiled.state->policies.size());
   for (size_t e = 0; e < compiled.endpoints.size(); ++e) {
     const kube::Pod* pod = compiled.endpoints[e];
     if (pod == nullptr) continue;
@@ -166,6 +169,41 @@ TEST(CompiledPolicy, RevisionsFollowEachOtherSoundly) {
             << spared << " connections needed no second judgement\n";
   EXPECT_GT(only_addresses, revisions / 20);
   EXPECT_GT(spared, revisions);
+}
+
+/// What the store keeps of a change: written down and read again it makes the same state.
+TEST(Changes, WrittenDownMakeTheSameState) {
+  size_t bytes = 0;
+  for (uint64_t round = 0; round < setting("RAMPART_ROUNDS", 600) / 6 + 1; ++round) {
+    SCOPED_TRACE("RAMPART_SEED=" + std::to_string(seed()) + " round " + std::to_string(round));
+    RandomCluster random(seed() + 31 * round);
+    kube::ClusterState state;
+    for (int change = 0; change < 12; ++change) {
+      const kube::ClusterState before = state;
+      random.change(state);
+      if (random.one_in(6)) {
+        // Through the events that people send, which can take a namespace along.
+        const auto gone = kube::apply_events(
+            state, R"({"type":"DELETED","object":{"apiVersion":"v1","kind":"Namespace",)"
+                   R"("metadata":{"name":")" +
+                       (state.namespaces.empty() ? "x" : state.namespaces.begin()->first.name) +
+                       R"("}}})");
+        ASSERT_TRUE(gone) << gone.error().text();
+        state = gone->state;
+        random.change(state);
+      }
+      // What comes from outside has its namespaces, and lists without repetitions.
+      auto read = kube::decode_snapshot(kube::encode_snapshot(state));
+      ASSERT_TRUE(read) << read.error().text();
+      state = std::move(read->state);
+      const std::string events = kube::encode_changes(before, state);
+      bytes += events.size();
+      const auto again = kube::apply_events(before, events);
+      ASSERT_TRUE(again) << again.error().text() << "\n" << events;
+      ASSERT_TRUE(kube::same(again->state, state)) << events;
+    }
+  }
+  EXPECT_GT(bytes, 10000U);
 }
 
 }  // namespace

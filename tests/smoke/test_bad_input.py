@@ -167,7 +167,7 @@ def test_http_as_clients_speak_it(lab):
 def test_a_cluster_too_large_for_memory_is_refused(lab):
     """A revision that does not fit is refused, not died of; a smaller one is welcome afterwards."""
     wire = lab.wire()
-    lab.start("--memory", 66, "--max-flows", 1024, "--mbufs", 13000, objects=STATE)
+    lab.start("--memory", 66, "--on-overload", "serve", "--max-flows", 1024, "--mbufs", 13000, objects=STATE)
     pods = [kube.pod(f"web/p{i}", f"10.1.{i >> 8}.{i & 255}", unique=f"u{i}") for i in range(3000)]
     policies = [kube.policy(f"web/n{i}", {"unique": f"u{i}"}, ingress=[
         {"from": [kube.block(f"{20 + i % 100}.{i // 100}.0.0/16")],

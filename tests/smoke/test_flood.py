@@ -3,10 +3,11 @@
 
 import contextlib
 import errno
+import os
 import select
 import socket
 
-from lib import kube
+from lib import kube, pcap
 from lib.frames import frame, tcp
 from lib.net import Namespace, RawPort, wait_for
 from lib.pods import talk
@@ -86,3 +87,29 @@ def test_a_cut_connection_is_reset_at_both_ends(lab):
     assert lab.daemon.stats()["total"]["originated"] == 6
     assert counted(lab, "flows_cut") == 3
     assert lab.daemon.flows() == []
+
+
+@smoke(workers=(1,), cost=3)
+def test_a_flood_that_leaves_no_time_is_put_off(lab):
+    """More SYNs than a worker has time for, from a file that is played for ever: what is met for the
+    first time is dropped by name, before policy is asked."""
+    objects = [kube.namespace("web"), kube.pod("web/server", "10.0.0.2", app="server"),
+               kube.policy("web/server", {"app": "server"}, ingress=[{"ports": [kube.port(80)]}])]
+    syns = os.path.join(lab.folder, "syns.pcap")
+    pcap.write(syns, [frame(tcp(1024 + n, 80, seq=n), f"10.1.{n % 100}.{n % 250}", "10.0.0.2")
+                      for n in range(8192)])
+    for choice, put_off in (("defer", True), ("serve", False)):
+        lab.start("--max-flows", 1024, "--on-overload", choice, "--mbufs", 16383, objects=objects, wires=[("in", "out")],
+                  devices={"in": f"net_pcap0,rx_pcap={syns},infinite_rx=1", "out": "net_null0,no-rx=1"})
+        wait_for("the flood", lambda: counted(lab, "challenged") > 20000)
+        if put_off:
+            wait_for("first packets to be put off",
+                     lambda: lab.daemon.stats()["total"]["drops"].get("flood_deferred", 0) > 20000)
+            assert "overload" in [w["code"] for w in lab.daemon.get("/v1/status")["warnings"]]
+            wait_for("a line in the log", lambda: any("first packets of new flows are put off" in line
+                                                      for line in lab.daemon.log()))
+        else:
+            assert "flood_deferred" not in lab.daemon.stats()["total"]["drops"]
+            assert "overload" not in [w["code"] for w in lab.daemon.get("/v1/status")["warnings"]]
+        lab.daemon.check_laws()
+        lab.daemon.terminate()

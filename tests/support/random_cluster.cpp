@@ -198,10 +198,9 @@ void RandomCluster::put_policy(kube::ClusterState& state) {
 
 void RandomCluster::tweak_policy(kube::ClusterState& state) {
   if (state.policies.empty()) return;
-  auto& chosen =
-      std::next(state.policies.begin(), below(static_cast<uint32_t>(state.policies.size())))
-          ->second;
-  kube::NetworkPolicy made = *chosen;
+  const kube::ObjectKey chosen =
+      std::next(state.policies.begin(), below(static_cast<uint32_t>(state.policies.size())))->first;
+  kube::NetworkPolicy made = *state.policies.at(chosen);
   for (auto* side : {&made.ingress, &made.egress}) {
     for (kube::PolicyRule& rule : *side) {
       for (kube::PolicyPeer& p : rule.peers) {
@@ -212,7 +211,7 @@ void RandomCluster::tweak_policy(kube::ClusterState& state) {
       }
     }
   }
-  chosen = std::make_shared<const kube::NetworkPolicy>(std::move(made));
+  state.policies[chosen] = std::make_shared<const kube::NetworkPolicy>(std::move(made));
 }
 
 kube::ClusterState RandomCluster::make() {

@@ -37,7 +37,8 @@ StageBench::StageBench(uint32_t max_flows, unsigned worker, unsigned workers)
     : memory_v4_(zeroed(FlowTable<FlowKeyV4>::bytes_for(max_flows)), &std::free),
       memory_v6_(zeroed(FlowTable<FlowKeyV6>::bytes_for(max_flows)), &std::free),
       memory_loads_(zeroed(2 * AddressLoad::bytes_for(max_flows)), &std::free),
-      fragment_memory_(zeroed(FragmentTable::bytes_for(kDatagrams, kHeld)), &std::free) {
+      fragment_memory_(zeroed(FragmentTable::bytes_for(kDatagrams, kHeld)), &std::free),
+      memory_seen_(nullptr, &std::free) {
   const std::string number = std::to_string(next_number());
   pool_ = must(Mempool::create({.name = "bench-" + number,
                                 .count = 2047,
@@ -106,6 +107,7 @@ std::vector<StageBench::End> StageBench::run_burst() {
   parse(b, w, *rules);
   steer(b, w, *rules);
   track(b, w, *rules);
+  if (w.overload.active) defer(b, w);
   classify(b, w, *rules);
   follow(b, w, *rules);
   settle(b, w, *rules);
@@ -237,6 +239,12 @@ void StageBench::set_quotas(const Quotas& quotas) {
   auto* bytes = static_cast<std::byte*>(memory_loads_.get());
   w.sources = AddressLoad(bytes, w.max_flows);
   w.targets = AddressLoad(bytes + AddressLoad::bytes_for(w.max_flows), w.max_flows);
+}
+
+void StageBench::set_overload() {
+  memory_seen_.reset(zeroed(FirstSeen::kBytes));
+  w.first_seen = FirstSeen(memory_seen_.get());
+  w.overload.active = true;
 }
 
 uint64_t StageBench::drops(DropReason why) const {

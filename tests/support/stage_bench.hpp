@@ -77,6 +77,8 @@ class StageBench {
                  std::optional<Revision> policy_changed_in = {});
   void set_mode(RuleSet::Mode mode, Revision revision = 0);
   void set_quotas(const Quotas& quotas);
+  /// A flood leaves the worker no time.
+  void set_overload();
 
   uint64_t drops(DropReason why) const;
   /// Buffers that nobody has given back: forwarded and handed-over frames are taken by run().
@@ -96,7 +98,7 @@ class StageBench {
 
   std::optional<Mempool> pool_;
   std::unique_ptr<void, decltype(&std::free)> memory_v4_, memory_v6_, memory_loads_,
-      fragment_memory_;
+      fragment_memory_, memory_seen_;
   std::vector<HandoffRing> rings_;
   SourceFilter no_filter_;
   Mailbox mailbox_;

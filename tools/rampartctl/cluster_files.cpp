@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -43,7 +44,7 @@ void add_workloads(const std::vector<Document>& documents, kube::ClusterState& s
   kube::Surveyor surveyor;
   for (size_t i = 0; i < documents.size(); ++i) surveyor.add(documents[i].json, i);
   const kube::Survey survey = std::move(surveyor).finish();
-  kube::ClusterState::Objects<kube::Pod> templates;
+  std::map<kube::ObjectKey, std::shared_ptr<const kube::Pod>> templates;
   for (const auto& [key, pod] : survey.state.pods) {
     if (key.name.find(' ') == std::string::npos || is_running(state, *pod)) continue;
     auto named = std::make_shared<kube::Pod>(*pod);
@@ -61,7 +62,7 @@ void add_workloads(const std::vector<Document>& documents, kube::ClusterState& s
                      kube::Namespace{key.ns, {{"kubernetes.io/metadata.name", key.ns}}, true});
     }
   }
-  state.pods.merge(templates);
+  for (const auto& [key, pod] : templates) state.pods.emplace(key, pod);
 }
 
 }  // namespace

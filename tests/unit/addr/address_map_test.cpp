@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <optional>
 #include <random>
 #include <string>
 
@@ -187,6 +188,46 @@ TEST(AddressMap, OneChangedAddressRebuildsOneShardAndMarksIt) {
   EXPECT_EQ(third->changed_in(ip("10.0.0.100")), 4U);
   EXPECT_EQ(third->find(ip("10.0.0.100"))->peer_class, 0U);
   EXPECT_EQ(third->exact_entries(), entries.size() - 1);
+}
+
+TEST(AddressMap, ChangesAreWhatAMapBuiltAnewWouldHold) {
+  std::mt19937 random(7);
+  std::map<IpAddress, Identity> all;
+  const auto pick = [&] {
+    const uint32_t n = random() % 3000;
+    return random() % 2 != 0 ? IpAddress::v4(0x0A000000U + n)
+                             : ip("fd00::" + std::to_string(n % 1000));
+  };
+  const std::vector<AddressMap::Interval> v4{{ip("0.0.0.0"), named(7)}};
+  auto map = build({}, v4, {}, 1);
+  for (Revision revision = 2; revision < 200; ++revision) {
+    std::map<IpAddress, std::optional<Identity>> changes;
+    for (unsigned left = random() % 40; left > 0; --left) {
+      changes[pick()] = random() % 3 == 0 ? std::nullopt : std::optional(named(random() % 3));
+    }
+    std::vector<AddressMap::Entry> changed;
+    std::vector<IpAddress> gone;
+    for (const auto& [address, identity] : changes) {
+      if (identity) {
+        changed.push_back({address, *identity});
+        all[address] = *identity;
+      } else {
+        gone.push_back(address);
+        all.erase(address);
+      }
+    }
+    std::vector<AddressMap::Entry> entries;
+    for (const auto& [address, identity] : all) entries.push_back({address, identity});
+    const auto anew = build(entries, v4, {}, revision, map.get());
+    map = AddressMap::change(*map, changed, gone, revision);
+    ASSERT_EQ(map->exact_entries(), anew->exact_entries());
+    ASSERT_TRUE(map->same_intervals(*anew));
+    for (int n = 0; n < 300; ++n) {
+      const IpAddress address = pick();
+      ASSERT_EQ(*map->find(address), *anew->find(address)) << address.text();
+      ASSERT_EQ(map->changed_in(address), anew->changed_in(address)) << address.text();
+    }
+  }
 }
 
 TEST(AddressMap, KnowsWhetherIntervalsAreTheSame) {

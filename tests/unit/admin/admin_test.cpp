@@ -236,7 +236,7 @@ TEST_F(AdminTest, StandingWarnings) {
   dataplane_.status_now.workers[0].challenging = true;
   dataplane_.status_now.workers[0].half_open = 77;
   dataplane_.status_now.ports[1].mtu = 1400;
-  std::filesystem::create_directory(folder_ + "/state/state.new");
+  std::filesystem::create_directory(folder_ + "/state/changes-1");
   call(
       "PATCH", "/v1/snapshot",
       R"({"type":"DELETED","object":{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"web"}}})");

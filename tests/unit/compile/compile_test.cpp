@@ -69,16 +69,16 @@ TEST(Compile, CountsWhatItMade) {
   EXPECT_EQ(made.policy_entries, 2U);
   EXPECT_EQ(made.acl_rules, 2U);
   EXPECT_EQ(made.rules->revision, 1U);
-  ASSERT_EQ(made.policies.size(), 1U);
-  EXPECT_EQ(made.policies[0], (compile::PolicyFacts{{"x", "p"}, 1, 2, ""}));
+  ASSERT_EQ(compile::policy_facts(made).size(), 1U);
+  EXPECT_EQ(compile::policy_facts(made)[0], (compile::PolicyFacts{{"x", "p"}, 1, 2, ""}));
   ASSERT_EQ(made.origins->size(), 2U);
   EXPECT_EQ((*made.origins)[1].port_path(), "spec.ingress[0].ports[1]");
   const Verdict v = support::ask(*made.rules, *IpAddress::parse("10.0.0.1"),
                                  *IpAddress::parse("10.0.0.2"), 6, 81);
   EXPECT_EQ(v.ingress_rule, 2U);
   EXPECT_EQ(v.egress_rule, 0U);
-  EXPECT_EQ(made.endpoints.at(identity(made, "10.0.0.2").endpoint - 1)->name, "db");
-  EXPECT_EQ(made.endpoints.at(identity(made, "fd00::2").endpoint - 1)->name, "db");
+  EXPECT_EQ(made.endpoints[identity(made, "10.0.0.2").endpoint - 1]->name, "db");
+  EXPECT_EQ(made.endpoints[identity(made, "fd00::2").endpoint - 1]->name, "db");
 }
 
 TEST(Compile, WarnsOfWhatItDoesNotEnforce) {
@@ -95,8 +95,8 @@ TEST(Compile, WarnsOfWhatItDoesNotEnforce) {
   EXPECT_THAT(seen, ElementsAre("policy-fails-closed NetworkPolicy x/future",
                                 "unsupported-policy AdminNetworkPolicy all"));
   EXPECT_THAT(c.compiled().warnings[0].message, HasSubstr("bodySelector"));
-  EXPECT_FALSE(c.compiled().policies[0].fails_closed.empty());
-  EXPECT_TRUE(c.compiled().policies[1].fails_closed.empty());
+  EXPECT_FALSE(compile::policy_facts(c.compiled())[0].fails_closed.empty());
+  EXPECT_TRUE(compile::policy_facts(c.compiled())[1].fails_closed.empty());
 }
 
 TEST(Stability, APodOfAKnownKindChangesAddressesOnly) {
@@ -333,9 +333,10 @@ TEST(Limits, ShortMemoryRefusesAndLeavesWhatThereIs) {
     while (void* block = rte_malloc(nullptr, size, 0)) hog.push_back(block);
   }
   auto state = std::make_shared<kube::ClusterState>(*before->state);
-  auto policy = *state->policies.begin()->second;
+  const kube::ObjectKey key = state->policies.begin()->first;
+  auto policy = *state->policies.at(key);
   policy.ingress[0].ports[0].port = kube::PolicyPort::Range{90, 99};
-  state->policies.begin()->second = std::make_shared<const kube::NetworkPolicy>(policy);
+  state->policies[key] = std::make_shared<const kube::NetworkPolicy>(policy);
   const auto refused = compile::compile(state, 2, before.get());
   for (void* block : hog) rte_free(block);
   ASSERT_FALSE(refused);

@@ -249,6 +249,21 @@ TYPED_TEST(FlowTables, RecyclingTakesTurns) {
   EXPECT_LT(youngest_gone, kCapacity / 100);
 }
 
+// The newcomer gets the very place of the weak flow that went for it, and not one that was empty.
+TYPED_TEST(FlowTables, TheWeakGiveTheirOwnPlaces) {
+  Table<TypeParam> t(11);
+  const uint64_t hash = 0x40;
+  std::vector<uint32_t> slots;
+  for (uint32_t n = 0; n < 11; ++n) slots.push_back(t.table.insert(make<TypeParam>(n), hash));
+  ASSERT_NE(slots[0], t.table.kNone);
+  for (uint32_t n = 11; n < 40; ++n) {
+    const auto slot = t.table.recycle(hash);
+    EXPECT_EQ(slot, slots[n % 11]);
+    t.table.erase(slot, hash);
+    EXPECT_EQ(t.table.insert(make<TypeParam>(n), hash), slot);
+  }
+}
+
 // Somebody who could choose the hashes: all flows want one chunk. It must stay correct.
 TEST(FlowTable, SurvivesFlowsThatAllWantOneChunk) {
   Table<FlowKeyV4> t(2000);

@@ -204,7 +204,7 @@ TEST(Parse, OtherProtocolsOpenWithoutPorts) {
     EXPECT_EQ(p.policy_port(), 0);
   }
   // ESP and "no next header" are where an IPv6 chain ends.
-  for (uint8_t protocol : {50, 59, 135, 254}) {
+  for (uint8_t protocol : {50, 59, 134, 252}) {
     const ParsedPacket p = parse(v6().hop_by_hop().protocol(protocol).payload(8));
     EXPECT_EQ(p.kind, PacketKind::kFlow);
     EXPECT_EQ(p.protocol, protocol);

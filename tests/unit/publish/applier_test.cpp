@@ -271,6 +271,7 @@ TEST_F(ApplierTest, AStateThatDoesNotFitAnyMoreStopsTheStart) {
 
 TEST_F(ApplierTest, AFailingDiskDoesNotFreezePolicy) {
   accept(applier_->put(kTwoPods, {}));
+  fs::create_directory(state_dir() + "/changes-1");
   fs::create_directory(state_dir() + "/state.new");
   const Accepted accepted = accept(applier_->put(kTwoPodsDenied, {}));
   EXPECT_FALSE(passes());
@@ -278,6 +279,7 @@ TEST_F(ApplierTest, AFailingDiskDoesNotFreezePolicy) {
   applier_->save_again();
   EXPECT_FALSE(applier_->in_force()->not_stored.empty());
   fs::remove(state_dir() + "/state.new");
+  fs::remove(state_dir() + "/changes-1");
   applier_->save_again();
   EXPECT_EQ(applier_->in_force()->not_stored, "");
   reopen();
@@ -297,6 +299,20 @@ TEST_F(ApplierTest, StoringAgainDoesNotWaitForAChange) {
   };
   accept(applier_->put(kTwoPodsDenied, {}));
   EXPECT_EQ(ended, std::future_status::ready) << "it waited until the change was over";
+}
+
+TEST_F(ApplierTest, AChangeAfterOneThatCouldNotBeStoredIsNotLost) {
+  accept(applier_->put(kTwoPods, {}));
+  fs::create_directory(state_dir() + "/changes-1");
+  EXPECT_NE(accept(applier_->put(kTwoPodsDenied, {})).in_force->not_stored, "");
+  const std::string more = "{\"type\":\"ADDED\",\"object\":" + pod("c", "10.0.0.3") + "}";
+  EXPECT_EQ(accept(applier_->patch(more, {})).in_force->not_stored, "");
+  fs::remove(state_dir() + "/changes-1");
+  reopen();
+  ASSERT_TRUE(applier_->restore());
+  EXPECT_EQ(applier_->in_force()->revision, 3U);
+  EXPECT_EQ(applier_->in_force()->compiled->state->pods.size(), 3U);
+  EXPECT_FALSE(passes());
 }
 
 TEST_F(ApplierTest, ChangesFromManyThreadsQueueUp) {

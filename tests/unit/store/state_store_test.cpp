@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <vector>
 
 #include "control/kube/decode.hpp"
 
@@ -16,6 +17,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 namespace fs = std::filesystem;
 
 class StateStoreTest : public ::testing::Test {
@@ -128,6 +130,134 @@ TEST_F(StateStoreTest, EveryTruncationIsSeen) {
   EXPECT_THAT(load_error(), HasSubstr("bytes instead of"));
   overwrite(good);
   EXPECT_EQ(load_error(), "loaded");
+}
+
+/// `revisions` states, each of which has one pod more; the first in the state file.
+std::vector<Stored> growing(size_t revisions) {
+  std::vector<Stored> states{stored(1, "p1")};
+  for (Revision revision = 2; revision <= revisions; ++revision) {
+    Stored next = states.back();
+    next.revision = revision;
+    const std::string name = "p" + std::to_string(revision);
+    next.state.pods[{"web", name}] = stored(revision, name).state.pods.at({"web", name});
+    states.push_back(std::move(next));
+  }
+  return states;
+}
+
+void save_all(StateStore& store, const std::vector<Stored>& states) {
+  ASSERT_TRUE(store.save(states[0]));
+  for (size_t i = 1; i < states.size(); ++i) {
+    const auto saved = store.save_change(states[i - 1].state, states[i - 1].revision, states[i]);
+    ASSERT_TRUE(saved) << saved.error().text();
+  }
+}
+
+TEST_F(StateStoreTest, ChangesAreKeptBesideTheState) {
+  const auto states = growing(4);
+  {
+    StateStore store = open();
+    save_all(store, states);
+  }
+  EXPECT_THAT(content(), Not(HasSubstr("p2"))) << "only what is other is written";
+  const auto loaded = open().load();
+  ASSERT_TRUE(loaded && loaded->has_value()) << loaded.error().text();
+  EXPECT_EQ((*loaded)->revision, 4U);
+  EXPECT_EQ((*loaded)->accepted, states[3].accepted);
+  EXPECT_TRUE(kube::same((*loaded)->state, states[3].state));
+}
+
+TEST_F(StateStoreTest, ChangesGoOnAfterARestart) {
+  const auto states = growing(4);
+  {
+    StateStore store = open();
+    save_all(store, {states[0], states[1], states[2]});
+  }
+  {
+    StateStore store = open();
+    ASSERT_EQ((*store.load())->revision, 3U);
+    ASSERT_TRUE(store.save_change(states[2].state, 3, states[3]));
+  }
+  EXPECT_TRUE(kube::same((*open().load())->state, states[3].state));
+}
+
+TEST_F(StateStoreTest, ACrashWhileAChangeIsWrittenLeavesTheOneBefore) {
+  const auto states = growing(3);
+  {
+    StateStore store = open();
+    save_all(store, states);
+  }
+  const std::string journal = directory_ + "/changes-1";
+  const size_t whole = fs::file_size(journal);
+  size_t cut_back = 0;
+  for (size_t size = 0; size < whole; ++size) {
+    fs::resize_file(journal, whole);
+    {
+      StateStore store = open();
+      save_all(store, states);
+    }
+    fs::resize_file(journal, size);
+    if (size % 2 != 0) fs::resize_file(journal, whole);  // some file systems leave zeros
+    StateStore store = open();
+    const auto loaded = store.load();
+    ASSERT_TRUE(loaded && loaded->has_value()) << "cut to " << size << loaded.error().text();
+    const Revision revision = (*loaded)->revision;
+    ASSERT_LT(revision, 3U) << "cut to " << size;
+    cut_back += revision == 2;
+    EXPECT_TRUE(kube::same((*loaded)->state, states[revision - 1].state));
+    // And on it goes from there.
+    ASSERT_TRUE(store.save_change(states[revision - 1].state, revision, states[2]));
+    EXPECT_TRUE(kube::same((*store.load())->state, states[2].state)) << "cut to " << size;
+  }
+  EXPECT_GT(cut_back, whole / 3);
+}
+
+TEST_F(StateStoreTest, EverySingleChangedByteOfAChangeIsSeen) {
+  {
+    StateStore store = open();
+    save_all(store, growing(3));
+  }
+  const std::string journal = directory_ + "/changes-1";
+  std::ifstream in(journal, std::ios::binary);
+  const std::string good{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  for (size_t i = 0; i < good.size(); ++i) {
+    std::string bad = good;
+    bad[i] = static_cast<char>(bad[i] ^ 1);
+    std::ofstream(journal, std::ios::binary | std::ios::trunc) << bad;
+    EXPECT_THAT(load_error(), AllOf(HasSubstr("state file " + journal), HasSubstr("move it away")))
+        << "byte " << i;
+  }
+}
+
+TEST_F(StateStoreTest, AChangeThatIsMissingIsDamage) {
+  const auto states = growing(4);
+  {
+    StateStore store = open();
+    save_all(store, {states[0], states[1]});
+    ASSERT_TRUE(store.save_change(states[2].state, 3, states[3]));
+  }
+  EXPECT_THAT(load_error(),
+              HasSubstr("a change of revision 3, but what comes before it ends with 2"));
+}
+
+TEST_F(StateStoreTest, WritingAnewDropsTheChangesItHolds) {
+  const auto states = growing(5);
+  StateStore store = open();
+  save_all(store, {states[0], states[1], states[2]});
+  EXPECT_FALSE(store.wants_rewrite()) << "it is little yet";
+  store.begin_rewrite();
+  ASSERT_TRUE(store.save_change(states[2].state, 3, states[3])) << "meanwhile";
+  ASSERT_TRUE(store.rewrite(states[2]));
+  EXPECT_FALSE(fs::exists(directory_ + "/changes-1"));
+  EXPECT_TRUE(fs::exists(directory_ + "/changes-3"));
+  EXPECT_THAT(content(), HasSubstr("p3"));
+  ASSERT_TRUE(store.save_change(states[3].state, 4, states[4]));
+  EXPECT_TRUE(kube::same((*store.load())->state, states[4].state));
+  ASSERT_TRUE(store.save(states[4]));
+  EXPECT_FALSE(fs::exists(directory_ + "/changes-3"));
+  store.begin_rewrite();
+  ASSERT_TRUE(store.rewrite(states[2])) << "of what is older than the file";
+  EXPECT_EQ((*store.load())->revision, 5U);
 }
 
 TEST_F(StateStoreTest, ALaterFormatIsNamed) {
