@@ -12,31 +12,52 @@ double rounded(double milliseconds) {
   return std::round(milliseconds * 1000) / 1000;
 }
 
-}  // namespace
-
-http::Response accepted_response(const publish::Accepted& accepted) {
+Json accepted_json(const publish::Accepted& accepted) {
   const publish::InForce& now = *accepted.in_force;
   const publish::Timings& ms = accepted.milliseconds;
   Json skipped = Json::array();
   for (const auto& [kind, count] : accepted.skipped) {
     skipped.push_back({{"kind", kind}, {"count", count}});
   }
-  const Json out{{"revision", now.revision},
-                 {"changed", accepted.changed},
-                 {"objects", object_counts(now)},
-                 {"addresses", now.compiled->addresses},
-                 {"classes", now.compiled->classes},
-                 {"subjects", now.compiled->subjects},
-                 {"rules", now.compiled->acl_rules},
-                 {"milliseconds",
-                  {{"decode", rounded(ms.decode)},
-                   {"compile", rounded(ms.compile)},
-                   {"swap", rounded(ms.swap)},
-                   {"store", rounded(ms.store)}}},
-                 {"skipped", std::move(skipped)},
-                 {"warnings", warnings_json(warnings_of(now))}};
-  return {
-      200, "application/json", dump(out), {{"ETag", "\"" + std::to_string(now.revision) + "\""}}};
+  return Json{{"revision", now.revision},
+              {"changed", accepted.changed},
+              {"objects", object_counts(now)},
+              {"addresses", now.compiled->addresses},
+              {"classes", now.compiled->classes},
+              {"subjects", now.compiled->subjects},
+              {"rules", now.compiled->acl_rules},
+              {"milliseconds",
+               {{"decode", rounded(ms.decode)},
+                {"compile", rounded(ms.compile)},
+                {"swap", rounded(ms.swap)},
+                {"store", rounded(ms.store)}}},
+              {"skipped", std::move(skipped)},
+              {"warnings", warnings_json(warnings_of(now))}};
+}
+
+http::Response response_of(const publish::Accepted& accepted, const Json& json) {
+  return {200,
+          "application/json",
+          dump(json),
+          {{"ETag", "\"" + std::to_string(accepted.in_force->revision) + "\""}}};
+}
+
+}  // namespace
+
+http::Response accepted_response(const publish::Accepted& accepted) {
+  return response_of(accepted, accepted_json(accepted));
+}
+
+http::Response accepted_response(const publish::Accepted& accepted, const Cuts& cuts,
+                                 const publish::InForce& before) {
+  Json examples = Json::array();
+  for (const FlowRecord& flow : cuts.examples) examples.push_back(flow_json(flow, before));
+  Json json = accepted_json(accepted);
+  json["flows"] = {{"live", cuts.live},
+                   {"cut", cuts.cut},
+                   {"examples", std::move(examples)},
+                   {"truncated", cuts.truncated}};
+  return response_of(accepted, json);
 }
 
 http::Response refused_response(const publish::Refused& refused) {

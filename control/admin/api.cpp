@@ -66,7 +66,26 @@ http::Handler plain(std::function<Response(const Request&)> handler) {
   };
 }
 
-void add_changes(http::Router& router, publish::Applier& applier) {
+/// What a snapshot would do; with flows=true to the live flows as well.
+Response validate(const Request& request, publish::Applier& applier, Dataplane& dataplane) {
+  bool flows = false;
+  for (const auto& [name, value] : request.query) {
+    if (name != "flows") {
+      return bad_request({ErrorCode::kInvalid, "is no parameter of this call", name});
+    }
+    if (value != "true") return bad_request({ErrorCode::kInvalid, "must be true", name});
+    flows = true;
+  }
+  const auto before = applier.in_force();
+  const publish::Outcome outcome = applier.validate(request.body);
+  const auto* accepted = std::get_if<publish::Accepted>(&outcome);
+  if (!flows || accepted == nullptr) return answer(outcome);
+  const auto cuts = cuts_under(*accepted->in_force->compiled->rules, dataplane);
+  if (!cuts) return http::to_response(cuts.error());
+  return accepted_response(*accepted, *cuts, *before);
+}
+
+void add_changes(http::Router& router, publish::Applier& applier, Dataplane& dataplane) {
   router.add({"PUT", "/v1/snapshot", Lane::kChange, true, plain([&applier](const Request& r) {
                 const auto expected = expected_revision(r);
                 return expected ? answer(applier.put(r.body, *expected))
@@ -78,7 +97,7 @@ void add_changes(http::Router& router, publish::Applier& applier) {
                                 : bad_request(expected.error());
               })});
   router.add({"POST", "/v1/validate", Lane::kChange, true,
-              plain([&applier](const Request& r) { return answer(applier.validate(r.body)); })});
+              [&](const Request& request) { return validate(request, applier, dataplane); }});
 }
 
 Response snapshot(const publish::InForce& in_force) {
@@ -127,7 +146,7 @@ void add_calls(http::Router& router, publish::Applier& applier, Dataplane& datap
     router.add({"GET", std::move(path), Lane::kRead, false, std::move(handler)});
   };
   get("/v1/snapshot", plain([&](const Request&) { return snapshot(*applier.in_force()); }));
-  add_changes(router, applier);
+  add_changes(router, applier, dataplane);
   get("/v1/status", plain([&](const Request&) {
         return json(status_document(facts, std::chrono::system_clock::now(), *applier.in_force(),
                                     dataplane.status()));

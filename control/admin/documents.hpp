@@ -17,8 +17,22 @@ namespace rampart::admin {
 
 using Query = std::map<std::string, std::string, std::less<>>;
 
-/// The answer to PUT, PATCH and validate.
+/// What would become of the live flows under other rules.
+struct Cuts {
+  uint64_t live = 0;
+  uint64_t cut = 0;
+  std::vector<FlowRecord> examples;  ///< the first 100 of those that would be cut
+  bool truncated = false;            ///< there are more flows than were judged
+};
+/// Asks `rules`, mode kByTables, about every live flow, as workers do when they judge it again. kIo
+/// if a worker does not answer. Takes memory for a copy of the flow table.
+Result<Cuts> cuts_under(const RuleSet& rules, Dataplane& dataplane);
+
+/// The answer to PUT, PATCH and validate; `cuts` if they were asked for, `before` what was in
+/// force.
 http::Response accepted_response(const publish::Accepted& accepted);
+http::Response accepted_response(const publish::Accepted& accepted, const Cuts& cuts,
+                                 const publish::InForce& before);
 http::Response refused_response(const publish::Refused& refused);
 
 std::string status_document(const Facts& facts, std::chrono::system_clock::time_point now,

@@ -108,6 +108,8 @@ PortSet PortSet::without(const PortSet& less) const {
 std::string PortSet::text() const {
   if (empty()) return "nothing";
   if (is_all()) return "all";
+  // Other protocols come with "all" only, so what is missing says it in fewer words.
+  if (others_) return "all but " + all().without(*this).text();
   std::string text;
   for (size_t i = 0; i < kProtocols.size(); ++i) {
     if (ranges_[i].empty()) continue;
@@ -122,7 +124,6 @@ std::string PortSet::text() const {
       if (range.last != range.first) text += "-" + std::to_string(range.last);
     }
   }
-  if (others_) text += text.empty() ? "other protocols" : ", other protocols";
   return text;
 }
 

@@ -43,7 +43,7 @@ class PortSet {
   PortSet intersected(const PortSet& with) const;
   PortSet without(const PortSet& less) const;
 
-  /// "all", "nothing", "TCP 80,443,8000-8080, UDP 53", "TCP any port, other protocols".
+  /// "all", "nothing", "TCP 80,443,8000-8080, UDP 53", "UDP any port", "all but TCP 80".
   std::string text() const;
 
   auto operator<=>(const PortSet&) const = default;

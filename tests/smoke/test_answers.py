@@ -110,3 +110,27 @@ def test_the_matrix_is_what_packets_meet(lab):
     assert lab.ctl("diff", "@running", "-", text=snapshot) == "nothing opens or closes\n"
     other_port = json.dumps(kube.listing(*pods(), allow_clients(81)))
     assert lab.ctl("diff", "@running", "-", text=other_port, status=1) == "", "no error, a difference"
+
+
+@smoke(cost=2)
+def test_a_dry_run_names_the_flows_that_it_would_cut(lab):
+    wire = lab.wire()
+    lab.start()
+    lab.ctl("apply", "-f", "-", text=json.dumps(kube.listing(*pods(), allow_clients())))
+    n, m = lab.number(), lab.number()
+    wire.passes(frame(tcp(n, 80), A, B))
+    wire.passes(frame(tcp(m, 80), B, C))
+    locked = json.dumps(kube.listing(*pods(), allow_clients(443)))
+    said = lab.ctl("apply", "-f", "-", "--dry-run", text=locked)
+    assert "+ web/app=client → web/app=server: TCP 443" in said, said
+    assert "- web/app=client → web/app=server: TCP 80" in said, said
+    assert "1 live flow of 2 would be cut:" in said, said
+    assert f"TCP web/client ({A}) port {n} to web/server ({B}) port 80" in said, said
+    assert lab.daemon.get("/v1/status")["revision"] == 1
+    wire.passes(frame(tcp(n, 80), A, B))
+    before = sum(worker["flows_cut"] for worker in lab.daemon.stats()["workers"])
+    lab.ctl("apply", "-f", "-", text=locked)
+    wire.drops(frame(tcp(n, 80), A, B), "denied_ingress")
+    wire.passes(frame(tcp(m, 80), B, C))
+    after = sum(worker["flows_cut"] for worker in lab.daemon.stats()["workers"])
+    assert after - before == 1, "it cuts what was said, and no more"

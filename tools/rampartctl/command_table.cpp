@@ -104,7 +104,8 @@ const std::vector<Command>& command_table() {
                    kRecursive,
                    {.name = "dry-run",
                     .help = "check and compile only, and say which objects would be added (+), "
-                            "changed (~) and removed (-)"},
+                            "changed (~) and removed (-), who could reach whom or no longer, and "
+                            "which live flows would be cut"},
                    kIfMatch,
                    kAllowEmpty},
        .examples = {"kubectl get ns,pods,nodes,netpol -A -o json | rampartctl apply -f -",

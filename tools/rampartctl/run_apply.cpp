@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -8,12 +10,14 @@
 #include "tools/rampartctl/commands.hpp"
 #include "tools/rampartctl/in_force.hpp"
 #include "tools/rampartctl/json_text.hpp"
+#include "tools/rampartctl/reach_report.hpp"
 #include "tools/rampartctl/sending.hpp"
 
 // apply: a whole desired state at once.
 namespace rampart::ctl {
 namespace {
 
+constexpr size_t kFlowsShown = 10;
 constexpr size_t kChangesShown = 100;  // of each sort; a first snapshot adds everything
 
 /// Refuses the empty state that an empty pipe or a mistyped directory makes, and points at states
@@ -61,6 +65,50 @@ void append_strings(std::string& json, std::string_view name,
   json += ']';
 }
 
+/// The first of the flows that would be cut, one line each.
+void print_cut_flows(Session& session, const Json& flows) {
+  if (!flows.exists()) return;
+  const uint64_t cut = flows["cut"].number();
+  session.out() << counted(cut, "live flow") << " of " << flows["live"].text()
+                << (flows["truncated"].truth() ? " (and there are more) would be cut"
+                                               : " would be cut")
+                << (cut > 0 ? ":" : "") << '\n';
+  size_t shown = 0;
+  for (const Json& flow : flows["examples"].items()) {
+    if (shown++ == kFlowsShown) break;
+    const auto end = [&](const std::string& side) {
+      const std::string pod = flow[side + "_pod"].text(""), address = flow[side].text();
+      const std::string port = flow[side + "_port"].text();
+      return (pod.empty() ? address : pod + " (" + address + ")") +
+             (port == "0" ? "" : " port " + port);
+    };
+    session.out() << "  "
+                  << printable(flow["protocol"].text() + " " + end("source") + " to " +
+                               end("destination") + ", " + flow["state"].text())
+                  << '\n';
+  }
+  if (cut > kFlowsShown) session.out() << "  … and " << cut - kFlowsShown << " more\n";
+}
+
+/// What would open and close. Nothing (and that has been said) where there are too many kinds of
+/// pods to compare.
+struct Compared {
+  reach::PortSets sets;
+  std::optional<reach::Difference> difference;
+};
+
+Compared compare(Session& session, const kube::ClusterState& before,
+                 const kube::ClusterState& after) {
+  Compared compared;
+  auto difference = reach::compare(before, after, compared.sets);
+  if (difference) {
+    compared.difference = *std::move(difference);
+  } else {
+    session.warn("reachability was not compared: " + difference.error().text());
+  }
+  return compared;
+}
+
 int dry_run(Session& session, const std::string& body, const Sent& sent) {
   const auto before = state_in_force(session);
   if (!before) return kFailed;
@@ -68,6 +116,7 @@ int dry_run(Session& session, const std::string& body, const Sent& sent) {
   if (!after)
     return session.fail("rampartd accepts what rampartctl refuses: " + after.error().text());
   const Changes changes = changes_between(*before, after->state);
+  const Compared compared = compare(session, *before, after->state);
   if (session.wants_json()) {
     std::string json = "{\"validation\":" + sent.response.body + ",\"changes\":{";
     append_strings(json, "added", changes.added);
@@ -75,8 +124,11 @@ int dry_run(Session& session, const std::string& body, const Sent& sent) {
     append_strings(json, "changed", changes.changed);
     json += ',';
     append_strings(json, "removed", changes.removed);
-    json += "}}";
-    return session.print_json(json);
+    json += "},\"reachability\":";
+    json += compared.difference ? difference_json(*compared.difference, compared.sets)
+                                      .dump(-1, ' ', false, OrderedJson::error_handler_t::replace)
+                                : "null";
+    return session.print_json(json + "}");
   }
   print_changes(session, changes.added, '+', Style::kGood);
   print_changes(session, changes.changed, '~', Style::kWarning);
@@ -88,6 +140,11 @@ int dry_run(Session& session, const std::string& body, const Sent& sent) {
                   << changes.changed.size() << ", remove " << changes.removed.size()
                   << " (dry run: nothing was changed)\n";
   }
+  if (compared.difference && !changes.none()) {
+    session.out() << "reachability: " << difference_summary(*compared.difference) << '\n';
+    print_difference(session, *compared.difference, compared.sets);
+  }
+  print_cut_flows(session, sent.answer.root()["flows"]);
   print_outcome(session, sent.answer.root(), Swapped::kNo);
   return kDone;
 }
@@ -112,7 +169,7 @@ int run_apply(Session& session) {
   const auto documents = read_input(session);
   if (!documents) return kFailed;
   request.method = dry ? "POST" : "PUT";
-  request.target = dry ? "/v1/validate" : "/v1/snapshot";
+  request.target = dry ? "/v1/validate?flows=true" : "/v1/snapshot";
   request.content_type = kJsonType;
   request.body = list_of(*documents);
   if (!plausible(session, *documents, request.body)) return kFailed;

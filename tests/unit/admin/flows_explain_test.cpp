@@ -131,6 +131,41 @@ TEST_F(AdminTest, FlowsAreCutByFilterOrAllOfThem) {
   EXPECT_EQ(call("DELETE", "/v1/flows?all=true").status, 500U);
 }
 
+TEST_F(AdminTest, ValidateSaysWhichLiveFlowsItWouldCut) {
+  put_cluster();
+  FlowRecord allowed = flow_of_a_and_b(1);
+  FlowRecord other_port = allowed;
+  other_port.destination_port = 443;
+  FlowRecord back = allowed;  // b may open anything to c, whom nothing isolates
+  back.source = *IpAddress::parse("10.0.0.2");
+  back.destination = *IpAddress::parse("10.0.0.3");
+  dataplane_.flows_now = {allowed, other_port, back};
+  dataplane_.status_now.workers[0].flows = 5000;
+  const auto validated = [&](const std::string& body) {
+    const auto response = call("POST", "/v1/validate?flows=true", body);
+    EXPECT_EQ(response.status, 200U) << response.body;
+    return Document::parse(response.body)["flows"];
+  };
+  const auto same = validated(kCluster);
+  EXPECT_EQ(same["live"], 3);
+  EXPECT_EQ(same["cut"], 1) << "b takes port 80 only";
+  ASSERT_EQ(same["examples"].size(), 1U);
+  EXPECT_EQ(same["examples"][0]["destination_port"], 443);
+  EXPECT_GT(dataplane_.asked.limit, 5000U) << "all that there are, not the usual thousand";
+  EXPECT_EQ(dataplane_.asked.states & flow_states_named("cut"), 0U);
+  std::string locked = kCluster;
+  const std::string rule = R"("ports":[{"port":80}])";
+  locked.replace(locked.find(rule), rule.size(), R"("ports":[{"port":443}])");
+  EXPECT_EQ(validated(locked)["examples"][0]["destination_port"], 80);
+  EXPECT_EQ(get("/v1/status")["revision"], 1) << "nothing is in force of it";
+  EXPECT_FALSE(Document::parse(call("POST", "/v1/validate", kCluster).body).contains("flows"));
+  EXPECT_EQ(call("POST", "/v1/validate?flows=1", kCluster).status, 400U);
+  EXPECT_EQ(call("POST", "/v1/validate?flow=true", kCluster).status, 400U);
+  EXPECT_EQ(call("POST", "/v1/validate?flows=true", "{").status, 422U);
+  dataplane_.flows_error = Error{ErrorCode::kIo, "it does not answer", "worker 1"};
+  EXPECT_EQ(call("POST", "/v1/validate?flows=true", kCluster).status, 500U);
+}
+
 TEST_F(AdminTest, FlowsAreSpelledOut) {
   put_cluster();
   const auto& origins = *applier_->in_force()->compiled->origins;

@@ -201,10 +201,35 @@ TEST_F(Sending, DryRunShowsWhatWouldChange) {
               testing::StartsWith("+ NetworkPolicy web/allow\n~ Pod web/a\n- Namespace old\n"
                                   "accepted; would add 1, change 1, remove 1 (dry run: nothing was "
                                   "changed)\n"));
-  EXPECT_THAT(stand.calls(), ElementsAre("POST /v1/validate", "GET /v1/snapshot"));
+  EXPECT_THAT(stand.calls(), ElementsAre("POST /v1/validate?flows=true", "GET /v1/snapshot"));
   const Outcome json = stand.run({"apply", "--dry-run", "-f", "-", "-o", "json"}, both());
   EXPECT_THAT(json.out, AllOf(HasSubstr("\"validation\": {"),
                               HasSubstr("\"added\": [\n      \"NetworkPolicy web/allow\"\n    ]")));
+}
+
+TEST_F(Sending, DryRunShowsWhatOpensClosesAndIsCut) {
+  const Stand stand([](const SocketServer::Asked& asked) {
+    if (asked.method == "POST") {
+      return SocketServer::answer(
+          200, R"({"changed":true,"flows":{"live":120,"cut":12,"truncated":false,"examples":[)"
+               R"({"protocol":"TCP","source":"10.0.0.9","source_port":40000,"source_pod":null,)"
+               R"("destination":"10.0.0.1","destination_port":80,"destination_pod":"web/a",)"
+               R"("state":"established"}]}})");
+    }
+    return SocketServer::answer(
+        200,
+        R"({"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Pod","metadata":{"namespace":"web","name":"a","labels":{"app":"web"}},"spec":{"nodeName":"n1"},"status":{"podIP":"10.0.0.1"}}]})");
+  });
+  const Outcome outcome = stand.run({"apply", "--dry-run", "-f", "-"}, both());
+  EXPECT_EQ(outcome.status, kDone) << outcome.err;
+  EXPECT_THAT(outcome.out,
+              AllOf(HasSubstr("\nreachability: 2 pairs differ: 0 open, 2 close\n"
+                              "- web/a, all addresses \xE2\x86\x92 web/a: all but TCP 80\n"),
+                    HasSubstr("\n12 live flows of 120 would be cut:\n"
+                              "  TCP 10.0.0.9 port 40000 to web/a (10.0.0.1) port 80, established\n"
+                              "  \xE2\x80\xA6 and 2 more\n")));
+  const Outcome json = stand.run({"apply", "--dry-run", "-f", "-", "-o", "json"}, both());
+  EXPECT_THAT(json.out, AllOf(HasSubstr("\"reachability\": {"), HasSubstr("\"same\": false")));
 }
 
 TEST_F(Sending, DryRunBeforeTheFirstSnapshotAddsEverything) {

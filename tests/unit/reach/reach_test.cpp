@@ -33,8 +33,8 @@ TEST(PortSet, AlgebraAndText) {
   EXPECT_EQ(PortSet::all().text(), "all");
   EXPECT_EQ(web.united(PortSet::of(kTcp, 8000, 8080)).united(dns).text(),
             "TCP 80,8000-8080, UDP 53");
-  EXPECT_EQ(PortSet::all().without(PortSet::of(kTcp, 0, 65535)).text(),
-            "UDP any port, SCTP any port, other protocols");
+  EXPECT_EQ(PortSet::all().without(PortSet::of(kTcp, 0, 65535)).text(), "all but TCP any port");
+  EXPECT_EQ(PortSet::all().without(web).text(), "all but TCP 80");
 }
 
 std::string pod(const std::string& name, const std::string& address, const std::string& labels,
