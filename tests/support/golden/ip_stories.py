@@ -58,8 +58,7 @@ def extensions():
                "an authentication header too short to be one")
     story.left(frame(raw(59, b"x" * 20), A6, B6), "denied_ingress", "no next header: only by address")
     for unknown, what in {135: "mobility", 139: "host identity", 140: "shim6", 253: "experiment"}.items():
-        story.left(syn((unknown, PADDED)), "denied_ingress",
-                   f"{what} header with a SYN behind: nobody reads on, and no port admits it")
+        story.left(syn((unknown, PADDED)), "ip_extension", f"{what} header with a SYN behind: nobody reads on")
     return story
 
 
