@@ -44,7 +44,7 @@ std::string flows_document(const std::vector<FlowRecord>& flows, bool truncated,
 Result<std::string> explain_document(const Query& query, const publish::InForce& in_force);
 
 /// Prometheus text exposition format 0.0.4.
-std::string metrics(const Facts& facts, const publish::InForce& in_force,
+std::string metrics(const Facts& facts, const publish::InForce& in_force, uint64_t counterexamples,
                     const DataplaneStatus& status);
 
 }  // namespace rampart::admin
