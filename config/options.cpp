@@ -269,6 +269,11 @@ void add_control(std::vector<Option>& all) {
                      Empty::kRefused));
   all.push_back(number({kControl, "max-body-mib", "MIB", "The largest request body taken."},
                        &Settings::max_body_mib, {1, 4095}));
+  all.push_back(
+      number({kControl, "proof-ms", "MS",
+              "The most that checking a rule set against the policies may take before it is "
+              "published: what has changed first, then what is drawn by lot. 0: no check."},
+             &Settings::proof_ms, {0, 60000}));
 }
 
 void add_resources(std::vector<Option>& all) {

@@ -191,7 +191,8 @@ int run(const Settings& settings) {
   const uint64_t max_body = settings.max_body_mib << 20;
   kube::Limits limits;
   limits.bytes = max_body;
-  publish::Applier applier({**dataplane, *store, limits, log_line, compile::compile});
+  publish::Applier applier({**dataplane, *store, limits, log_line, compile::compile,
+                            std::chrono::milliseconds(settings.proof_ms)});
   if (const auto restored = applier.restore(); !restored) return fail(restored.error());
   if (applier.in_force()->revision == 0) {
     log_line("no desired state yet: packets " +

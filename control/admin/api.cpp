@@ -170,10 +170,11 @@ void add_calls(http::Router& router, publish::Applier& applier, Dataplane& datap
   router.add({"POST", "/v1/ports/{}/reset", Lane::kChange, false,
               plain([&](const Request& request) { return reset_port(request, dataplane); })});
   get("/metrics", plain([&](const Request&) {
-        return Response{200,
-                        "text/plain; version=0.0.4; charset=utf-8",
-                        metrics(facts, *applier.in_force(), dataplane.status()),
-                        {}};
+        return Response{
+            200,
+            "text/plain; version=0.0.4; charset=utf-8",
+            metrics(facts, *applier.in_force(), applier.counterexamples(), dataplane.status()),
+            {}};
       }));
 }
 

@@ -59,7 +59,7 @@ Result<std::string> explain_document(const Query& query, const publish::InForce&
                                      Dataplane& dataplane);
 
 /// Prometheus text exposition format 0.0.4.
-std::string metrics(const Facts& facts, const publish::InForce& in_force,
+std::string metrics(const Facts& facts, const publish::InForce& in_force, uint64_t counterexamples,
                     const DataplaneStatus& status);
 
 }  // namespace rampart::admin

@@ -69,7 +69,7 @@ double seconds_of(std::chrono::system_clock::time_point time) {
   return std::chrono::duration<double>(time.time_since_epoch()).count();
 }
 
-void write_policy(Exposition& out, const publish::InForce& in_force) {
+void write_policy(Exposition& out, const publish::InForce& in_force, uint64_t counterexamples) {
   const auto* c = in_force.compiled.get();
   out.single("rampart_revision", kGauge, "Number of the desired state in force; 0: none yet.",
              uint64_t{in_force.revision});
@@ -91,6 +91,12 @@ void write_policy(Exposition& out, const publish::InForce& in_force) {
              uint64_t{c != nullptr ? c->subjects : 0});
   out.single("rampart_rules", kGauge, "Rules in the ACL.",
              uint64_t{c != nullptr ? c->acl_rules : 0});
+  out.single("rampart_proof_probes", kGauge,
+             "Connections about which the rules in force were compared with the policies.",
+             uint64_t{in_force.probes});
+  out.single("rampart_proof_counterexamples_total", kCounter,
+             "Rule sets that were refused because they did not say what the policies say: a bug.",
+             counterexamples);
   std::map<std::string, uint64_t> warnings{{"ambiguous-node-address", 0},
                                            {"not-stored", 0},
                                            {"policy-fails-closed", 0},
@@ -208,14 +214,14 @@ void write_workers(Exposition& out, const std::vector<WorkerStatus>& workers) {
 
 }  // namespace
 
-std::string metrics(const Facts& facts, const publish::InForce& in_force,
+std::string metrics(const Facts& facts, const publish::InForce& in_force, uint64_t counterexamples,
                     const DataplaneStatus& status) {
   Exposition out;
   out.family("rampart_build_info", kGauge, "Always 1; the labels say what runs.");
   out.sample({{"version", facts.version}}, true);
   out.single("rampart_start_time_seconds", kGauge, "Unix time of the start.",
              seconds_of(facts.started));
-  write_policy(out, in_force);
+  write_policy(out, in_force, counterexamples);
   out.single("rampart_huge_pages", kGauge, "Whether DPDK's memory is of huge pages.",
              status.huge_pages);
   out.single("rampart_memory_bytes", kGauge, "DPDK's heap.", uint64_t{status.memory_mib} << 20);

@@ -108,6 +108,7 @@ Evaluator::Evaluator(const ClusterState& state) : state_(state) {
 }
 
 End Evaluator::end(const IpAddress& address) const {
+  if (lookup_) return lookup_(address);
   End end{address, {}, {}};
   if (const auto pods = pods_.find(address); pods != pods_.end()) end.pods = pods->second;
   if (const auto nodes = nodes_.find(address); nodes != nodes_.end()) {

@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "control/kube/model.hpp"
@@ -71,6 +73,10 @@ struct End {
 class Evaluator {
  public:
   explicit Evaluator(const ClusterState& state);
+  /// The same without going through all objects first: `lookup` says who stands behind an address.
+  /// pods_by_address() and nodes_by_address() are then empty.
+  using Lookup = std::function<End(const IpAddress&)>;
+  Evaluator(const ClusterState& state, Lookup lookup) : state_(state), lookup_(std::move(lookup)) {}
 
   /// Judges a new connection. `protocol`: IANA number; `port`: destination port, host order, 0 for
   /// protocols without.
@@ -97,6 +103,7 @@ class Evaluator {
   Explanation judge_pair(const Connection& connection) const;
 
   const ClusterState& state_;
+  const Lookup lookup_;  ///< empty: the maps
   std::map<IpAddress, std::vector<const Pod*>> pods_;
   std::map<IpAddress, std::set<std::string_view>> nodes_;
 };

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "control/compile/prove.hpp"
+#include "control/kube/encode.hpp"
 #include "control/kube/events.hpp"
 
 namespace rampart::publish {
@@ -27,13 +29,14 @@ kube::Refusal to_refusal(const Error& error) {
 
 std::string summary(const InForce& next, const Timings& ms) {
   const compile::Compiled& c = *next.compiled;
-  char text[256];
-  std::snprintf(text, sizeof text,
-                "revision %llu is in force: %zu pods, %zu policies, %zu addresses, %zu classes, "
-                "%zu rules, %zu warnings (decode %.1f, compile %.1f, swap %.1f, store %.1f ms)",
-                static_cast<unsigned long long>(next.revision), c.state->pods.size(),
-                c.state->policies.size(), c.addresses, c.classes, c.acl_rules, c.warnings.size(),
-                ms.decode, ms.compile, ms.swap, ms.store);
+  char text[320];
+  std::snprintf(
+      text, sizeof text,
+      "revision %llu is in force: %zu pods, %zu policies, %zu addresses, %zu classes, "
+      "%zu rules, %zu warnings, %zu probes (decode %.1f, compile %.1f, swap %.1f, store %.1f ms)",
+      static_cast<unsigned long long>(next.revision), c.state->pods.size(),
+      c.state->policies.size(), c.addresses, c.classes, c.acl_rules, c.warnings.size(), next.probes,
+      ms.decode, ms.compile, ms.swap, ms.store);
   return text;
 }
 
@@ -66,8 +69,11 @@ Result<void> Applier::restore() {
       parts_.compile(std::make_shared<const kube::ClusterState>(std::move(stored.state)),
                      stored.revision, nullptr);
   if (!compiled) return std::move(compiled).error().within("state file " + parts_.store.path());
+  const auto proved = prove(**compiled, nullptr, stored.revision);
+  if (!proved) return Error(proved.error()).within("state file " + parts_.store.path());
   ms.compile = watch.lap();
   auto next = std::make_shared<InForce>();
+  next->probes = *proved;
   next->revision = stored.revision;
   next->compiled = *std::move(compiled);
   next->accepted = stored.accepted;
@@ -151,9 +157,12 @@ Outcome Applier::apply(kube::Checked<kube::Decoded> decoded, double decode_ms, M
   auto compiled =
       parts_.compile(std::make_shared<const kube::ClusterState>(std::move(decoded->state)),
                      before->revision + 1, before->compiled.get());
-  accepted.milliseconds.compile = watch.lap();
   if (!compiled) return refuse(to_refusal(compiled.error()), mode);
   next->compiled = *std::move(compiled);
+  const auto proved = prove(*next->compiled, before->compiled.get(), before->revision + 1);
+  accepted.milliseconds.compile = watch.lap();
+  if (!proved) return refuse(to_refusal(proved.error()), mode);
+  next->probes = *proved;
   if (mode == Mode::kTry) {
     next->revision = before->revision;
     accepted.in_force = std::move(next);
@@ -181,6 +190,21 @@ Outcome Applier::apply(kube::Checked<kube::Decoded> decoded, double decode_ms, M
   if (in_force_all_the_same) return refuse(to_refusal(published.error()), mode);
   accepted.in_force = std::move(next);
   return accepted;
+}
+
+Result<size_t> Applier::prove(const compile::Compiled& next, const compile::Compiled* before,
+                              Revision revision) {
+  if (parts_.proof.count() == 0) return size_t{0};
+  const compile::Proof proof = compile::prove(next, before, parts_.proof, revision);
+  if (proof.wrong.empty()) return proof.probes;
+  ++counterexamples_;
+  Error error{ErrorCode::kUnsupported, "a bug: " + proof.wrong,
+              "the rules of revision " + std::to_string(revision)};
+  const auto kept = parts_.store.keep_beside(
+      "counterexample", error.text() + "\n" + kube::encode_snapshot(*next.state));
+  parts_.log(error.text() + (kept ? "; what they were made from is kept in " + *kept
+                                  : "; it could not be written down: " + kept.error().text()));
+  return error;
 }
 
 std::string Applier::store(const InForce* before, const InForce& next) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -26,6 +28,9 @@ struct InForce {
   std::chrono::system_clock::time_point accepted;  ///< meaningless at revision 0
   /// Why a restart would bring back an older revision; empty: this one is on the disk.
   std::string not_stored;
+  /// Connections that the rule set and the plain evaluator were both asked about before it was
+  /// published.
+  size_t probes = 0;
 };
 
 /// Milliseconds that each part of a change took.
@@ -52,8 +57,11 @@ struct Refused {
 
 using Outcome = std::variant<Accepted, Refused>;
 
-/// Takes desired states and puts them in force, one after the other: decode, compile, publish to
-/// every worker, store.
+/// Takes desired states and puts them in force, one after the other: decode, compile, prove,
+/// publish to every worker, store.
+///
+/// A rule set that does not say what the policies say (compile/prove.hpp) is a bug of ours. It is
+/// refused, and what it was compiled from is kept beside the stored state, in `counterexample`.
 ///
 /// The disk comes last: a policy that cuts a connection must not wait for it. A crash before that
 /// leaves the older state on the disk, and whoever sent the newer one has had no answer yet. A
@@ -71,6 +79,8 @@ class Applier {
     kube::Limits limits;
     std::function<void(const std::string&)> log;  ///< one line each
     Compile compile = compile::compile;
+    /// The most that proving a rule set may take; 0: it is not proved.
+    std::chrono::milliseconds proof{20};
   };
 
   explicit Applier(Parts parts);
@@ -92,17 +102,25 @@ class Applier {
   /// Never null.
   std::shared_ptr<const InForce> in_force() const;
 
+  /// Rule sets that were refused because they did not say what the policies say, since the start.
+  uint64_t counterexamples() const { return counterexamples_.load(); }
+
  private:
   enum class Mode : uint8_t { kApply, kTry };
   std::optional<Refused> check(std::optional<Revision> expected) const;
   Outcome apply(kube::Checked<kube::Decoded> decoded, double decode_ms, Mode mode);
   Refused refuse(kube::Refusal refusal, Mode mode) const;
+  /// Checks a rule set against the plain evaluator. An error is a counterexample, which has been
+  /// written down and counted.
+  Result<size_t> prove(const compile::Compiled& next, const compile::Compiled* before,
+                       Revision revision);
   /// Returns why it could not be stored, or nothing.
   std::string store(const InForce* before, const InForce& next);
   void rewrite();
   void set(std::shared_ptr<const InForce> next);
 
   const Parts parts_;
+  std::atomic<uint64_t> counterexamples_ = 0;
   std::mutex changing_;  ///< held through a whole change
   mutable std::mutex pointer_;
   std::shared_ptr<const InForce> in_force_;  ///< under pointer_

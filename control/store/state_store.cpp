@@ -223,4 +223,14 @@ Result<void> StateStore::rewrite(const Stored& stored) {
   return {};
 }
 
+Result<std::string> StateStore::keep_beside(const std::string& name,
+                                            const std::string& text) const {
+  std::string where = (std::filesystem::path(files_->path) / name).string();
+  const Descriptor file(openat(files_->directory.get(), name.c_str(),
+                               O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file) return failed("create", where);
+  if (!write_all(file.get(), text) || fsync(file.get()) != 0) return failed("write", where);
+  return where;
+}
+
 }  // namespace rampart::store

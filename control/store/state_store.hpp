@@ -57,6 +57,9 @@ class StateStore {
   /// one.
   Result<void> rewrite(const Stored& stored);
 
+  /// Writes something else into the directory, over what had this name. Returns its path.
+  Result<std::string> keep_beside(const std::string& name, const std::string& text) const;
+
   std::string path() const;
 
  private:

@@ -4,6 +4,7 @@
 // RAMPART_SEED repeats a run (the seed is printed), RAMPART_ROUNDS makes it longer.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "control/compile/compile.hpp"
+#include "control/compile/prove.hpp"
 #include "control/kube/encode.hpp"
 #include "control/kube/evaluate.hpp"
 #include "control/kube/events.hpp"
@@ -132,7 +134,7 @@ TEST(CompiledPolicy, EqualsTheEvaluator) {
 /// flow's verdict may have changed.
 TEST(CompiledPolicy, RevisionsFollowEachOtherSoundly) {
   Counts counts;
-  size_t spared = 0, only_addresses = 0, revisions = 0;
+  size_t spared = 0, only_addresses = 0, revisions = 0, proved = 0;
   const uint64_t rounds = setting("RAMPART_ROUNDS", 600) / 6 + 1;
   for (uint64_t round = 0; round < rounds; ++round) {
     SCOPED_TRACE("RAMPART_SEED=" + std::to_string(seed()) + " round " + std::to_string(round));
@@ -146,6 +148,9 @@ TEST(CompiledPolicy, RevisionsFollowEachOtherSoundly) {
       check_facts(*next);
       ++revisions;
       only_addresses += next->rules->policy_changed_in != revision;
+      const auto proof = compile::prove(*next, compiled.get(), std::chrono::seconds(1), revision);
+      ASSERT_EQ(proof.wrong, "") << "revision " << revision;
+      proved += proof.probes;
       const kube::Evaluator evaluator(*next->state);
       for (const RandomProbe& probe : random.probes(state, 100)) {
         ASSERT_TRUE(agree(*next, evaluator, probe, counts)) << "revision " << revision;
@@ -171,6 +176,7 @@ TEST(CompiledPolicy, RevisionsFollowEachOtherSoundly) {
             << spared << " connections needed no second judgement\n";
   EXPECT_GT(only_addresses, revisions / 20);
   EXPECT_GT(spared, revisions);
+  EXPECT_GT(proved, revisions * 10);
 }
 
 /// What the store keeps of a change: written down and read again it makes the same state.

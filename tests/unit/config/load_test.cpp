@@ -93,6 +93,8 @@ TEST(Load, EveryOptionReachesItsSetting) {
                                          "/tmp/state",
                                          "--max-body-mib",
                                          "7",
+                                         "--proof-ms",
+                                         "8",
                                          "--workers",
                                          "3",
                                          "--cores",
@@ -161,6 +163,7 @@ TEST(Load, EveryOptionReachesItsSetting) {
   e.socket_group = "ops";
   e.state_dir = "/tmp/state";
   e.max_body_mib = 7;
+  e.proof_ms = 8;
   e.workers = 3;
   e.cores = {4, 6, 7};
   e.idle_us = 50;

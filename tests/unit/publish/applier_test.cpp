@@ -64,7 +64,14 @@ class ApplierTest : public ::testing::Test {
         return Result<std::shared_ptr<const compile::Compiled>>(*compile_error_);
       }
       if (while_compiling_) while_compiling_();
-      return compile::compile(std::move(state), revision, previous);
+      auto made = compile::compile(std::move(state), revision, previous);
+      if (!forgets_isolation_ || !made) return made;
+      // A bug: no pod is isolated any more.
+      auto wrong = std::make_shared<compile::Compiled>(**made);
+      auto rules = std::make_shared<RuleSet>(*wrong->rules);
+      rules->addresses = *AddressMap::build({}, {}, {}, revision, nullptr);
+      wrong->rules = std::move(rules);
+      return Result<std::shared_ptr<const compile::Compiled>>(std::move(wrong));
     };
     applier_ = std::make_unique<Applier>(std::move(parts));
   }
@@ -98,6 +105,7 @@ class ApplierTest : public ::testing::Test {
   std::optional<store::StateStore> store_;
   std::optional<Error> compile_error_;
   std::function<void()> while_compiling_;
+  bool forgets_isolation_ = false;
   std::vector<std::string> log_;
   std::unique_ptr<Applier> applier_;
 };
@@ -197,6 +205,26 @@ TEST_F(ApplierTest, ARuleSetThatDoesNotFitChangesNothing) {
   EXPECT_FALSE(passes());
   compile_error_.reset();
   EXPECT_EQ(accept(applier_->put(kTwoPods, {})).in_force->revision, 2U);
+}
+
+TEST_F(ApplierTest, RulesThatDoNotSayWhatThePoliciesSayAreRefusedAndKept) {
+  const Accepted first = accept(applier_->put(kTwoPods, {}));
+  EXPECT_GT(first.in_force->probes, 0U);
+  forgets_isolation_ = true;
+  const Refused refused = refuse(applier_->put(kTwoPodsDenied, {}));
+  EXPECT_EQ(refused.refusal.code, ErrorCode::kUnsupported);
+  EXPECT_THAT(refused.refusal.text(), HasSubstr("the rules of revision 2: a bug: 10.0.0."));
+  EXPECT_EQ(applier_->in_force(), first.in_force);
+  EXPECT_EQ(dataplane_->published, 1U);
+  EXPECT_EQ(applier_->counterexamples(), 1U);
+  std::ifstream in(state_dir() + "/counterexample");
+  const std::string kept{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  EXPECT_THAT(kept, HasSubstr(refused.refusal.text()));
+  EXPECT_THAT(kept, HasSubstr(R"("kind":"NetworkPolicy","metadata":{"name":"deny")"));
+  forgets_isolation_ = false;
+  accept(applier_->put(kTwoPodsDenied, {}));
+  EXPECT_EQ(applier_->counterexamples(), 1U);
+  EXPECT_FALSE(passes());
 }
 
 TEST_F(ApplierTest, AFailedPublicationChangesNothing) {

@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/compile/prove.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <random>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "control/compile/place.hpp"
+#include "control/kube/evaluate.hpp"
+
+namespace rampart::compile {
+namespace {
+
+using kube::Direction;
+
+/// A pod that a peer selects, and one that it does not, are looked for among so many.
+constexpr unsigned kTries = 24;
+/// Of what is at hand no more questions than this are thought of.
+constexpr size_t kMostQuestions = 2048;
+/// Addresses that have nothing to do with it.
+constexpr size_t kMostStrangers = 12;
+/// As many of them are asked: of a policy that changed; of a pod that changed; of either drawn by
+/// lot.
+constexpr size_t kProbesOfPolicy = 512;
+constexpr size_t kProbesOfPod = 24;
+/// Pods that a changed policy selects which are asked for.
+constexpr size_t kSubjects = 3;
+/// Policies and pods that are drawn by lot where others have changed, and where nothing is known.
+constexpr unsigned kLots = 4;
+constexpr unsigned kLotsAtFirst = 100'000;
+
+struct Service {
+  uint8_t protocol = 0;
+  L4Port port = 0;
+  auto operator<=>(const Service&) const = default;
+};
+
+constexpr uint8_t kTcp = static_cast<uint8_t>(IpProtocol::kTcp);
+constexpr uint8_t kIcmp = static_cast<uint8_t>(IpProtocol::kIcmp);
+
+/// Who stands behind an address, as the tables have it.
+kube::End end_of(const Compiled& made, const IpAddress& address) {
+  kube::End end{address, {}, {}};
+  const Roster& roster = made.memory->roster;
+  for (auto at = roster.claims.lower_bound(Claim{address, false, 0});
+       at != roster.claims.end() && at->first.address == address; ++at) {
+    if (!at->first.is_node) {
+      end.pods.push_back(made.endpoints[at->first.who - 1]);
+    } else {
+      for (const auto& [name, number] : *roster.nodes) {
+        if (number == at->first.who) end.nodes.push_back(name);
+      }
+    }
+  }
+  std::sort(end.pods.begin(), end.pods.end(), [](const kube::Pod* a, const kube::Pod* b) {
+    return std::tie(a->ns, a->name) < std::tie(b->ns, b->name);
+  });
+  std::sort(end.nodes.begin(), end.nodes.end());
+  return end;
+}
+
+class Prover {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  Prover(const Compiled& made, std::chrono::microseconds budget, uint64_t seed)
+      : made_(made),
+        state_(*made.state),
+        evaluator_(state_, [&made](const IpAddress& address) { return end_of(made, address); }),
+        until_(Clock::now() + budget),
+        random_(seed) {}
+
+  Proof run(const Compiled* previous) {
+    if (previous != nullptr) {
+      changed_pods(*previous);
+      changed_policies(*previous);
+    }
+    const unsigned lots = previous != nullptr ? kLots : kLotsAtFirst;
+    for (unsigned n = 0; n < lots && go_on(); ++n) {
+      if (const kube::NetworkPolicy* policy = any_policy()) about_policy(*policy);
+      ask_some(kProbesOfPod);
+      if (const kube::Pod* pod = any_pod()) about_pod(*pod);
+      ask_some(kProbesOfPod / 2);
+      if (const kube::Pod* pod = any_pod()) about_another_policy(*pod);
+      ask_some(kProbesOfPod / 2);
+      proof_.complete = previous != nullptr || proof_.complete;
+    }
+    return std::move(proof_);
+  }
+
+ private:
+  uint32_t below(size_t bound) { return static_cast<uint32_t>(random_() % bound); }
+  bool go_on() {
+    if (!proof_.wrong.empty()) return false;
+    if (Clock::now() < until_) return true;
+    proof_.complete = false;
+    return false;
+  }
+  bool has_room() const { return questions_.size() < kMostQuestions; }
+
+  // Who is asked about ---------------------------------------------------------------------------
+
+  void changed_pods(const Compiled& previous) {
+    std::vector<Change<kube::Pod>> changes = find_changes(previous.state.get(), state_).pods;
+    std::shuffle(changes.begin(), changes.end(), random_);
+    for (const auto& [before, after] : changes) {
+      if (!go_on()) return;
+      if (after != nullptr && counts_as_pod(*after)) about_pod(*after);
+      ask_some(kProbesOfPod);
+      if (before == nullptr) continue;
+      for (const IpAddress& address : before->addresses) {
+        if (!check_end(address)) return;
+        about_address(address, nullptr);
+      }
+      ask_some(kProbesOfPod / 2);
+    }
+  }
+
+  void changed_policies(const Compiled& previous) {
+    using Pointer = std::shared_ptr<const kube::NetworkPolicy>;
+    kube::ClusterState::Objects<kube::NetworkPolicy>::for_each_difference(
+        previous.state->policies, state_.policies,
+        [&](const kube::ObjectKey&, const Pointer* before, const Pointer* after) {
+          for (const Pointer* policy : {after, before}) {
+            if (policy == nullptr || !go_on()) continue;
+            about_policy(**policy);
+            ask_some(kProbesOfPolicy);
+          }
+        });
+  }
+
+  const kube::Pod* any_pod() {
+    for (unsigned n = 0; n < kTries && !made_.endpoints.empty(); ++n) {
+      const kube::Pod* pod = made_.endpoints[below(made_.endpoints.size())];
+      if (pod != nullptr && !pod->addresses.empty()) return pod;
+    }
+    return nullptr;
+  }
+  const kube::NetworkPolicy* any_policy() {
+    if (state_.policies.empty()) return nullptr;
+    const kube::Pod* pod = any_pod();
+    if (pod == nullptr) return nullptr;
+    const auto policies =
+        evaluator_.isolating(*pod, one_of({Direction::kEgress, Direction::kIngress}));
+    return policies.empty() ? nullptr : policies[below(policies.size())];
+  }
+  template <typename T>
+  T one_of(std::initializer_list<T> list) {
+    return *(list.begin() + below(list.size()));
+  }
+
+  /// Pods of a namespace, from anywhere in it on.
+  std::vector<const kube::Pod*> some_in(const std::string& ns, size_t most) {
+    std::vector<const kube::Pod*> found;
+    for (auto at = state_.pods.lower_bound({ns, {}});
+         at != state_.pods.end() && at->first.ns == ns && found.size() < most; ++at) {
+      if (counts_as_pod(*at->second) && !at->second->addresses.empty()) {
+        found.push_back(at->second.get());
+      }
+    }
+    return found;
+  }
+
+  // What is asked --------------------------------------------------------------------------------
+
+  /// Both directions of a policy, for pods that it selects and one that it does not.
+  void about_policy(const kube::NetworkPolicy& policy) {
+    constexpr size_t kLookedAt = 256;
+    std::vector<const kube::Pod*> subjects;
+    const kube::Pod* other = nullptr;
+    for (const kube::Pod* pod : some_in(policy.ns, kLookedAt)) {
+      if (!policy.subject.matches(pod->labels)) {
+        other = pod;
+      } else if (subjects.size() < kSubjects) {
+        subjects.push_back(pod);
+      } else if (below(8) == 0) {
+        subjects[below(kSubjects)] = pod;
+      }
+    }
+    if (other != nullptr) subjects.push_back(other);
+    for (const kube::Pod* subject : subjects) {
+      if (!check_pod(*subject)) return;
+      about_rules(policy, *subject, Direction::kIngress);
+      about_rules(policy, *subject, Direction::kEgress);
+    }
+  }
+
+  void about_rules(const kube::NetworkPolicy& policy, const kube::Pod& subject,
+                   Direction direction) {
+    const auto& all = direction == Direction::kEgress ? policy.egress : policy.ingress;
+    std::vector<kube::PolicyRule> none(all.empty() ? 1 : 0);
+    std::vector<const kube::PolicyRule*> rules;
+    for (const kube::PolicyRule& rule : all.empty() ? none : all) rules.push_back(&rule);
+    std::shuffle(rules.begin(), rules.end(), random_);
+    for (const kube::PolicyRule* each : rules) {
+      const kube::PolicyRule& rule = *each;
+      if (rule.peers.empty()) {
+        about_peer(subject, direction, rule, any_addresses(subject));
+      }
+      for (const kube::PolicyPeer& peer : rule.peers) {
+        if (!has_room()) return;
+        about_peer(subject, direction, rule, members_and_neighbours(policy, peer));
+      }
+    }
+  }
+
+  void about_peer(const kube::Pod& subject, Direction direction, const kube::PolicyRule& rule,
+                  const std::vector<IpAddress>& peers) {
+    for (const IpAddress& peer : peers) {
+      for (const IpAddress& mine : subject.addresses) {
+        if (mine.family() != peer.family()) continue;
+        const bool egress = direction == Direction::kEgress;
+        const IpAddress &from = egress ? mine : peer, &to = egress ? peer : mine;
+        for (const Service& service : services_of(rule, to)) {
+          if (!has_room()) return;
+          questions_.push_back({from, to, service});
+        }
+      }
+    }
+  }
+
+  std::vector<IpAddress> any_addresses(const kube::Pod& beside) {
+    std::vector<IpAddress> found = strangers();
+    const auto mates = some_in(beside.ns, 16);
+    if (!mates.empty()) add(found, mates[below(mates.size())]->addresses);
+    return found;
+  }
+  /// Addresses that have nothing to do with what is at hand: of nobody, of a node, of a pod, of a
+  /// block that some policy speaks of.
+  std::vector<IpAddress> strangers() {
+    std::vector<IpAddress> found{IpAddress::v4(static_cast<uint32_t>(random_()))};
+    if (const kube::Pod* pod = any_pod()) {
+      add(found, pod->addresses);
+      add(found, pod->host_addresses);
+    }
+    const kube::NetworkPolicy* policy = any_policy();
+    if (policy == nullptr) return found;
+    for (const auto* rules : {&policy->ingress, &policy->egress}) {
+      for (const kube::PolicyRule& rule : *rules) {
+        for (const kube::PolicyPeer& peer : rule.peers) {
+          if (!peer.ip_block || found.size() > kMostStrangers) continue;
+          found.push_back(peer.ip_block->cidr.first());
+          for (const IpPrefix& except : peer.ip_block->except) found.push_back(except.first());
+        }
+      }
+    }
+    return found;
+  }
+  static void add(std::vector<IpAddress>& to, const std::vector<IpAddress>& more) {
+    to.insert(to.end(), more.begin(), more.end());
+  }
+
+  /// Addresses that a peer is about, and some as near to it as can be that it is not about.
+  std::vector<IpAddress> members_and_neighbours(const kube::NetworkPolicy& policy,
+                                                const kube::PolicyPeer& peer) {
+    std::vector<IpAddress> found;
+    if (peer.ip_block) {
+      const auto add_around = [&](const IpPrefix& prefix) {
+        found.insert(found.end(), {prefix.first(), prefix.last(), predecessor(prefix.first()),
+                                   successor(prefix.last())});
+      };
+      add_around(peer.ip_block->cidr);
+      for (const IpPrefix& except : peer.ip_block->except) add_around(except);
+      std::shuffle(found.begin(), found.end(), random_);
+      return found;
+    }
+    const kube::Pod *member = nullptr, *neighbour = nullptr;
+    const auto consider = [&](const kube::Pod* pod) {
+      if (pod == nullptr) return;
+      (is_peer(policy, peer, *pod) ? member : neighbour) = pod;
+    };
+    auto mates = some_in(policy.ns, kTries);
+    std::shuffle(mates.begin(), mates.end(), random_);
+    for (const kube::Pod* pod : mates) consider(pod);
+    const kube::Pod* near = neighbour;
+    for (unsigned n = 0; n < kTries && (n < 2 || member == nullptr); ++n) consider(any_pod());
+    for (const kube::Pod* pod : {member, neighbour, near}) {
+      if (pod != nullptr) add(found, pod->addresses);
+    }
+    if (below(2) == 0) add(found, strangers());
+    return found;
+  }
+  bool is_peer(const kube::NetworkPolicy& policy, const kube::PolicyPeer& peer,
+               const kube::Pod& pod) const {
+    if (peer.pod_selector && !peer.pod_selector->matches(pod.labels)) return false;
+    if (!peer.namespace_selector) return pod.ns == policy.ns;
+    const auto ns = state_.namespaces.find({{}, pod.ns});
+    return ns != state_.namespaces.end() && peer.namespace_selector->matches(ns->second->labels);
+  }
+
+  /// The boundaries of a rule's ports, and what lies beside them.
+  std::vector<Service> services_of(const kube::PolicyRule& rule, const IpAddress& destination) {
+    std::vector<Service> found;
+    const auto add = [&](uint8_t protocol, unsigned port) {
+      if (port <= 65535) found.push_back({protocol, static_cast<L4Port>(port)});
+    };
+    const auto around = [&](uint8_t protocol, unsigned first, unsigned last) {
+      add(protocol, first);
+      add(protocol, last);
+      if (first > 0) add(protocol, first - 1);
+      add(protocol, last + 1);
+      add(protocol == kTcp ? static_cast<uint8_t>(IpProtocol::kUdp) : kTcp, first);
+    };
+    for (const kube::PolicyPort& port : rule.ports) {
+      const auto protocol = static_cast<uint8_t>(port.protocol);
+      if (const auto* range = std::get_if<kube::PolicyPort::Range>(&port.port)) {
+        around(protocol, range->first, range->last);
+      } else if (const auto* name = std::get_if<kube::PolicyPort::Name>(&port.port)) {
+        for (const kube::Pod* pod : end_of(made_, destination).pods) {
+          for (const kube::ContainerPort& of_pod : pod->ports) {
+            if (of_pod.name == *name) around(protocol, of_pod.number, of_pod.number);
+          }
+        }
+      } else {
+        around(protocol, below(65536), 65535);
+      }
+    }
+    add(kIcmp, 0);
+    if (rule.ports.empty()) add(kTcp, below(65536));
+    std::sort(found.begin(), found.end());
+    found.erase(std::unique(found.begin(), found.end()), found.end());
+    return found;
+  }
+
+  /// A pod at each of its addresses: under its own policies, and as a peer of others.
+  void about_pod(const kube::Pod& pod) {
+    if (!check_pod(pod)) return;
+    for (const IpAddress& address : pod.addresses) about_address(address, &pod);
+    for (const IpAddress& node : pod.host_addresses) {
+      for (const IpAddress& address : pod.addresses) {
+        if (node.family() != address.family() || !has_room()) continue;
+        questions_.push_back({node, address, some_service(&pod, Direction::kIngress)});
+        questions_.push_back({address, node, some_service(nullptr, Direction::kIngress)});
+      }
+    }
+    for (const Direction direction : {Direction::kIngress, Direction::kEgress}) {
+      auto policies = evaluator_.isolating(pod, direction);
+      std::shuffle(policies.begin(), policies.end(), random_);
+      for (const kube::NetworkPolicy* policy : policies) {
+        if (!has_room()) return;
+        about_rules(*policy, pod, direction);
+      }
+    }
+  }
+
+  /// A pod under what a policy says of others.
+  void about_another_policy(const kube::Pod& pod) {
+    const kube::NetworkPolicy* policy = any_policy();
+    if (policy == nullptr) return;
+    about_rules(*policy, pod, Direction::kIngress);
+    about_rules(*policy, pod, Direction::kEgress);
+  }
+
+  /// An address as a peer of pods that some policy isolates.
+  void about_address(const IpAddress& address, const kube::Pod* pod) {
+    for (unsigned n = 0; n < 3; ++n) {
+      const auto mates =
+          pod != nullptr && n == 0 ? some_in(pod->ns, 16) : std::vector<const kube::Pod*>{};
+      const kube::Pod* other = mates.empty() ? any_pod() : mates[below(mates.size())];
+      if (other == nullptr) return;
+      for (const IpAddress& theirs : other->addresses) {
+        if (theirs.family() != address.family() || !has_room()) continue;
+        questions_.push_back({theirs, address, some_service(pod, Direction::kIngress)});
+        questions_.push_back({address, theirs, some_service(other, Direction::kIngress)});
+      }
+    }
+  }
+  /// Something that a policy of the pod's speaks of.
+  Service some_service(const kube::Pod* pod, Direction direction) {
+    const Service any{kTcp, static_cast<L4Port>(below(65536))};
+    if (pod == nullptr) return any;
+    const auto policies = evaluator_.isolating(*pod, direction);
+    if (policies.empty()) return any;
+    const kube::NetworkPolicy& policy = *policies[below(policies.size())];
+    if (policy.ingress.empty() || pod->addresses.empty()) return any;
+    const auto services =
+        services_of(policy.ingress[below(policy.ingress.size())], pod->addresses.front());
+    return services.empty() ? any : services[below(services.size())];
+  }
+
+  // Asking ---------------------------------------------------------------------------------------
+
+  /// Whether the tables know a pod where its object says it is.
+  bool check_pod(const kube::Pod& pod) {
+    for (const IpAddress& address : pod.addresses) {
+      const auto pods = end_of(made_, address).pods;
+      if (std::find(pods.begin(), pods.end(), &pod) == pods.end()) {
+        return disagree(address.text() + " is an address of pod " + pod.ns + "/" + pod.name +
+                        ", and the tables do not know it there");
+      }
+      if (!check_end(address)) return false;
+    }
+    return true;
+  }
+  /// Whether everybody whom the tables know at an address is there.
+  bool check_end(const IpAddress& address) {
+    for (const kube::Pod* pod : end_of(made_, address).pods) {
+      const auto found =
+          pod == nullptr ? state_.pods.end() : state_.pods.find({pod->ns, pod->name});
+      if (found == state_.pods.end() || found->second.get() != pod || !counts_as_pod(*pod) ||
+          std::find(pod->addresses.begin(), pod->addresses.end(), address) ==
+              pod->addresses.end()) {
+        return disagree("the tables know a pod at " + address.text() + " that is not there");
+      }
+    }
+    return true;
+  }
+  bool disagree(std::string how) {
+    if (proof_.wrong.empty()) proof_.wrong = std::move(how);
+    return false;
+  }
+
+  std::string origin_text(uint32_t rule) const {
+    if (rule == 0) return "no rule";
+    const kube::Admission* by = made_.origins->find(rule);
+    return by == nullptr ? "a rule that is not there" : by->policy.text() + " " + by->rule_path();
+  }
+  bool is_origin(uint32_t rule, const std::optional<kube::Admission>& expected) const {
+    if (rule == 0) return !expected;
+    const kube::Admission* by = made_.origins->find(rule);
+    return expected && by != nullptr && *by == *expected;
+  }
+
+  struct Asked {
+    IpAddress from, to;
+    Service service;
+  };
+  /// Asks at most so many of the questions there are, drawn by lot, and forgets them.
+  void ask_some(size_t most) {
+    std::shuffle(questions_.begin(), questions_.end(), random_);
+    for (size_t q = 0; q < questions_.size() && q < most && go_on(); ++q) ask(questions_[q]);
+    questions_.clear();
+  }
+
+  void ask(const Asked& asked) {
+    const auto& [from, to, service] = asked;
+    ++proof_.probes;
+    const kube::Explanation plain = evaluator_.evaluate(from, to, service.protocol, service.port);
+    const RuleSet& rules = *made_.rules;
+    const Question question{rules.addresses->find(from), rules.addresses->find(to),
+                            service.protocol, service.port};
+    Verdict verdict;
+    judge(rules, &question, 1, &verdict);
+    const Outcome expected = plain.allowed          ? Outcome::kAllow
+                             : plain.egress.allowed ? Outcome::kDenyIngress
+                                                    : Outcome::kDenyEgress;
+    const bool same = evaluator_.end(from).is_shared() || evaluator_.end(to).is_shared()
+                          ? plain.allowed == (verdict.outcome == Outcome::kAllow)
+                          : verdict.outcome == expected &&
+                                is_origin(verdict.egress_rule, plain.egress.admission) &&
+                                is_origin(verdict.ingress_rule, plain.ingress.admission);
+    if (same) return;
+    const std::string outcome = verdict.outcome == Outcome::kAllow        ? "allowed"
+                                : verdict.outcome == Outcome::kDenyEgress ? "denied for egress"
+                                                                          : "denied for ingress";
+    disagree(from.text() + " to " + to.text() + ", protocol " + std::to_string(service.protocol) +
+             " port " + std::to_string(service.port) + ": by the tables " + outcome +
+             " (egress by " + origin_text(verdict.egress_rule) + ", ingress by " +
+             origin_text(verdict.ingress_rule) + "), by the policies " +
+             (plain.allowed ? "allowed" : "denied") + ": " + plain.why);
+  }
+
+  const Compiled& made_;
+  const kube::ClusterState& state_;
+  const kube::Evaluator evaluator_;
+  const Clock::time_point until_;
+  std::mt19937_64 random_;
+  std::vector<Asked> questions_;  ///< about what is at hand
+  Proof proof_;
+};
+
+}  // namespace
+
+Proof prove(const Compiled& made, const Compiled* previous, std::chrono::microseconds budget,
+            uint64_t seed) {
+  return Prover(made, budget, seed).run(previous);
+}
+
+}  // namespace rampart::compile
