@@ -74,6 +74,7 @@ class Prover {
         random_(seed) {}
 
   Proof run(const Compiled* previous) {
+    previous_ = previous;
     if (previous != nullptr) {
       changed_pods(*previous);
       changed_policies(*previous);
@@ -452,7 +453,7 @@ class Prover {
                           : verdict.outcome == expected &&
                                 is_origin(verdict.egress_rule, plain.egress.admission) &&
                                 is_origin(verdict.ingress_rule, plain.ingress.admission);
-    if (same) return;
+    if (same) return check_flows(asked, verdict);
     const std::string outcome = verdict.outcome == Outcome::kAllow        ? "allowed"
                                 : verdict.outcome == Outcome::kDenyEgress ? "denied for egress"
                                                                           : "denied for ingress";
@@ -463,7 +464,31 @@ class Prover {
              (plain.allowed ? "allowed" : "denied") + ": " + plain.why);
   }
 
+  /// Whether live flows keep a verdict that has become another one.
+  void check_flows(const Asked& asked, const Verdict& now) {
+    if (previous_ == nullptr) return;
+    const RuleSet &rules = *made_.rules, &before = *previous_->rules;
+    if (rules.policy_changed_in > before.revision ||
+        rules.addresses->changed_in(asked.from) > before.revision ||
+        rules.addresses->changed_in(asked.to) > before.revision) {
+      return;
+    }
+    const Question question{before.addresses->find(asked.from), before.addresses->find(asked.to),
+                            asked.service.protocol, asked.service.port};
+    Verdict then;
+    judge(before, &question, 1, &then);
+    if (then.outcome == now.outcome && then.egress_rule == now.egress_rule &&
+        then.ingress_rule == now.ingress_rule) {
+      return;
+    }
+    disagree(asked.from.text() + " to " + asked.to.text() + ", protocol " +
+             std::to_string(asked.service.protocol) + " port " +
+             std::to_string(asked.service.port) +
+             ": the verdict is another one than before, and live flows would not be judged again");
+  }
+
   const Compiled& made_;
+  const Compiled* previous_ = nullptr;
   const kube::ClusterState& state_;
   const kube::Evaluator evaluator_;
   const Clock::time_point until_;

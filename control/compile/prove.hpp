@@ -29,8 +29,9 @@ struct Proof {
 /// - then policies and pods drawn by lot, as many as there is a share of the budget left for.
 ///
 /// Verdict, the direction that denies and the entry that allows must be the same; of an address
-/// that several claim, only the verdict. Who claims an address is taken from the tables, so for
-/// the pods at hand it is compared with what the objects say.
+/// that several claim, only the verdict. A connection whose flow would not be judged again must
+/// have the verdict that it had in `previous`. Who claims an address is taken from the tables, so
+/// for the pods at hand it is compared with what the objects say.
 ///
 /// `previous`: what is in force; may be null: then everything is drawn by lot. `seed`: of the lots.
 /// Control threads.

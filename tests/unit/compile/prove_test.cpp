@@ -238,10 +238,12 @@ TEST(Prove, NoticesEveryFaultThatChangesAVerdict) {
 }
 
 TEST(Prove, LooksAtThePolicyThatChanged) {
-  Cluster before = three_tiers(),
-          after = three_tiers(R"({"port":5432},{"port":6000,"endPort":6009})");
-  const Compiled& good = after.compiled();
-  EXPECT_EQ(compile::prove(good, &before.compiled(), kLong, 1).wrong, "");
+  const auto before = three_tiers().share();
+  const auto changed = compile::compile(
+      three_tiers(R"({"port":5432},{"port":6000,"endPort":6009})").share()->state, 2, before.get());
+  ASSERT_TRUE(changed);
+  const Compiled& good = **changed;
+  EXPECT_EQ(compile::prove(good, before.get(), kLong, 1).wrong, "");
   size_t planted = 0;
   for (size_t i = 0; i < good.rules->acl->rules().size(); ++i) {
     const AclRule rule = good.rules->acl->rules()[i];
@@ -259,11 +261,26 @@ TEST(Prove, LooksAtThePolicyThatChanged) {
              },
          }) {
       ++planted;
-      EXPECT_NE(compile::prove(*plant(good, fault), &before.compiled(), kLong, 1).wrong, "")
+      EXPECT_NE(compile::prove(*plant(good, fault), before.get(), kLong, 1).wrong, "")
           << "rule " << i;
     }
   }
   EXPECT_GE(planted, 4U);
+}
+
+TEST(Prove, LooksForFlowsThatWouldKeepAVerdictThatIsGone) {
+  const auto before = three_tiers().share();
+  const auto good =
+      compile::compile(three_tiers(R"({"port":5433})").share()->state, 2, before.get());
+  ASSERT_TRUE(good);
+  EXPECT_EQ(compile::prove(**good, before.get(), kLong, 1).wrong, "");
+  // Nothing seems to have changed since: its policy's pods are not marked.
+  auto later = std::make_shared<RuleSet>(*before->rules);
+  later->revision = 2;
+  Compiled unmarked = *before;
+  unmarked.rules = later;
+  EXPECT_NE(compile::prove(**good, &unmarked, kLong, 1).wrong.find("would not be judged again"),
+            std::string::npos);
 }
 
 TEST(Prove, LooksAtThePodsThatChanged) {
