@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 #include <random>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -25,11 +26,11 @@ constexpr size_t kMostStrangers = 12;
 /// As many of them are asked: of a policy that changed; of a pod that changed; of either drawn by
 /// lot.
 constexpr size_t kProbesOfPolicy = 512;
-constexpr size_t kProbesOfPod = 24;
+constexpr size_t kProbesOfPod = 16;
 /// Pods that a changed policy selects which are asked for.
 constexpr size_t kSubjects = 3;
 /// Policies and pods that are drawn by lot where others have changed, and where nothing is known.
-constexpr unsigned kLots = 4;
+constexpr unsigned kLots = 1;
 constexpr unsigned kLotsAtFirst = 100'000;
 
 struct Service {
@@ -42,25 +43,41 @@ constexpr uint8_t kTcp = static_cast<uint8_t>(IpProtocol::kTcp);
 constexpr uint8_t kIcmp = static_cast<uint8_t>(IpProtocol::kIcmp);
 
 /// Who stands behind an address, as the tables have it.
-kube::End end_of(const Compiled& made, const IpAddress& address) {
-  kube::End end{address, {}, {}};
-  const Roster& roster = made.memory->roster;
-  for (auto at = roster.claims.lower_bound(Claim{address, false, 0});
-       at != roster.claims.end() && at->first.address == address; ++at) {
-    if (!at->first.is_node) {
-      end.pods.push_back(made.endpoints[at->first.who - 1]);
-    } else {
-      for (const auto& [name, number] : *roster.nodes) {
-        if (number == at->first.who) end.nodes.push_back(name);
+class Tables {
+ public:
+  explicit Tables(const Compiled& made) : made_(made) {}
+
+  kube::End end(const IpAddress& address) const {
+    kube::End end{address, {}, {}};
+    const auto& claims = made_.memory->roster.claims;
+    for (auto at = claims.lower_bound(Claim{address, false, 0});
+         at != claims.end() && at->first.address == address; ++at) {
+      if (at->first.is_node) {
+        end.nodes.push_back(node_name(at->first.who));
+      } else {
+        end.pods.push_back(made_.endpoints[at->first.who - 1]);
       }
     }
+    std::sort(end.pods.begin(), end.pods.end(), [](const kube::Pod* a, const kube::Pod* b) {
+      if (a == nullptr || b == nullptr) return a < b;  // what check_end() is there for
+      return std::tie(a->ns, a->name) < std::tie(b->ns, b->name);
+    });
+    std::sort(end.nodes.begin(), end.nodes.end());
+    return end;
   }
-  std::sort(end.pods.begin(), end.pods.end(), [](const kube::Pod* a, const kube::Pod* b) {
-    return std::tie(a->ns, a->name) < std::tie(b->ns, b->name);
-  });
-  std::sort(end.nodes.begin(), end.nodes.end());
-  return end;
-}
+
+ private:
+  std::string_view node_name(uint32_t number) const {
+    if (node_names_.empty()) {
+      node_names_.resize(made_.memory->roster.last_node + 1);
+      for (const auto& [name, of_name] : *made_.memory->roster.nodes) node_names_[of_name] = name;
+    }
+    return node_names_[number];
+  }
+
+  const Compiled& made_;
+  mutable std::vector<std::string_view> node_names_;  ///< made when the first is asked for
+};
 
 class Prover {
  public:
@@ -69,7 +86,8 @@ class Prover {
   Prover(const Compiled& made, std::chrono::microseconds budget, uint64_t seed)
       : made_(made),
         state_(*made.state),
-        evaluator_(state_, [&made](const IpAddress& address) { return end_of(made, address); }),
+        tables_(made),
+        evaluator_(state_, [this](const IpAddress& address) { return tables_.end(address); }),
         until_(Clock::now() + budget),
         random_(seed) {}
 
@@ -310,7 +328,7 @@ class Prover {
       if (const auto* range = std::get_if<kube::PolicyPort::Range>(&port.port)) {
         around(protocol, range->first, range->last);
       } else if (const auto* name = std::get_if<kube::PolicyPort::Name>(&port.port)) {
-        for (const kube::Pod* pod : end_of(made_, destination).pods) {
+        for (const kube::Pod* pod : tables_.end(destination).pods) {
           for (const kube::ContainerPort& of_pod : pod->ports) {
             if (of_pod.name == *name) around(protocol, of_pod.number, of_pod.number);
           }
@@ -387,7 +405,7 @@ class Prover {
   /// Whether the tables know a pod where its object says it is.
   bool check_pod(const kube::Pod& pod) {
     for (const IpAddress& address : pod.addresses) {
-      const auto pods = end_of(made_, address).pods;
+      const auto pods = tables_.end(address).pods;
       if (std::find(pods.begin(), pods.end(), &pod) == pods.end()) {
         return disagree(address.text() + " is an address of pod " + pod.ns + "/" + pod.name +
                         ", and the tables do not know it there");
@@ -398,7 +416,7 @@ class Prover {
   }
   /// Whether everybody whom the tables know at an address is there.
   bool check_end(const IpAddress& address) {
-    for (const kube::Pod* pod : end_of(made_, address).pods) {
+    for (const kube::Pod* pod : tables_.end(address).pods) {
       const auto found =
           pod == nullptr ? state_.pods.end() : state_.pods.find({pod->ns, pod->name});
       if (found == state_.pods.end() || found->second.get() != pod || !counts_as_pod(*pod) ||
@@ -490,6 +508,7 @@ class Prover {
   const Compiled& made_;
   const Compiled* previous_ = nullptr;
   const kube::ClusterState& state_;
+  const Tables tables_;
   const kube::Evaluator evaluator_;
   const Clock::time_point until_;
   std::mt19937_64 random_;
