@@ -5,6 +5,8 @@ import json
 import os
 import pathlib
 import select
+import signal
+import struct
 import threading
 import time
 
@@ -187,6 +189,32 @@ def test_open_connections_outlive_both_kinds_of_restart(lab):
     assert counted("flows_picked_up") == 0
 
 
+def saved_at(whole, ms):
+    """A flow file that was written at another time of the wall clock (dataplane/worker/flow_file.hpp)."""
+    head = whole[:16] + struct.pack("<Q", ms) + whole[24:40]
+    total = 0x6a09e667f3bcc908
+    for (word,) in struct.iter_unpack("<Q", whole[64:] + head):
+        product = (word ^ total) * 0x9E3779B97F4A7C15
+        total = (product ^ product >> 64) & 0xffffffffffffffff
+    return head + struct.pack("<Q", total) + whole[48:]
+
+
+@smoke(workers=(1,), cost=2)
+def test_a_second_signal_cuts_the_writing_of_flows_short(lab):
+    wire = lab.wire()
+    lab.start(objects=STATE)
+    wire.passes(frame(udp(lab.number(), 80), A, B))
+    # It sees both at once, so the second is there when it begins to write.
+    for one in (signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+        lab.daemon.process.send_signal(one)
+    assert lab.daemon.process.wait(10) == 0
+    assert any("cut short by request" in line for line in lab.daemon.log()), lab.daemon.log()
+    assert not list(pathlib.Path(lab.daemon.folder, "state").glob("flows*"))
+    lab.start()
+    assert any("are picked up for" in line for line in lab.daemon.log()), lab.daemon.log()
+    assert lab.daemon.flows() == []
+
+
 @smoke(workers=(1,), cost=6)
 def test_a_flow_file_that_is_not_ours_is_refused_and_ignored(lab):
     wire = lab.wire()
@@ -211,6 +239,16 @@ def test_a_flow_file_that_is_not_ours_is_refused_and_ignored(lab):
         assert said, f"{why}: {lab.daemon.log()}"
         assert lab.daemon.flows() == []
         wire.passes(frame(udp(lab.number(), 80), A, B))
+    lab.daemon.kill()
+    path.write_bytes(saved_at(whole, int((time.time() + 3600) * 1000)))
+    lab.start()
+    assert any("from the future" in line for line in lab.daemon.log()), lab.daemon.log()
+    assert lab.daemon.flows() == []
+    # The same with a clock that has not been set back: the sum is right.
+    lab.daemon.kill()
+    path.write_bytes(saved_at(whole, int((time.time() - 1) * 1000)))
+    lab.start()
+    assert len(lab.daemon.flows(port=port)) == 1, lab.daemon.log()
     # Two wires are not the one that the file is about.
     lab.daemon.kill()
     path.write_bytes(whole)
