@@ -39,7 +39,11 @@ def build(folder):
 class L3fwd:
     """What a rule names goes to net_null, all else is dropped. One thread."""
 
+    MOST_FRAMES = 60000  # its rings have 65,535 descriptors at most
+
     def __init__(self, folder, pcap, frames, core, rules):
+        if frames > self.MOST_FRAMES:
+            raise packages.PackageError(f"a file of {frames:,} frames does not fit its rings")
         self.folder = tempfile.mkdtemp(prefix="rampart-perf.")
         self.prefix = f"perf-l3fwd-{os.getpid()}"
         v4, v6 = os.path.join(self.folder, "v4"), os.path.join(self.folder, "v6")
@@ -52,7 +56,7 @@ class L3fwd:
         memory = machine.buffers_mib(frames + 16384) + 512
         huge = "--in-memory" if machine.huge_mib_free() > memory else "--no-huge"
         # It makes its pool as large as its rings of descriptors ask for; net_pcap wants a buffer a frame.
-        ring = max(1024, 1 << (frames + 8192 - 1).bit_length())
+        ring = max(1024, frames + 4096)
         simd = "avx512x32" if "avx512bw" in machine.read("/proc/cpuinfo") else "avx2"
         with open(os.path.join(self.folder, "log"), "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
