@@ -39,7 +39,11 @@ def build(folder):
 class L3fwd:
     """What a rule names goes to net_null, all else is dropped. One thread."""
 
+    MOST_FRAMES = 60000  # its rings have 65,535 descriptors at most
+
     def __init__(self, folder, pcap, frames, core, rules):
+        if frames > self.MOST_FRAMES:
+            raise packages.PackageError(f"a file of {frames:,} frames does not fit its rings")
         self.folder = tempfile.mkdtemp(prefix="rampart-perf.")
         self.prefix = f"perf-l3fwd-{os.getpid()}"
         v4, v6 = os.path.join(self.folder, "v4"), os.path.join(self.folder, "v6")
@@ -50,13 +54,13 @@ class L3fwd:
         with open(v6, "w", encoding="utf-8") as out:  # it wants one
             out.write("R2001:0db8:0:0:0:0:0:0/64 2001:0db8:0:0:0:0:0:1/128 0 : 65535 0 : 65535 0x11/0xFF 1\n")
         memory = machine.buffers_mib(frames + 16384) + 512
-        huge = [] if machine.huge_mib_free() > memory else ["--no-huge"]
+        huge = "--in-memory" if machine.huge_mib_free() > memory else "--no-huge"
         # It makes its pool as large as its rings of descriptors ask for; net_pcap wants a buffer a frame.
-        ring = max(1024, 1 << (frames + 8192 - 1).bit_length())
+        ring = max(1024, frames + 4096)
         simd = "avx512x32" if "avx512bw" in machine.read("/proc/cpuinfo") else "avx2"
         with open(os.path.join(self.folder, "log"), "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                [build(folder), "-l", str(core), "--no-pci", "--file-prefix", self.prefix, "--in-memory", "-m", str(memory), *huge,
+                [build(folder), "-l", str(core), "--no-pci", "--file-prefix", self.prefix, huge, "-m", str(memory),
                  "--log-level=3", "--force-max-simd-bitwidth=512", "--vdev", f"net_pcap0,rx_pcap={pcap},infinite_rx=1",
                  "--vdev", "net_null1,no-rx=1", "--", "-p", "3", "-P", f"--config=(0,0,{core})", "--lookup=acl",
                  f"--rule_ipv4={v4}", f"--rule_ipv6={v6}", f"--rx-queue-size={ring}", f"--alg={simd}", "--no-numa",

@@ -94,9 +94,8 @@ class Ovs:
                     f"--unixctl={self._path('db.ctl')}", "-vconsole:warn")
         self._wait(self._path("db.sock"))
         memory = machine.buffers_mib(frames) + 1024
-        extra = f"--no-pci --in-memory --no-telemetry -m {memory}"
-        if machine.huge_mib_free() <= memory:
-            extra += " --no-huge"
+        huge = "--in-memory" if machine.huge_mib_free() > memory else "--no-huge"
+        extra = f"--no-pci {huge} --no-telemetry -m {memory}"
         other = next((cpu for cpu in sorted(os.sched_getaffinity(0)) if cpu != core), core)
         settings = [f"other_config:{name}={value}" for name, value in {
             "dpdk-init": "true", "dpdk-lcore-mask": hex(1 << other), "pmd-cpu-mask": hex(1 << core),

@@ -22,9 +22,10 @@ class Row:
         self.proof, self.broken, self.note = "", [], ""
 
     def add(self, driver, floor, rampart, peer):
-        self.driver.append(driver.cycles)
-        self.floor.append(floor.cycles - driver.cycles)
-        self.own.append(rampart.cycles - driver.cycles)
+        """`driver`: its cycles; the others: windows, and testpmd's (cycles, Mpps)."""
+        self.driver.append(driver)
+        self.floor.append(floor.cycles - driver)
+        self.own.append(rampart.cycles - driver)
         self.ratio.append(self.own[-1] / self.floor[-1])
         self.total.append(rampart.cycles)
         self.mpps.append(rampart.mpps)

@@ -55,9 +55,9 @@ class Console:
 
 
 class Testpmd:
-    """One forwarding core that plays a file into nothing, changing MAC addresses on the way."""
+    """One forwarding core between two devices, changing MAC addresses on the way; `frames` lie in files that are played."""
 
-    def __init__(self, pcap, frames, core, prefix):
+    def __init__(self, devices, frames, core, prefix):
         if shutil.which(PROGRAM) is None:
             raise PeerError(f"no {PROGRAM} (Debian package dpdk-dev)")
         mbufs = frames + 16384
@@ -65,9 +65,9 @@ class Testpmd:
         huge = machine.huge_mib_free() > memory
         others = [cpu for cpu in sorted(os.sched_getaffinity(0)) if cpu != core] or [core]
         self.console = Console([
-            "stdbuf", "-oL", PROGRAM, "--lcores", f"0@{others[0]},1@{core}", "--no-pci", "--no-telemetry", "--in-memory",
-            "--file-prefix", prefix, "-m", str(memory), *([] if huge else ["--no-huge"]), "--log-level", "error",
-            "--vdev", f"net_pcap0,rx_pcap={pcap},infinite_rx=1", "--vdev", "net_null0,no-rx=1",
+            "stdbuf", "-oL", PROGRAM, "--lcores", f"0@{others[0]},1@{core}", "--no-pci", "--no-telemetry",
+            "--file-prefix", prefix, "-m", str(memory), "--in-memory" if huge else "--no-huge", "--log-level", "error",
+            "--vdev", devices[0], "--vdev", devices[1],
             "--", "-i", "--no-lsc-interrupt", f"--total-num-mbufs={mbufs}", "--mbuf-size=2176",
             "--burst=64", "--nb-cores=1", "--forward-mode=mac"])
         self.pid = self.console.process.pid

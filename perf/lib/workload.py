@@ -14,6 +14,7 @@ import traffic
 LOCAL_PODS = 110
 TCP, UDP = 6, 17
 PORTS = {TCP: (80, 443, 8080, 5432, 6379, 9090, 3306, 9200), UDP: (123, 514, 2055, 8125, 6000, 9995)}
+SERVERS, WEB, CALLS = 4, 80, 8125  # servers that everybody may call, on TCP and on UDP
 NAMES = {TCP: "TCP", UDP: "UDP"}
 TAG = bytes.fromhex("81000064")  # IEEE 802.1Q, VLAN 100
 MACS, IPV4, IPV6 = traffic.ETHERNET[:12], bytes.fromhex("0800"), bytes.fromhex("86dd")
@@ -25,6 +26,10 @@ def local(number):
 
 def peer(number):
     return f"10.2.{number // 250}.{1 + number % 250}"
+
+
+def server(number):
+    return f"10.3.0.{1 + number}"
 
 
 def other_family(address):
@@ -98,6 +103,21 @@ class Workload:
             pod(f"peer-{n}", peer(n), f"node-{1 + n % 15}", {"peer": f"n{n}"})
         items += [rule.policy(n, allow) for n, rule in enumerate(self.rules)]
         return {"apiVersion": "v1", "kind": "List", "items": items}
+
+    def with_servers(self):
+        """The same, and servers that everybody may call."""
+        made = self.snapshot()
+        for n in range(SERVERS):
+            made["items"].append({"apiVersion": "v1", "kind": "Pod",
+                                  "metadata": {"name": f"server-{n}", "namespace": "apps", "labels": {"app": "server"}},
+                                  "spec": {"nodeName": "node-0"},
+                                  "status": {"phase": "Running", "podIPs": [{"ip": server(n)}]}})
+        ports = [{"protocol": "TCP", "port": WEB}, {"protocol": "UDP", "port": CALLS}]
+        made["items"].append({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+                              "metadata": {"name": "server", "namespace": "apps"},
+                              "spec": {"podSelector": {"matchLabels": {"app": "server"}}, "policyTypes": ["Ingress"],
+                                       "ingress": [{"ports": ports}]}})
+        return made
 
     def write_rules(self, path):
         with open(path, "w", encoding="utf-8") as out:
