@@ -150,7 +150,7 @@ def test_history_remembers_and_rollback_puts_policies_back(lab):
     assert (newest["revision"], newest["flows_cut"], newest["by"]["uid"]) == (2, 1, 0), newest
     assert newest["policies"] == ["~ NetworkPolicy web/allow"], newest
     # It survives a restart, and a pod that has come since stays where it is.
-    lab.daemon.finish()
+    lab.daemon.terminate()
     lab.start()
     lab.ctl("delta", "-f", "-", text=json.dumps(kube.pod("web/new", "10.0.0.4", app="client")))
     said = lab.ctl("history")
