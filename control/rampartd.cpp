@@ -19,6 +19,7 @@
 #include "config/print.hpp"
 #include "config/settings.hpp"
 #include "control/admin/api.hpp"
+#include "control/history/history.hpp"
 #include "control/http/server.hpp"
 #include "control/http/socket_file.hpp"
 #include "control/log.hpp"
@@ -37,6 +38,7 @@ constexpr int kFailed = 1, kUsage = 2;
 constexpr timespec kSaveAgain{5, 0};
 /// Beside the stored state.
 constexpr const char* kFlowFile = "/flows";
+constexpr const char* kHistory = "/history";
 
 DataplaneParams::Timeouts timeouts_of(const Settings& s) {
   const auto seconds = [](uint64_t value) { return static_cast<uint32_t>(value); };
@@ -160,12 +162,28 @@ void leave_flows(Dataplane& dataplane, const Settings& settings, const sigset_t&
                  : "flows: not written down: " + saved.error().text());
 }
 
+/// The history of what is in force.
+history::History remember(const Settings& settings, const publish::Applier& applier,
+                          Dataplane& dataplane) {
+  const auto cuts = [&dataplane] {
+    uint64_t all = 0;
+    for (const WorkerStatus& worker : dataplane.status().workers) all += worker.flows_cut;
+    return all;
+  };
+  const auto now = applier.in_force();
+  return history::History(
+      {.directory = settings.state_dir + kHistory, .log = log_line, .cuts = cuts}, now->revision,
+      now->compiled ? now->compiled->state : nullptr);
+}
+
 /// Waits for SIGTERM or SIGINT, and looks after what could not be stored meanwhile.
-int wait_for_signal(const sigset_t& signals, publish::Applier& applier) {
+int wait_for_signal(const sigset_t& signals, publish::Applier& applier, history::History& history) {
   for (;;) {
     const int signal = sigtimedwait(&signals, nullptr, &kSaveAgain);
     if (signal > 0) return signal;
-    if (errno == EAGAIN) applier.save_again();
+    if (errno != EAGAIN) continue;
+    applier.save_again();
+    history.save();
   }
 }
 
@@ -201,9 +219,10 @@ int run(const Settings& settings) {
   take_over_flows(**dataplane, settings);
   if (const auto started = (*dataplane)->start(); !started) return fail(started.error());
 
+  history::History history = remember(settings, applier, **dataplane);
   const admin::Facts facts = facts_of(settings);
   http::Router router;
-  admin::add_calls(router, applier, **dataplane, facts);
+  admin::add_calls(router, applier, **dataplane, history, facts);
   http::ServerParams server_params;
   server_params.max_body = max_body;
   auto server = http::Server::create(*std::move(socket), server_params, router);
@@ -211,12 +230,13 @@ int run(const Settings& settings) {
   log_line("running, control socket " + settings.socket);
   if (!notify_service_manager("READY=1")) log_line("NOTIFY_SOCKET: nobody could be told");
 
-  const int signal = wait_for_signal(signals, applier);
+  const int signal = wait_for_signal(signals, applier, history);
   log_line(std::string("stopping: ") + (signal == SIGINT ? "SIGINT" : "SIGTERM"));
   notify_service_manager("STOPPING=1");
   (*dataplane)->stop();
   leave_flows(**dataplane, settings, signals);
   server->reset();
+  history.save();
   log_line("stopped");
   return 0;
 }

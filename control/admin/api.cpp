@@ -2,6 +2,7 @@
 #include "control/admin/api.hpp"
 
 #include <charconv>
+#include <functional>
 #include <utility>
 
 #include "control/admin/documents.hpp"
@@ -85,17 +86,46 @@ Response validate(const Request& request, publish::Applier& applier, Dataplane& 
   return accepted_response(*accepted, *cuts, *before);
 }
 
-void add_changes(http::Router& router, publish::Applier& applier, Dataplane& dataplane) {
-  router.add({"PUT", "/v1/snapshot", Lane::kChange, true, plain([&applier](const Request& r) {
-                const auto expected = expected_revision(r);
-                return expected ? answer(applier.put(r.body, *expected))
-                                : bad_request(expected.error());
-              })});
-  router.add({"PATCH", "/v1/snapshot", Lane::kChange, true, plain([&applier](const Request& r) {
-                const auto expected = expected_revision(r);
-                return expected ? answer(applier.patch(r.body, *expected))
-                                : bad_request(expected.error());
-              })});
+/// Carries out a change, and notes it if there is a new revision.
+Response change(publish::Applier& applier, history::History& history, history::Entry entry,
+                const std::function<publish::Outcome()>& carry_out) {
+  const uint64_t cuts = history.cuts_before_change();
+  const publish::Outcome outcome = carry_out();
+  // Also after a refusal: a worker that does not answer leaves the new revision in force.
+  const auto now = applier.in_force();
+  if (now->compiled) {
+    entry.last = now->revision;
+    entry.when = now->accepted;
+    history.note(std::move(entry), now->compiled->state, cuts);
+  }
+  return answer(outcome);
+}
+
+void add_changes(http::Router& router, publish::Applier& applier, Dataplane& dataplane,
+                 history::History& history) {
+  const auto add = [&](const char* method, const char* action, auto carry_out) {
+    router.add(
+        {method, "/v1/snapshot", Lane::kChange, true, [&, action, carry_out](const Request& r) {
+           const auto reason = reason_of(r);
+           if (!reason) return bad_request(reason.error());
+           const auto expected = expected_revision(r);
+           if (!expected) return bad_request(expected.error());
+           return change(applier, history, entry_of(r, action, *reason),
+                         [&] { return carry_out(r.body, *expected); });
+         }});
+  };
+  add("PUT", "apply",
+      [&](const std::string& body, auto expected) { return applier.put(body, expected); });
+  add("PATCH", "delta",
+      [&](const std::string& body, auto expected) { return applier.patch(body, expected); });
+  router.add({"POST", "/v1/history/{}/rollback", Lane::kChange, false, [&](const Request& r) {
+                const auto reason = reason_of(r);
+                if (!reason) return bad_request(reason.error());
+                const auto snapshot = rolled_back(r.parameter, history);
+                if (!snapshot) return failed(snapshot.error());
+                return change(applier, history, entry_of(r, "rollback to " + r.parameter, *reason),
+                              [&] { return applier.put(*snapshot, std::nullopt); });
+              }});
   router.add({"POST", "/v1/validate", Lane::kChange, true,
               [&](const Request& request) { return validate(request, applier, dataplane); }});
 }
@@ -119,11 +149,13 @@ Response flows(const Request& request, Dataplane& dataplane, const publish::InFo
   return json(flows_document(*found, truncated, in_force));
 }
 
-Response cut_flows(const Request& request, Dataplane& dataplane, const publish::InForce& in_force) {
+Response cut_flows(const Request& request, Dataplane& dataplane, history::History& history,
+                   const publish::InForce& in_force) {
   const auto filter = cut_filter(request.query, in_force);
   if (!filter) return failed(filter.error());
   const auto cut = dataplane.cut_flows(*filter);
   if (!cut) return http::to_response(cut.error());
+  history.discount(*cut);
   return json(dump({{"cut", *cut}}));
 }
 
@@ -141,12 +173,12 @@ Response reset_port(const Request& request, Dataplane& dataplane) {
 }  // namespace
 
 void add_calls(http::Router& router, publish::Applier& applier, Dataplane& dataplane,
-               const Facts& facts) {
+               history::History& history, const Facts& facts) {
   const auto get = [&router](std::string path, http::Handler handler) {
     router.add({"GET", std::move(path), Lane::kRead, false, std::move(handler)});
   };
   get("/v1/snapshot", plain([&](const Request&) { return snapshot(*applier.in_force()); }));
-  add_changes(router, applier, dataplane);
+  add_changes(router, applier, dataplane, history);
   get("/v1/status", plain([&](const Request&) {
         return json(status_document(facts, std::chrono::system_clock::now(), *applier.in_force(),
                                     dataplane.status()));
@@ -159,8 +191,9 @@ void add_calls(http::Router& router, publish::Applier& applier, Dataplane& datap
       [&](const Request& request) { return flows(request, dataplane, *applier.in_force()); });
   // Among the changes, so that no rule gets another number while flows are picked by rules.
   router.add({"DELETE", "/v1/flows", Lane::kChange, false, [&](const Request& request) {
-                return cut_flows(request, dataplane, *applier.in_force());
+                return cut_flows(request, dataplane, history, *applier.in_force());
               }});
+  get("/v1/history", plain([&](const Request&) { return json(history_document(history)); }));
   get("/v1/stats", plain([&](const Request&) { return json(stats_document(dataplane.status())); }));
   get("/v1/reasons", plain([](const Request&) { return json(reasons_document()); }));
   get("/v1/explain", [&](const Request& request) {

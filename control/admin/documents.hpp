@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "control/admin/facts.hpp"
+#include "control/history/history.hpp"
 #include "control/http/message.hpp"
 #include "control/publish/applier.hpp"
 #include "dataplane/base/result.hpp"
@@ -34,6 +35,15 @@ http::Response accepted_response(const publish::Accepted& accepted);
 http::Response accepted_response(const publish::Accepted& accepted, const Cuts& cuts,
                                  const publish::InForce& before);
 http::Response refused_response(const publish::Refused& refused);
+
+/// reason= of a change, or empty. kInvalid names another parameter, or one that is too long.
+Result<std::string> reason_of(const http::Request& request);
+/// The beginning of a history entry: who asks, and for what.
+history::Entry entry_of(const http::Request& request, std::string action, std::string reason);
+std::string history_document(const history::History& history);
+/// A snapshot with the policies of that revision and everything else as it is. kInvalid: not a
+/// number, kNotFound: not kept.
+Result<std::string> rolled_back(const std::string& revision, const history::History& history);
 
 std::string status_document(const Facts& facts, std::chrono::system_clock::time_point now,
                             const publish::InForce& in_force, const DataplaneStatus& status);

@@ -46,11 +46,12 @@ Response run(const Handler& handler, const Request& request) {
 
 }  // namespace
 
-Connection::Connection(Socket socket, const Shared& shared, Access access,
+Connection::Connection(Socket socket, const Shared& shared, Access access, Caller caller,
                        std::function<void()> closed)
     : socket_(std::move(socket)),
       shared_(shared),
       access_(access),
+      caller_(std::move(caller)),
       closed_(std::move(closed)),
       deadline_(socket_.get_executor()) {}
 
@@ -145,6 +146,8 @@ std::optional<Response> Connection::refuse_early() {
                    "only root, the daemon's own user and members of the socket's group may call");
   }
   request_.method = text(head.method_string());
+  request_.user_agent = text(head[beast::field::user_agent]);
+  request_.caller = caller_;
   if (std::string wrong = parse_target({head.target().data(), head.target().size()}, request_);
       !wrong.empty()) {
     return problem(400, "bad-request", std::move(wrong));

@@ -34,7 +34,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   enum class Access : uint8_t { kAllowed, kDenied };
 
   /// `closed` is called once, when it is over.
-  Connection(Socket socket, const Shared& shared, Access access, std::function<void()> closed);
+  Connection(Socket socket, const Shared& shared, Access access, Caller caller,
+             std::function<void()> closed);
   ~Connection();
   void start() { await_request(); }
   /// Ends it at once, whatever it does.
@@ -68,6 +69,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Socket socket_;
   const Shared shared_;
   const Access access_;
+  const Caller caller_;
   std::function<void()> closed_;
   boost::asio::steady_timer deadline_;
   uint64_t armed_ = 0;  ///< number of the deadline in force

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <sys/types.h>
+
 #include <map>
 #include <optional>
 #include <string>
@@ -9,6 +11,13 @@
 
 namespace rampart::http {
 
+/// Who is at the other end, as the kernel noted when it connected.
+struct Caller {
+  uid_t uid = 0;
+  pid_t pid = 0;
+  std::string process;  ///< the name of that process, if it was still there
+};
+
 /// A request as handlers see it: read in full, decoded, allowed to be made.
 struct Request {
   std::string method;
@@ -16,6 +25,8 @@ struct Request {
   std::map<std::string, std::string, std::less<>> query;  ///< percent-decoded, each name once
   std::string parameter;                                  ///< what stood for {} in the route
   std::optional<std::string> if_match;                    ///< the header as it came
+  std::string user_agent;                                 ///< the header as it came
+  Caller caller;
   std::string body;
 };
 

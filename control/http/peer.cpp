@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 namespace rampart::http {
 namespace {
@@ -34,7 +35,7 @@ Result<Peer> peer_of(int socket) {
   if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
     return Error{ErrorCode::kIo, std::strerror(errno), "SO_PEERCRED"};
   }
-  Peer peer{credentials.uid, credentials.gid, std::vector<gid_t>(64)};
+  Peer peer{credentials.uid, credentials.gid, std::vector<gid_t>(64), credentials.pid};
 #ifdef SO_PEERGROUPS
   for (;;) {
     size = static_cast<socklen_t>(peer.groups.size() * sizeof(gid_t));
@@ -48,6 +49,21 @@ Result<Peer> peer_of(int socket) {
 #endif
   peer.groups = groups_by_database(peer.uid, peer.gid);
   return peer;
+}
+
+std::string process_name(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
+  std::string name;
+  std::getline(file, name);
+  return name;
+}
+
+std::string user_name(uid_t uid) {
+  char buffer[16384];
+  passwd entry{};
+  passwd* found = nullptr;
+  if (getpwuid_r(uid, &entry, buffer, sizeof buffer, &found) != 0 || found == nullptr) return {};
+  return entry.pw_name;
 }
 
 bool may_use_socket(const Peer& peer, uid_t own_user, gid_t socket_group) {

@@ -100,10 +100,13 @@ class Server::Impl {
   void add(Connection::Socket socket) {
     const auto peer = peer_of(socket.native_handle());
     const bool allowed = peer && may_use_socket(*peer, geteuid(), file_.group());
+    const Caller caller =
+        allowed ? Caller{peer->uid, peer->pid, process_name(peer->pid)} : Caller{};
     const uint64_t number = ++last_;
     const auto connection = std::make_shared<Connection>(
         std::move(socket), shared_,
-        allowed ? Connection::Access::kAllowed : Connection::Access::kDenied, [this, number] {
+        allowed ? Connection::Access::kAllowed : Connection::Access::kDenied, caller,
+        [this, number] {
           connections_.erase(number);
           if (!stopping_ && acceptor_.is_open()) accept();
         });

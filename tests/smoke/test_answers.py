@@ -134,3 +134,31 @@ def test_a_dry_run_names_the_flows_that_it_would_cut(lab):
     wire.passes(frame(tcp(m, 80), B, C))
     after = sum(worker["flows_cut"] for worker in lab.daemon.stats()["workers"])
     assert after - before == 1, "it cuts what was said, and no more"
+
+
+@smoke(workers=(1,), cost=3)
+def test_history_remembers_and_rollback_puts_policies_back(lab):
+    wire = lab.wire()
+    lab.start()
+    lab.ctl("apply", "-f", "-", "--reason", "as it should be",
+            text=json.dumps(kube.listing(*pods(), allow_clients())))
+    n = lab.number()
+    wire.passes(frame(tcp(n, 80), A, B))
+    lab.ctl("delta", "-f", "-", text=json.dumps(kube.event("MODIFIED", allow_clients(443))))
+    wire.drops(frame(tcp(n, 80), A, B), "denied_ingress")
+    newest = json.loads(lab.ctl("-o", "json", "history"))["revisions"][0]
+    assert (newest["revision"], newest["flows_cut"], newest["by"]["uid"]) == (2, 1, 0), newest
+    assert newest["policies"] == ["~ NetworkPolicy web/allow"], newest
+    # It survives a restart, and a pod that has come since stays where it is.
+    lab.daemon.terminate()
+    lab.start()
+    lab.ctl("delta", "-f", "-", text=json.dumps(kube.pod("web/new", "10.0.0.4", app="client")))
+    said = lab.ctl("history")
+    assert "because  as it should be" in said and "rampartctl" in said, said
+    said = lab.ctl("rollback", "1", "--reason", "too narrow")
+    assert "policies  are those of revision 1" in said, said
+    wire.passes(frame(tcp(lab.number(), 80), A, B))
+    wire.passes(frame(tcp(lab.number(), 80), "10.0.0.4", B))
+    wire.drops(frame(tcp(lab.number(), 443), A, B), "denied_ingress")
+    assert json.loads(lab.ctl("-o", "json", "history"))["revisions"][0]["action"] == "rollback to 1"
+    lab.ctl("rollback", "99", status=1)

@@ -38,6 +38,8 @@ const Option kIfMatch{.name = "if-match",
                       .value = "REVISION",
                       .help = "only if this revision is in force; otherwise nothing is changed",
                       .word = Word::kNumber};
+const Option kReason{
+    .name = "reason", .takes = Value::kRequired, .value = "TEXT", .help = "why; history shows it"};
 const Option kAllowEmpty{
     .name = "allow-empty",
     .help = "also accept a state without a single object, which lifts every policy"};
@@ -107,6 +109,7 @@ const std::vector<Command>& command_table() {
                             "changed (~) and removed (-), who could reach whom or no longer, and "
                             "which live flows would be cut"},
                    kIfMatch,
+                   kReason,
                    kAllowEmpty},
        .examples = {"kubectl get ns,pods,nodes,netpol -A -o json | rampartctl apply -f -",
                     "rampartctl apply -f cluster.json -f policies/ --dry-run"},
@@ -124,7 +127,8 @@ const std::vector<Command>& command_table() {
        .options = {kFilename,
                    kRecursive,
                    {.name = "delete", .help = "remove the plain objects instead of putting them"},
-                   kIfMatch},
+                   kIfMatch,
+                   kReason},
        .examples = {"kubectl get pod web-0 -n shop -o json | rampartctl delta -f -",
                     "rampartctl delta --delete -f old-policy.yaml"},
        .run = run_delta},
@@ -425,6 +429,34 @@ const std::vector<Command>& command_table() {
                     "rampartctl diff -f cluster.json old-policies/ policies/",
                     "kubectl get ns,pods,nodes,netpol -A -o json | rampartctl diff @running -"},
        .run = run_diff},
+      {.name = "history",
+       .summary = "the last revisions: when, by whom, what changed, what it cut",
+       .description =
+           "The newest first: who asked for it (the user and the process at the other end of the "
+           "socket), the reason that was given with --reason, how many objects came (+), changed "
+           "(~) and went (-), which policies, and how many live flows were cut because of it. "
+           "Revisions in a row that change no policy are one line.\n"
+           "\n"
+           "rampartd remembers the last 100, also across restarts.\n",
+       .call = "GET /v1/history",
+       .options = {{.name = "limit",
+                    .takes = Value::kRequired,
+                    .value = "COUNT",
+                    .help = "only the newest of them",
+                    .word = Word::kNumber}},
+       .run = run_history},
+      {.name = "rollback",
+       .summary = "put the policies of an earlier revision back",
+       .description =
+           "Makes a new revision with the policies that REVISION had. Pods, nodes and namespaces "
+           "stay as they are: they are what the cluster says of itself, and a pod of then may have "
+           "given its address to another one. To see what it would do first: rampartctl history, "
+           "and apply --dry-run of a snapshot.\n",
+       .call = "POST /v1/history/N/rollback",
+       .operands = {{"REVISION", "as history shows it", Word::kNumber}},
+       .options = {kReason},
+       .examples = {"rampartctl rollback 7 --reason 'shop was cut off'"},
+       .run = run_rollback},
       {.name = "metrics",
        .summary = "counters in Prometheus' text format",
        .description = "Prints what a Prometheus server would scrape.\n",

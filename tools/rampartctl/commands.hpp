@@ -19,6 +19,8 @@ int run_reasons(Session& session);
 int run_explain(Session& session);
 int run_matrix(Session& session);
 int run_diff(Session& session);
+int run_history(Session& session);
+int run_rollback(Session& session);
 int run_metrics(Session& session);
 int run_reset_port(Session& session);
 int run_completion(Session& session);

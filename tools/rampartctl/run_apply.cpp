@@ -169,7 +169,9 @@ int run_apply(Session& session) {
   const auto documents = read_input(session);
   if (!documents) return kFailed;
   request.method = dry ? "POST" : "PUT";
-  request.target = dry ? "/v1/validate?flows=true" : "/v1/snapshot";
+  request.target =
+      dry ? "/v1/validate?flows=true"
+          : target_with_query("/v1/snapshot", {{"reason", invocation.value("reason")}});
   request.content_type = kJsonType;
   request.body = list_of(*documents);
   if (!plausible(session, *documents, request.body)) return kFailed;

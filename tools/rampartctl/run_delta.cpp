@@ -59,7 +59,8 @@ int run_delta(Session& session) {
   const auto documents = read_input(session);
   if (!documents) return kFailed;
   request.method = "PATCH";
-  request.target = "/v1/snapshot";
+  request.target =
+      target_with_query("/v1/snapshot", {{"reason", session.invocation().value("reason")}});
   request.content_type = kEventsType;
   const std::string_view type = invocation.has("delete") ? "DELETED" : "MODIFIED";
   std::vector<std::string> places;

@@ -53,6 +53,18 @@ AdminTest::AdminTest() {
   if (store) store_.emplace(*std::move(store));
   applier_ = std::make_unique<publish::Applier>(publish::Applier::Parts{
       dataplane_, *store_, kube::Limits{}, [](const std::string&) {}, compile::compile});
+  history_ = std::make_unique<history::History>(
+      history::History::Parts{.directory = folder_ + "/state/history",
+                              .log = [](const std::string&) {},
+                              .cuts =
+                                  [this] {
+                                    uint64_t cuts = 0;
+                                    for (const auto& worker : dataplane_.status_now.workers) {
+                                      cuts += worker.flows_cut;
+                                    }
+                                    return cuts;
+                                  }},
+      0, nullptr);
   facts_ = {"9.8.7", std::chrono::system_clock::time_point(std::chrono::seconds(1767225600)),
             "drop",  "state",
             "drop",  "pass"};
@@ -83,7 +95,7 @@ AdminTest::AdminTest() {
   dataplane_.status_now.mbufs = 100;
   dataplane_.status_now.mbufs_free = 90;
   dataplane_.status_now.max_flows = 4096;
-  add_calls(router_, *applier_, dataplane_, facts_);
+  add_calls(router_, *applier_, dataplane_, *history_, facts_);
 }
 
 AdminTest::~AdminTest() {

@@ -34,6 +34,7 @@ class AdminTest : public ::testing::Test {
   test::FakeDataplane dataplane_;
   std::optional<store::StateStore> store_;
   std::unique_ptr<publish::Applier> applier_;
+  std::unique_ptr<history::History> history_;
   Facts facts_;
   http::Router router_;
 };

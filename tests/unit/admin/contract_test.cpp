@@ -66,6 +66,8 @@ TEST_F(AdminTest, TheDocumentsAreThoseOfTheContract) {
   EXPECT_EQ(members(example("`DELETE /v1/flows`:")),
             members(Document::parse(call("DELETE", "/v1/flows?all=true").body)));
   EXPECT_EQ(members(example("`GET /v1/reasons`:")), members(get("/v1/reasons")));
+  EXPECT_EQ(members(example("`GET /v1/history`, the newest first:"), {"/revisions/changed"}),
+            members(get("/v1/history"), {"/revisions/changed"}));
   const std::set<std::string> rules{"/egress/rule", "/ingress/rule"};
   EXPECT_EQ(members(example("`GET /v1/explain`:"), rules),
             members(get("/v1/explain?from=web/a&to=10.9.9.9&port=80"), rules));

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "control/kube/decode.hpp"
+#include "control/kube/encode.hpp"
 #include "tests/unit/admin/admin_test.hpp"
 
 namespace rampart::admin {
@@ -164,6 +166,46 @@ TEST_F(AdminTest, ValidateSaysWhichLiveFlowsItWouldCut) {
   EXPECT_EQ(call("POST", "/v1/validate?flows=true", "{").status, 422U);
   dataplane_.flows_error = Error{ErrorCode::kIo, "it does not answer", "worker 1"};
   EXPECT_EQ(call("POST", "/v1/validate?flows=true", kCluster).status, 500U);
+}
+
+TEST_F(AdminTest, HistoryAndTheWayBack) {
+  EXPECT_EQ(get("/v1/history"), Document::parse(R"({"revisions":[]})"));
+  ASSERT_EQ(call("PUT", "/v1/snapshot?reason=the%20first", kCluster).status, 200U);
+  ASSERT_EQ(call("PATCH", "/v1/snapshot",
+                 R"({"type":"DELETED","object":{"apiVersion":"networking.k8s.io/v1",)"
+                 R"("kind":"NetworkPolicy","metadata":{"name":"allow","namespace":"web"}}})")
+                .status,
+            200U);
+  EXPECT_EQ(call("PUT", "/v1/snapshot", "{").status, 422U);
+  dataplane_.status_now.workers[0].flows_cut = 3;
+  auto revisions = get("/v1/history")["revisions"];
+  ASSERT_EQ(revisions.size(), 2U) << "what was refused is no revision";
+  EXPECT_EQ(revisions[0]["revision"], 2);
+  EXPECT_EQ(revisions[0]["action"], "delta");
+  EXPECT_EQ(revisions[0]["policies"], Document({"- NetworkPolicy web/allow"}));
+  EXPECT_EQ(revisions[0]["flows_cut"], 3);
+  EXPECT_TRUE(revisions[0]["reason"].is_null());
+  EXPECT_EQ(revisions[1]["reason"], "the first");
+  EXPECT_EQ(revisions[1]["changed"]["NetworkPolicy"]["added"], 3);
+  dataplane_.flows_now.resize(2);
+  dataplane_.status_now.workers[0].flows_cut = 5;
+  ASSERT_EQ(call("DELETE", "/v1/flows?all=true").status, 200U);
+  EXPECT_EQ(get("/v1/history")["revisions"][0]["flows_cut"], 3) << "not the two ended by hand";
+
+  const auto back = call("POST", "/v1/history/1/rollback?reason=undo");
+  EXPECT_EQ(back.status, 200U) << back.body;
+  EXPECT_EQ(Document::parse(back.body)["revision"], 3);
+  EXPECT_EQ(Document::parse(call("GET", "/v1/snapshot").body).dump(),
+            Document::parse(kube::encode_snapshot(kube::decode_snapshot(kCluster)->state)).dump());
+  revisions = get("/v1/history")["revisions"];
+  EXPECT_EQ(revisions[0]["action"], "rollback to 1");
+  EXPECT_EQ(revisions[0]["reason"], "undo");
+  EXPECT_EQ(Document::parse(call("POST", "/v1/history/3/rollback").body)["changed"], false);
+  EXPECT_EQ(call("POST", "/v1/history/4/rollback").status, 404U);
+  EXPECT_EQ(call("POST", "/v1/history/x/rollback").status, 400U);
+  EXPECT_EQ(call("POST", "/v1/history/1/rollback?force=true").status, 400U);
+  EXPECT_EQ(call("PUT", "/v1/snapshot?reason=" + std::string(1001, 'x'), kCluster).status, 400U);
+  EXPECT_EQ(call("PUT", "/v1/snapshot?because=x", kCluster).status, 400U);
 }
 
 TEST_F(AdminTest, FlowsAreSpelledOut) {

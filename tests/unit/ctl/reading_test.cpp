@@ -291,6 +291,35 @@ TEST(Explain, TablesThatDisagreeAreAFailure) {
   EXPECT_THAT(outcome.err, HasSubstr("a bug in rampartd"));
 }
 
+TEST(History, ALineARevision) {
+  const Stand stand(api_example("GET /v1/history"));
+  EXPECT_EQ(stand.run({"history"}).out,
+            "revision 7  2026-01-01T00:00:05Z  delta by root, rampartctl (4711)\n"
+            "  changed  ~1 NetworkPolicy, cut 3 flows\n"
+            "  ~ NetworkPolicy web/allow\n");
+  EXPECT_THAT(stand.calls(), ElementsAre("GET /v1/history"));
+  EXPECT_EQ(stand.run({"history", "--limit", "0"}).status, kUsage);
+  const Stand many(R"({"revisions":[{"first":3,"revision":9,"reason":"x","by":{"uid":7}},)"
+                   R"({"first":2,"revision":2}]})");
+  const std::string said = many.run({"history", "--limit", "1"}).out;
+  EXPECT_THAT(said, AllOf(HasSubstr("revision 3-9 "), HasSubstr("by uid 7 (-)"),
+                          HasSubstr("  because  x\n"), Not(HasSubstr("revision 2"))));
+  EXPECT_THAT(Stand(R"({"revisions":[]})").run({"history"}).err,
+              HasSubstr("no revision is remembered"));
+}
+
+TEST(Rollback, SaysWhatItHasPutBack) {
+  const Stand stand(api_example("PUT and PATCH"));
+  const Outcome outcome = stand.run({"rollback", "5", "--reason", "cut off"});
+  EXPECT_EQ(outcome.status, kDone) << outcome.err;
+  EXPECT_THAT(stand.calls(), ElementsAre("POST /v1/history/5/rollback?reason=cut%20off"));
+  EXPECT_THAT(outcome.out, AllOf(StartsWith("revision 7 is in force on every worker\n"),
+                                 HasSubstr("  policies  are those of revision 5; ")));
+  EXPECT_EQ(stand.run({"rollback", "x"}).status, kUsage);
+  EXPECT_EQ(stand.run({"rollback"}).status, kUsage);
+  EXPECT_EQ(Stand(api_example("Problem document"), 404).run({"rollback", "5"}).status, kFailed);
+}
+
 TEST(Snapshot, IsJsonUnlessATableIsWanted) {
   const Stand stand(
       R"({"kind":"List","items":[{"kind":"Pod","metadata":{"namespace":"web","name":"a"}},)"

@@ -189,6 +189,14 @@ SocketServer::Handler with_snapshot(std::string snapshot) {
   };
 }
 
+TEST_F(Sending, TheReasonGoesWithTheChange) {
+  const Stand stand(accepted());
+  stand.run({"apply", "-f", "-", "--reason", "a & b"}, both());
+  stand.run({"delta", "-f", "-", "--reason=c"}, kPod);
+  EXPECT_THAT(stand.calls(),
+              ElementsAre("PUT /v1/snapshot?reason=a%20%26%20b", "PATCH /v1/snapshot?reason=c"));
+}
+
 TEST_F(Sending, DryRunShowsWhatWouldChange) {
   const Stand stand(
       with_snapshot(R"({"apiVersion":"v1","kind":"List","items":[)"
