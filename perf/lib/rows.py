@@ -17,8 +17,8 @@ class Row:
 
     def __init__(self, kind, flows):
         self.kind, self.flows, self.bar = kind, flows, BARS.get(kind)
-        self.driver, self.floor, self.own, self.ratio, self.total, self.testpmd, self.mpps, self.shares = \
-            [], [], [], [], [], [], [], []
+        self.driver, self.floor, self.own, self.ratio, self.total, self.testpmd, self.mpps, self.shares, \
+            self.floor_shares = [], [], [], [], [], [], [], [], []
         self.proof, self.broken, self.note = "", [], ""
 
     def add(self, driver, floor, rampart, peer):
@@ -30,11 +30,13 @@ class Row:
         self.total.append(rampart.cycles)
         self.mpps.append(rampart.mpps)
         self.shares.append(rampart.shares)
+        self.floor_shares.append(floor.shares)
         if peer:
             self.testpmd.append(peer[0])
 
     def prove(self, name, least):
-        worst = min(shares[name] for shares in self.shares)
+        """So many of the packets were that, Rampart's and the floor's."""
+        worst = min(shares[name] for shares in [*self.shares, *self.floor_shares])
         self.proof = f"{name} {worst:.4f}"
         if worst < least:
             self.broken.append(f"{self.kind}, {self.flows:,} flows: only {worst:.4f} of the packets were {name}")
