@@ -13,8 +13,16 @@ using tcp_sequence::later;
 using tcp_sequence::within;
 using enum FlowState;
 
+/// Whether the end of `s` was taken from an acknowledgement, because its FIN was seen only in first
+/// fragments: that may have been of the data before it, sent without a FIN at first.
+bool may_end_later(const TcpSide& s) {
+  constexpr uint8_t kBoth = kFin | kFinInFragment;
+  return (s.flags & kBoth) == kBoth;
+}
+
 /// After the last number that a side may have sent.
 uint32_t last_of(const TcpSide& s) {
+  if (may_end_later(s)) return s.end + 1;
   return (s.flags & kLoose) != 0 ? later(s.end, s.edge + 1) : s.end;
 }
 
@@ -25,7 +33,8 @@ DropReason check_window(const TcpSide& s, const TcpSide& r, const ParsedPacket& 
       after(ack, last_of(r)) || before(ack, s.ack - slack_of(s))) {
     return DropReason::kTcpWindow;
   }
-  if ((s.flags & kFin) != 0 && after(segment_end(p), s.end)) return DropReason::kTcpState;
+  const uint32_t end = s.end + (may_end_later(s) && has(p, tcp_flag::kFin) ? 1 : 0);
+  if ((s.flags & kFin) != 0 && after(segment_end(p), end)) return DropReason::kTcpState;
   return DropReason::kNone;
 }
 
@@ -56,7 +65,12 @@ void take_ack(TcpSide& r, uint32_t ack) {
   if (after(ack, r.end)) {
     // More than was seen here has arrived there; if a FIN was in it, that was the last of it.
     r.end = ack;
-    if ((r.flags & kFinInFragment) != 0) settle_fin(r);
+    if (may_end_later(r)) {
+      settle_fin(r);
+    } else if ((r.flags & kFinInFragment) != 0) {
+      settle_fin(r);
+      r.flags |= kFinInFragment;
+    }
   } else if (ack == r.end && (r.flags & kFinPending) != 0) {
     settle_fin(r);
   }
@@ -76,6 +90,10 @@ void take(TcpTrack& t, Side side, const ParsedPacket& p) noexcept {
     }
     if (p.fragment) s.flags |= kLoose;
     if (has(p, tcp_flag::kFin)) take_fin(s, r, p, sent);
+  } else if (may_end_later(s) && has(p, tcp_flag::kFin) && !p.fragment &&
+             segment_end(p) == s.end + 1) {
+    ++s.end;
+    settle_fin(s);
   }
   const uint32_t ack = p.tcp.acknowledgement;
   take_ack(r, ack);

@@ -272,8 +272,9 @@ std::shared_ptr<const Compiled> compile_and_ask(const ClusterState& state, Revis
   RAMPART_MUST(made);
   const Compiled& compiled = **made;
   RAMPART_MUST(compiled.rules != nullptr && compiled.rules->revision == revision);
-  RAMPART_MUST(compiled.policies.size() == state.policies.size());
-  for (const auto& facts : compiled.policies) RAMPART_MUST(facts.fails_closed.empty());
+  const auto policies = compile::policy_facts(compiled);
+  RAMPART_MUST(policies.size() == state.policies.size());
+  for (const auto& facts : policies) RAMPART_MUST(facts.fails_closed.empty());
   const kube::Evaluator evaluator(*compiled.state);
   for (const Connection& c : connections) compare(compiled, evaluator, c);
   return *made;

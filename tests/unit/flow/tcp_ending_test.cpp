@@ -144,6 +144,26 @@ TEST_P(TcpEnding, AFinInAFirstFragment) {
   again.accepts(from(R, kA).seq(2).ack(1402), kTcpTimeWait);
 }
 
+// Data whose end nobody saw, and then the same with a FIN: the acknowledgement of the data looks
+// like that of the FIN.
+TEST_P(TcpEnding, AFinInAFirstFragmentBehindDataThatCameBefore) {
+  c.establishes();
+  c.accepts(from(O, kA).seq(1).ack(1).data(100).fragment());
+  c.accepts(from(O, kA | kF).seq(1).ack(1).data(100).fragment());
+  c.accepts(from(R, kA).seq(1).ack(1401), kTcpFinOpener);  // of 1,400 bytes, and no FIN
+  c.wrong_state(from(O, kA).seq(1401).ack(1).data(1));
+  c.wrong_state(from(O, kA | kF).seq(1401).ack(1).data(1));
+  Conversation seen = c;
+  c.accepts(from(O, kA | kF).seq(1).ack(1).data(1400), kTcpFinOpener);
+  c.accepts(from(R, kA).seq(1).ack(1402), kTcpFinOpener);
+  c.wrong_state(from(O, kA | kF).seq(1402).ack(1));
+  // Its acknowledgement may come first, too.
+  seen.out_of_window(from(R, kA).seq(1).ack(1403));
+  seen.accepts(from(R, kA).seq(1).ack(1402), kTcpFinOpener);
+  seen.accepts(from(O, kA | kF).seq(1).ack(1).data(1400), kTcpFinOpener);
+  seen.out_of_window(from(R, kA).seq(1).ack(1403));
+}
+
 TEST_P(TcpEnding, TheReplierMayEndBeforeTheHandshakeHas) {
   c.opens(from(O, kS));
   c.accepts(from(R, kS | kA).ack(1), kTcpSynReceived);
