@@ -22,8 +22,8 @@ std::string changes_text(const Json& changed) {
   std::string text;
   for (const auto& [kind, count] : changed.members()) {
     std::string one;
-    const auto add = [&](const char* sign, const char* member) {
-      const uint64_t number = count[member].number();
+    const auto add = [&one, &of_kind = count](const char* sign, const char* member) {
+      const uint64_t number = of_kind[member].number();
       if (number > 0) one += sign + std::to_string(number) + " ";
     };
     add("+", "added");
