@@ -2,7 +2,6 @@
 """The last accepted state is in force before the first packet after a restart, however it ended."""
 
 import json
-import os
 import pathlib
 import select
 import signal
