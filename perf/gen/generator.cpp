@@ -88,6 +88,18 @@ std::array<uint8_t, 6> Arguments::mac(const std::string& name) const {
   return out;
 }
 
+Result<Ground> Ground::lay(const std::string& name, unsigned cpu, unsigned memory_mib,
+                           unsigned buffers) {
+  EalParams params;
+  params.memory_mib = memory_mib;
+  params.cpus = {cpu};
+  auto eal = Eal::start(params);
+  if (!eal) return eal.error();
+  auto pool = Mempool::create({.name = name, .count = buffers, .data_room = 2176});
+  if (!pool) return pool.error();
+  return Ground{*std::move(eal), *std::move(pool)};
+}
+
 Result<EthDev> open_memif(unsigned number, const std::string& socket, const Mempool& pool) {
   const std::string name = "net_memif" + std::to_string(number);
   const auto device =

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <rte_launch.h>
+#include <rte_lcore.h>
 #include <rte_mbuf.h>
 
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "dataplane/base/result.hpp"
+#include "dataplane/dpdk/eal.hpp"
 #include "dataplane/dpdk/ethdev.hpp"
 #include "dataplane/dpdk/mempool.hpp"
 
@@ -33,6 +37,34 @@ class Arguments {
  private:
   std::map<std::string, std::string> given_;
 };
+
+/// What a generator runs on: DPDK, with one worker on a CPU, and packet buffers.
+struct Ground {
+  Eal eal;
+  Mempool pool;
+
+  /// Errors: as Eal::start and Mempool::create.
+  static Result<Ground> lay(const std::string& name, unsigned cpu, unsigned memory_mib,
+                            unsigned buffers);
+};
+
+/// Calls source.run() on the worker, says "ready", and calls obey() here, which reads commands
+/// until there are no more; then tells the source to stop and waits for it. Returns the exit
+/// status.
+template <typename Source, typename Obey>
+int run_beside(Source& source, Obey&& obey) {
+  const auto loop = [](void* it) {
+    static_cast<Source*>(it)->run();
+    return 0;
+  };
+  if (rte_eal_remote_launch(loop, &source, Eal::worker_lcore(0)) != 0) return 1;
+  std::puts("ready");
+  std::fflush(stdout);
+  obey();
+  source.stop = true;
+  rte_eal_mp_wait_lcore();
+  return 0;
+}
 
 /// The client's end of a memif whose server is a port of the appliance. Waits for the link, ten
 /// seconds at most. Errors: as EthDev::open; kIo without a link.

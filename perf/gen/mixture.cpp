@@ -14,7 +14,6 @@
 // Says "ready", then obeys lines on stdin: "send KIND", "send KIND KIND" (one of each in turn),
 // "stop", "stats" (a line of JSON); ends with it. Random sources do not come again within hours:
 // what would be a retransmission to the appliance is none of ours.
-#include <rte_launch.h>
 #include <unistd.h>
 
 #include <array>
@@ -25,7 +24,6 @@
 #include <string>
 #include <vector>
 
-#include "dataplane/dpdk/eal.hpp"
 #include "perf/gen/generator.hpp"
 
 namespace rampart::perf {
@@ -180,28 +178,14 @@ int run(int count, char** words) {
     fail(a.error());
     return 2;
   }
-  EalParams params;
-  params.memory_mib = 128;
-  params.cpus = {static_cast<unsigned>(a->number("--core"))};
-  auto eal = Eal::start(params);
-  if (!eal) return fail(eal.error());
-  const auto pool = Mempool::create({.name = "mixture", .count = 16383, .data_room = 2176});
-  if (!pool) return fail(pool.error());
-  auto port = open_memif(0, a->text("--memif"), *pool);
+  const auto ground =
+      Ground::lay("mixture", static_cast<unsigned>(a->number("--core")), 128, 16383);
+  if (!ground) return fail(ground.error());
+  auto port = open_memif(0, a->text("--memif"), ground->pool);
   if (!port) return fail(port.error());
 
-  Source source(*a, *port, *pool);
-  const auto loop = [](void* it) {
-    static_cast<Source*>(it)->run();
-    return 0;
-  };
-  if (rte_eal_remote_launch(loop, &source, Eal::worker_lcore(0)) != 0) return 1;
-  std::puts("ready");
-  std::fflush(stdout);
-  obey(source);
-  source.stop = true;
-  rte_eal_mp_wait_lcore();
-  return 0;
+  Source source(*a, *port, ground->pool);
+  return run_beside(source, [&] { obey(source); });
 }
 
 }  // namespace

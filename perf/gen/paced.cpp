@@ -18,7 +18,6 @@
 // A datagram holds the time at which it was given to the driver. It is as many as are due that go
 // together, so that what comes in at the other end is not in bursts of our making.
 #include <rte_cycles.h>
-#include <rte_launch.h>
 
 #include <algorithm>
 #include <atomic>
@@ -31,7 +30,6 @@
 #include <string>
 #include <utility>
 
-#include "dataplane/dpdk/eal.hpp"
 #include "perf/gen/generator.hpp"
 #include "perf/gen/latencies.hpp"
 
@@ -180,30 +178,15 @@ int run(int count, char** words) {
     fail(a.error());
     return 2;
   }
-  EalParams params;
-  params.memory_mib = 256;
-  params.cpus = {static_cast<unsigned>(a->number("--core"))};
-  auto eal = Eal::start(params);
-  if (!eal) return fail(eal.error());
-  const auto pool = Mempool::create({.name = "paced", .count = 32767, .data_room = 2176});
-  if (!pool) return fail(pool.error());
-  auto left = open_memif(0, a->text("--left"), *pool);
+  const auto ground = Ground::lay("paced", static_cast<unsigned>(a->number("--core")), 256, 32767);
+  if (!ground) return fail(ground.error());
+  auto left = open_memif(0, a->text("--left"), ground->pool);
   if (!left) return fail(left.error());
-  auto right = open_memif(1, a->text("--right"), *pool);
+  auto right = open_memif(1, a->text("--right"), ground->pool);
   if (!right) return fail(right.error());
 
-  Paced paced(*a, *left, *right, *pool);
-  const auto loop = [](void* it) {
-    static_cast<Paced*>(it)->run();
-    return 0;
-  };
-  if (rte_eal_remote_launch(loop, &paced, Eal::worker_lcore(0)) != 0) return 1;
-  std::puts("ready");
-  std::fflush(stdout);
-  obey(paced);
-  paced.stop = true;
-  rte_eal_mp_wait_lcore();
-  return 0;
+  Paced paced(*a, *left, *right, ground->pool);
+  return run_beside(paced, [&] { obey(paced); });
 }
 
 }  // namespace

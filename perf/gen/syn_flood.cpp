@@ -18,8 +18,6 @@
 //
 // Says "ready", then obeys lines on stdin: "on", "off", "stats" (a line of JSON); ends with it.
 #include <rte_cycles.h>
-#include <rte_launch.h>
-#include <rte_lcore.h>
 
 #include <algorithm>
 #include <atomic>
@@ -28,7 +26,6 @@
 #include <iostream>
 #include <string>
 
-#include "dataplane/dpdk/eal.hpp"
 #include "perf/gen/generator.hpp"
 #include "tests/support/packet_socket.hpp"
 
@@ -221,33 +218,20 @@ int run(int count, char** words) {
   }
   auto honest = test::PacketSocket::open(a->text("--interface"));
   if (!honest) return fail(honest.error());
-  EalParams params;
-  params.memory_mib = 128;
-  params.cpus = {static_cast<unsigned>(a->number("--core"))};
-  auto eal = Eal::start(params);
-  if (!eal) return fail(eal.error());
-  const auto pool = Mempool::create({.name = "flood", .count = 16383, .data_room = 2176});
-  if (!pool) return fail(pool.error());
-  auto port = open_memif(0, a->text("--memif"), *pool);
+  const auto ground = Ground::lay("flood", static_cast<unsigned>(a->number("--core")), 128, 16383);
+  if (!ground) return fail(ground.error());
+  auto port = open_memif(0, a->text("--memif"), ground->pool);
   if (!port) return fail(port.error());
 
-  Line line(*a, *port, *pool, *honest);
-  const auto loop = [](void* it) {
-    static_cast<Line*>(it)->run();
-    return 0;
-  };
-  if (rte_eal_remote_launch(loop, &line, Eal::worker_lcore(0)) != 0) return 1;
-  std::puts("ready");
-  std::fflush(stdout);
-  uint64_t missed = 0;
-  for (std::string command; std::getline(std::cin, command);) {
-    if (command == "on" || command == "off") line.flooding = command == "on";
-    if (command == "stats") print(line.tally, missed += honest->missed());
-    std::fflush(stdout);
-  }
-  line.stop = true;
-  rte_eal_mp_wait_lcore();
-  return 0;
+  Line line(*a, *port, ground->pool, *honest);
+  return run_beside(line, [&] {
+    uint64_t missed = 0;
+    for (std::string command; std::getline(std::cin, command);) {
+      if (command == "on" || command == "off") line.flooding = command == "on";
+      if (command == "stats") print(line.tally, missed += honest->missed());
+      std::fflush(stdout);
+    }
+  });
 }
 
 }  // namespace

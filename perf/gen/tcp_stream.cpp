@@ -21,7 +21,6 @@
 //                     unexpected (packets that were not the next ones of their connections),
 //                     under_way, idle_loops (in which nothing came and nothing could be sent),
 //                     loops
-#include <rte_launch.h>
 #include <unistd.h>
 
 #include <array>
@@ -35,7 +34,6 @@
 #include <utility>
 #include <vector>
 
-#include "dataplane/dpdk/eal.hpp"
 #include "perf/gen/generator.hpp"
 #include "perf/gen/tcp_segment.hpp"
 
@@ -315,30 +313,16 @@ int run(int count, char** words) {
     fail(a.error());
     return 2;
   }
-  EalParams params;
-  params.memory_mib = 128;
-  params.cpus = {static_cast<unsigned>(a->number("--core"))};
-  auto eal = Eal::start(params);
-  if (!eal) return fail(eal.error());
-  const auto pool = Mempool::create({.name = "tcp_stream", .count = 16383, .data_room = 2176});
-  if (!pool) return fail(pool.error());
-  auto clients = open_memif(0, a->text("--clients"), *pool);
+  const auto ground =
+      Ground::lay("tcp_stream", static_cast<unsigned>(a->number("--core")), 128, 16383);
+  if (!ground) return fail(ground.error());
+  auto clients = open_memif(0, a->text("--clients"), ground->pool);
   if (!clients) return fail(clients.error());
-  auto servers = open_memif(1, a->text("--servers"), *pool);
+  auto servers = open_memif(1, a->text("--servers"), ground->pool);
   if (!servers) return fail(servers.error());
 
-  Stream stream(*a, *clients, *servers, *pool);
-  const auto loop = [](void* it) {
-    static_cast<Stream*>(it)->run();
-    return 0;
-  };
-  if (rte_eal_remote_launch(loop, &stream, Eal::worker_lcore(0)) != 0) return 1;
-  std::puts("ready");
-  std::fflush(stdout);
-  obey(stream);
-  stream.stop = true;
-  rte_eal_mp_wait_lcore();
-  return 0;
+  Stream stream(*a, *clients, *servers, ground->pool);
+  return run_beside(stream, [&] { obey(stream); });
 }
 
 }  // namespace

@@ -19,8 +19,6 @@
 // (SCHED_FIFO): what it measures is the appliance's doing.
 #include <pthread.h>
 #include <rte_cycles.h>
-#include <rte_launch.h>
-#include <rte_lcore.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,7 +30,6 @@
 #include <string>
 #include <vector>
 
-#include "dataplane/dpdk/eal.hpp"
 #include "perf/gen/generator.hpp"
 #include "perf/gen/latencies.hpp"
 
@@ -240,33 +237,18 @@ int run(int count, char** words) {
     fail(a.error());
     return 2;
   }
-  EalParams params;
-  params.memory_mib = 128;
-  params.cpus = {static_cast<unsigned>(a->number("--core"))};
-  auto eal = Eal::start(params);
-  if (!eal) return fail(eal.error());
-  const auto pool = Mempool::create({.name = "stream", .count = 16383, .data_room = 2176});
-  if (!pool) return fail(pool.error());
-  auto left = open_memif(0, a->text("--left"), *pool);
+  const auto ground = Ground::lay("stream", static_cast<unsigned>(a->number("--core")), 128, 16383);
+  if (!ground) return fail(ground.error());
+  auto left = open_memif(0, a->text("--left"), ground->pool);
   if (!left) return fail(left.error());
-  auto right = open_memif(1, a->text("--right"), *pool);
+  auto right = open_memif(1, a->text("--right"), ground->pool);
   if (!right) return fail(right.error());
 
-  Wire wire(*a, *left, *right, *pool);
+  Wire wire(*a, *left, *right, ground->pool);
   if (!wire.fits()) {
     return fail({ErrorCode::kInvalid, "more than there are ports for", "--flows"});
   }
-  const auto loop = [](void* it) {
-    static_cast<Wire*>(it)->run();
-    return 0;
-  };
-  if (rte_eal_remote_launch(loop, &wire, Eal::worker_lcore(0)) != 0) return 1;
-  std::puts("ready");
-  std::fflush(stdout);
-  obey(wire);
-  wire.stop = true;
-  rte_eal_mp_wait_lcore();
-  return 0;
+  return run_beside(wire, [&] { obey(wire); });
 }
 
 }  // namespace
