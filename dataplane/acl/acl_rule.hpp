@@ -28,12 +28,13 @@ struct AclRule {
   bool operator==(const AclRule&) const = default;
 };
 
-/// What is asked of the ACL, one direction of judgement of one packet.
+/// What is asked of the ACL, one direction of judgement of one packet. (Without initial values, so
+/// that a burst of them costs nothing to make room for.)
 struct AclQuery {
-  uint8_t protocol = 0;
-  uint16_t subject = 0;
-  uint32_t peer = 0;
-  L4Port port = 0;
+  uint8_t protocol;
+  uint16_t subject;
+  uint32_t peer;
+  L4Port port;
 };
 
 }  // namespace rampart

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dataplane/acl/acl_rule.hpp"
+#include "dataplane/acl/service_map.hpp"
 #include "dataplane/base/result.hpp"
 #include "dataplane/dpdk/acl_context.hpp"
 
@@ -51,13 +52,19 @@ class AclTable {
   const AclPlan& plan() const noexcept { return plan_; }
 
  private:
-  AclTable(std::vector<AclRule> rules, AclPlan plan, std::optional<AclContext> context)
-      : rules_(std::move(rules)), plan_(std::move(plan)), context_(std::move(context)) {}
+  AclTable(std::vector<AclRule> rules, AclPlan plan, std::optional<ServiceMap> services,
+           std::optional<AclContext> context)
+      : rules_(std::move(rules)),
+        plan_(std::move(plan)),
+        services_(std::move(services)),
+        context_(std::move(context)) {}
+  void ask(const AclQuery* queries, unsigned count, uint32_t* rules) const noexcept;
   void classify_by_plan(const AclQuery* queries, unsigned count, uint32_t* rules) const noexcept;
 
   std::vector<AclRule> rules_;
   AclPlan plan_;
-  std::optional<AclContext> context_;  ///< none: no rules
+  std::optional<ServiceMap> services_;  ///< none: keys are wide
+  std::optional<AclContext> context_;   ///< none: no rules
 };
 
 }  // namespace rampart

@@ -91,20 +91,28 @@ TEST(AclTable, TheLowestRuleNumberIsReported) {
 TEST(AclTable, EqualsALinearScan) {
   std::mt19937 random(4711);
   const auto number = [&](uint32_t below) { return static_cast<uint32_t>(random() % below); };
-  for (int round = 0; round < 12; ++round) {
-    const uint32_t subjects = round % 2 == 0 ? 12 : 3000, peers = round % 3 == 0 ? 20 : 70000;
+  for (int round = 0; round < 24; ++round) {
+    // Every other time of few services and peers, for which keys are narrow.
+    const bool narrow = round % 2 == 0;
+    const uint32_t subjects = round % 4 < 2 ? 12 : 3000;
+    const uint32_t peers = round % 3 == 0 ? 20 : narrow ? 40000 : 70000;
     std::vector<AclRule> rules;
-    for (uint32_t i = 0; i < 10 + 40U * static_cast<uint32_t>(round); ++i) {
+    for (uint32_t i = 0; i < 10 + 20U * static_cast<uint32_t>(round); ++i) {
       AclRule r;
       r.any_protocol = number(4) == 0;
       r.protocol = number(2) == 0 ? 6 : 17;
       r.subject_first = static_cast<uint16_t>(1 + number(subjects));
-      r.subject_last = static_cast<uint16_t>(r.subject_first + number(3));
+      r.subject_last =
+          static_cast<uint16_t>(r.subject_first + (number(9) == 0 ? number(900) : number(3)));
       r.peer_first = number(peers);
       r.peer_last = number(5) == 0 ? 0xFFFFFFFF : r.peer_first + number(peers / 4);
       r.port_first = static_cast<L4Port>(number(65536));
       r.port_last = static_cast<L4Port>(r.port_first + number(65536U - r.port_first));
-      if (number(3) == 0) r.port_first = 0, r.port_last = 65535;
+      if (narrow) {
+        r.port_first = static_cast<L4Port>(number(40) * 1638);
+        r.port_last = static_cast<L4Port>(number(2) == 0 ? r.port_first : r.port_first + 1638);
+      }
+      if (number(3) == 0 || (narrow && r.any_protocol)) r.port_first = 0, r.port_last = 65535;
       r.rule = i + 1;
       rules.push_back(r);
     }
@@ -136,6 +144,65 @@ TEST(AclTable, EqualsALinearScan) {
     }
     EXPECT_GT(hits, 20U);
   }
+}
+
+TEST(AclTable, RowsOfSubjectsAreCutWhereTheirUpperByteChanges) {
+  const auto table = build({{.protocol = 6,
+                             .subject_first = 200,
+                             .subject_last = 900,
+                             .peer_first = 3,
+                             .peer_last = 0xFFFE,
+                             .port_first = 80,
+                             .port_last = 80,
+                             .rule = 1},
+                            {.any_protocol = true,
+                             .subject_first = 700,
+                             .subject_last = 700,
+                             .peer_last = 0xFFFFFFFF,
+                             .rule = 2}});
+  for (const unsigned subject : {200U, 255U, 256U, 511U, 512U, 767U, 768U, 900U}) {
+    EXPECT_EQ(ask(*table, {6, static_cast<uint16_t>(subject), 3, 80}), 1U) << subject;
+    EXPECT_EQ(ask(*table, {6, static_cast<uint16_t>(subject), 2, 80}), 0U) << subject;
+    EXPECT_EQ(ask(*table, {6, static_cast<uint16_t>(subject), 0x10003, 80}), 0U) << subject;
+  }
+  EXPECT_EQ(ask(*table, {6, 199, 3, 80}), 0U);
+  EXPECT_EQ(ask(*table, {6, 901, 3, 80}), 0U);
+  EXPECT_EQ(ask(*table, {6, 700, 0xFFFE, 80}), 1U);
+  EXPECT_EQ(ask(*table, {6, 700, 0xFFFF, 80}), 2U);
+  EXPECT_EQ(ask(*table, {6, 700, 0x10003, 80}), 2U);
+  EXPECT_EQ(ask(*table, {47, 700, 3, 0}), 2U);
+}
+
+TEST(ServiceMap, TellsPortsApartAsRulesDo) {
+  const auto rule = [](uint8_t protocol, L4Port first, L4Port last) {
+    return AclRule{.protocol = protocol, .port_first = first, .port_last = last, .rule = 1};
+  };
+  const std::vector<AclRule> rules{rule(6, 80, 80), rule(6, 0, 65535), rule(17, 53, 53),
+                                   rule(6, 81, 90)};
+  const auto map = ServiceMap::make(rules);
+  ASSERT_TRUE(map);
+  EXPECT_EQ(map->find(1, 0), map->find(47, 99)) << "nobody names them";
+  EXPECT_EQ(map->find(6, 81), map->find(6, 90));
+  EXPECT_NE(map->find(6, 80), map->find(6, 81));
+  EXPECT_NE(map->find(6, 91), map->find(6, 79)) << "no run of ports";
+  EXPECT_NE(map->find(6, 53), map->find(17, 53));
+  for (const AclRule& r : rules) {
+    const auto [first, last] = map->range(r);
+    for (unsigned port = 0; port < 65536; port += port % 97 == 96 ? 500 : 1) {
+      const uint8_t found = map->find(r.protocol, static_cast<L4Port>(port));
+      ASSERT_EQ(first <= found && found <= last, r.port_first <= port && port <= r.port_last)
+          << port;
+    }
+  }
+  EXPECT_EQ(map->range({.any_protocol = true}).first, 0U);
+  EXPECT_EQ(map->range({.any_protocol = true}).second, map->find(17, 65535));
+  // Too many, or ports of whatever protocol.
+  std::vector<AclRule> many;
+  for (L4Port port = 1; port <= 127; ++port) many.push_back(rule(6, port * 2, port * 2));
+  EXPECT_TRUE(ServiceMap::make(many));
+  many.push_back(rule(17, 5, 5));
+  EXPECT_FALSE(ServiceMap::make(many));
+  EXPECT_FALSE(ServiceMap::make({{.any_protocol = true, .port_first = 1, .rule = 1}}));
 }
 
 TEST(AclTable, APlanTranslatesClasses) {
