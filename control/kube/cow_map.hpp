@@ -169,15 +169,15 @@ class CowMap {
       if (a != a_end && b != b_end && a.place_ == 0 && b.place_ == 0 &&
           before.chunks_[a.chunk_] == after.chunks_[b.chunk_]) {
         ++a.chunk_, ++b.chunk_;
+      } else if (a != a_end && b != b_end && a->first == b->first) {
+        if (!(a->second == b->second)) use(a->first, &a->second, &b->second);
+        ++a, ++b;
       } else if (b == b_end || (a != a_end && a->first < b->first)) {
         use(a->first, &a->second, static_cast<const Value*>(nullptr));
         ++a;
-      } else if (a == a_end || b->first < a->first) {
+      } else {
         use(b->first, static_cast<const Value*>(nullptr), &b->second);
         ++b;
-      } else {
-        if (!(a->second == b->second)) use(a->first, &a->second, &b->second);
-        ++a, ++b;
       }
     }
   }

@@ -3,10 +3,13 @@
 
 #include <array>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "dataplane/base/result.hpp"
 
@@ -49,9 +52,28 @@ class IpAddress {
   /// Dotted quad or RFC 5952 text.
   std::string text() const;
 
-  constexpr auto operator<=>(const IpAddress&) const = default;
+  constexpr bool operator==(const IpAddress&) const = default;
+  constexpr std::strong_ordering operator<=>(const IpAddress& other) const {
+    if (family_ != other.family_) return family_ <=> other.family_;
+    for (const size_t i : {0, 8}) {
+      const uint64_t mine = word(i), theirs = other.word(i);
+      if (mine != theirs) return mine <=> theirs;
+    }
+    return std::strong_ordering::equal;
+  }
 
  private:
+  /// Eight bytes as a number: comparing two of them is cheaper than arrays of bytes.
+  constexpr uint64_t word(size_t first) const {
+    uint64_t value = 0;
+    if (std::is_constant_evaluated()) {
+      for (size_t i = first; i < first + 8; ++i) value = value << 8 | bytes_[i];
+      return value;
+    }
+    std::memcpy(&value, bytes_.data() + first, sizeof value);
+    return __builtin_bswap64(value);
+  }
+
   Family family_ = Family::kV4;
   std::array<uint8_t, 16> bytes_{};
 };
