@@ -81,10 +81,8 @@ Result<RuleFilter> policy_rules(const std::string& value, const publish::InForce
   if (!key) return key.error();
   if (compiled.state->policies.count(*key) == 0) return none_such("policy", value);
   RuleFilter filter;
-  const auto& entries = compiled.origins->entries();
-  for (size_t i = 0; i < entries.size(); ++i) {
-    if (entries[i].policy == *key) filter.insert((*compiled.origins->numbers())[i]);
-  }
+  const compile::PolicyPlace& place = *compiled.origins->of(*key);
+  for (uint32_t i = 0; i < place.entries->size(); ++i) filter.insert(place.first + i);
   return filter;
 }
 

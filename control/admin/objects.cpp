@@ -14,19 +14,19 @@ std::string_view state_of(const kube::Pod& pod) {
   return pod.addresses.empty() ? "no-address" : "subject";
 }
 
-/// The class that rules know the pod by as a peer; null if they know it by none, or if several pods
-/// of different classes claim its address.
+/// The class of the pod's address; null if rules do not speak of it as a pod, or if several pods of
+/// different classes claim its address.
 Json peer_class(const compile::Compiled& compiled, const kube::Pod& pod) {
   if (state_of(pod) != "subject") return {};
   const Identity& found = *compiled.rules->addresses->find(pod.addresses.front());
-  if ((found.flags & Identity::kShared) == 0) return found.peer_class;
+  if ((found.flags & Identity::kShared) == 0) return found.class_id;
   const auto& shared = compiled.rules->shared_addresses;
   if (found.endpoint >= shared.size()) return {};
   const std::vector<Identity>& claimants = shared[found.endpoint];
   const bool alike = std::all_of(claimants.begin(), claimants.end(), [&](const Identity& claimant) {
-    return claimant.peer_class == claimants.front().peer_class;
+    return claimant.class_id == claimants.front().class_id;
   });
-  return alike && !claimants.empty() ? Json(claimants.front().peer_class) : Json();
+  return alike && !claimants.empty() ? Json(claimants.front().class_id) : Json();
 }
 
 Json isolating(const kube::Evaluator& evaluator, const kube::Pod& pod, kube::Direction direction) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -11,10 +12,6 @@ namespace rampart::compile {
 namespace {
 
 using kube::Direction;
-
-/// Pods without an address will get one that lies where the others' lie, unless that is too many
-/// places to guess at.
-constexpr size_t kZonesToGuess = 4;
 
 /// The numbers that a group's pods give to a name.
 template <typename Use>
@@ -26,9 +23,12 @@ void for_each_number(const std::vector<NamedPort>& ports, uint32_t name, Use use
 
 class BoxMaker {
  public:
-  BoxMaker(const Demands& demands, const Groups& groups, const Members& members, const Zones& zones,
-           const Atoms& atoms)
-      : demands_(demands), groups_(groups), members_(members), zones_(zones), atoms_(atoms) {}
+  BoxMaker(const Demands& demands, const Kinds& kinds, const Members& members)
+      : demands_(demands),
+        groups_(kinds.groups),
+        zones_(kinds.zones),
+        atoms_(kinds.atoms),
+        members_(members) {}
 
   Boxes make() && {
     for (const Entry& entry : demands_.entries) add(entry);
@@ -36,13 +36,6 @@ class BoxMaker {
   }
 
  private:
-  /// A named port at one of its numbers; without a name, the whole set.
-  struct Port {
-    uint32_t name = kNone;
-    L4Port number = 0;
-    auto operator<=>(const Port&) const = default;
-  };
-
   void add(const Entry& entry) {
     Box box{entry.origin, entry.policy, 0, kNone, entry.service};
     const uint32_t name = entry.service.name;
@@ -52,6 +45,7 @@ class BoxMaker {
     }
     box.service.name = kNone;
     const bool egress = entry.direction == Direction::kEgress;
+    note_name(entry, name);
     for (const L4Port number :
          egress ? peer_numbers(entry.peer, name) : subject_numbers(entry.policy, name)) {
       box.service.first = box.service.last = number;
@@ -70,11 +64,33 @@ class BoxMaker {
     if (!subjects) return;
     box.subjects = *subjects;
     if (entry.peer != kNone || peer_port.name != kNone) {
-      const auto peers = peer_set(entry.peer, peer_port);
+      const auto peers = peer_set(entry.peer, peer_port, ns_of(entry));
       if (!peers) return;
       box.peers = *peers;
     }
     made_.boxes.push_back(box);
+  }
+
+  uint32_t ns_of(const Entry& entry) const {
+    return demands_.subjects[demands_.policies[entry.policy].subject].ns;
+  }
+  void note_name(const Entry& entry, uint32_t name) {
+    const Port port{name, 0};
+    if (entry.direction == Direction::kIngress) {
+      const uint32_t subject = demands_.policies[entry.policy].subject;
+      if (named_subjects_.insert({subject, name}).second) {
+        made_.subject_names.push_back({subject, entry.direction, port, kNone});
+      }
+      return;
+    }
+    const auto next = static_cast<uint32_t>(made_.peer_names.size());
+    const auto [at, added] = named_peers_.try_emplace({entry.peer, name}, next);
+    if (added) made_.peer_names.push_back({entry.peer, port, kNone, {}});
+    add_owner(made_.peer_names[at->second].owners, ns_of(entry));
+  }
+  /// Entries come policy by policy, so namespace by namespace.
+  static void add_owner(std::vector<uint32_t>& owners, uint32_t ns) {
+    if (owners.empty() || owners.back() != ns) owners.push_back(ns);
   }
 
   std::set<L4Port> subject_numbers(uint32_t policy, uint32_t name) const {
@@ -98,10 +114,7 @@ class BoxMaker {
     }
     return numbers;
   }
-  bool has(uint32_t group, Port port) const {
-    return std::binary_search(groups_.ports(group).begin(), groups_.ports(group).end(),
-                              NamedPort{port.name, port.number});
-  }
+  bool has(uint32_t group, Port port) const { return groups_.has(group, {port.name, port.number}); }
 
   /// Nothing if it is empty.
   std::optional<uint32_t> subject_set(uint32_t subject, Direction direction, Port port) {
@@ -115,13 +128,16 @@ class BoxMaker {
         entry->second = static_cast<uint32_t>(made_.subject_sets.size());
         made_.subject_sets.push_back(std::move(set));
       }
+      made_.subject_sources.push_back({subject, direction, port, entry->second});
     }
     return entry->second == kNone ? std::nullopt : std::optional(entry->second);
   }
 
-  std::optional<uint32_t> peer_set(uint32_t peer, Port port) {
-    const auto [entry, added] = peer_sets_.try_emplace({peer, port}, kNone);
+  std::optional<uint32_t> peer_set(uint32_t peer, Port port, uint32_t owner) {
+    const auto next = static_cast<uint32_t>(made_.peer_sources.size());
+    const auto [entry, added] = peer_sets_.try_emplace({peer, port}, next);
     if (added) {
+      made_.peer_sources.push_back({peer, port, kNone, {}});
       Ranges set = peer_atoms(peer);
       if (port.name != kNone) {
         Ranges with_port;
@@ -134,23 +150,19 @@ class BoxMaker {
         set = std::move(with_port);
       }
       if (!set.empty()) {
-        entry->second = static_cast<uint32_t>(made_.peer_sets.size());
+        made_.peer_sources.back().set = static_cast<uint32_t>(made_.peer_sets.size());
         made_.peer_sets.push_back(std::move(set));
       }
     }
-    return entry->second == kNone ? std::nullopt : std::optional(entry->second);
+    Boxes::PeerSource& source = made_.peer_sources[entry->second];
+    add_owner(source.owners, owner);
+    return source.set == kNone ? std::nullopt : std::optional(source.set);
   }
 
   Ranges peer_atoms(uint32_t peer) const {
     if (peer == kNone) return {{0, atoms_.size() - 1}};
     const PeerDemand& demand = demands_.peers[peer];
-    Ranges set;
-    if (demand.block != kNone) {
-      for (const Range& range : zones_.blocks[demand.block]) {
-        append(set, Range{atoms_.of_zone(range.first).first, atoms_.of_zone(range.last).last});
-      }
-      return set;
-    }
+    if (demand.block != kNone) return block_atoms(demands_.blocks[demand.block]);
     std::vector<uint32_t> found;
     for (const Range& range : members_.peers[peer]) {
       for (uint32_t group = range.first; group <= range.last; ++group) {
@@ -161,12 +173,28 @@ class BoxMaker {
     return make_ranges(std::move(found));
   }
 
+  Ranges block_atoms(const kube::IpBlock& block) const {
+    std::vector<Range> found;
+    for (const Range& zones : zones_.zones_in(block)) {
+      for (uint32_t zone = zones.first; zone <= zones.last; ++zone) {
+        const Ranges& here = atoms_.of_zone(zone);
+        found.insert(found.end(), here.begin(), here.end());
+      }
+    }
+    std::sort(found.begin(), found.end());
+    Ranges set;
+    for (const Range& range : found) append(set, range);
+    return set;
+  }
+
   const Demands& demands_;
   const Groups& groups_;
-  const Members& members_;
   const Zones& zones_;
   const Atoms& atoms_;
+  const Members& members_;
   Boxes made_;
+  std::set<std::pair<uint32_t, uint32_t>> named_subjects_;
+  std::map<std::pair<uint32_t, uint32_t>, uint32_t> named_peers_;
   std::map<std::tuple<uint32_t, Direction, Port>, uint32_t> subject_sets_;
   std::map<std::pair<uint32_t, Port>, uint32_t> peer_sets_;
   std::map<std::pair<uint32_t, uint32_t>, std::set<L4Port>> peer_numbers_;
@@ -174,42 +202,8 @@ class BoxMaker {
 
 }  // namespace
 
-Atoms::Atoms(const kube::ClusterState& state, const Groups& groups, const Zones& zones)
-    : of_group_(groups.size()) {
-  for (uint32_t zone = 0; zone < zones.count; ++zone) keys_.push_back(key(zone, kNone));
-  std::set<uint32_t> pod_zones;
-  std::vector<bool> placed(groups.size());
-  for (const auto& [name, pod] : state.pods) {
-    if (!counts_as_pod(*pod) || pod->addresses.empty()) continue;
-    const uint32_t group = *groups.find(*pod);
-    placed[group] = true;
-    for (const IpAddress& address : pod->addresses) {
-      const uint32_t zone = zones.zone_of(address);
-      pod_zones.insert(zone);
-      keys_.push_back(key(zone, group));
-    }
-  }
-  for (uint32_t group = 0; group < groups.size() && pod_zones.size() <= kZonesToGuess; ++group) {
-    if (placed[group]) continue;
-    for (const uint32_t zone : pod_zones) keys_.push_back(key(zone, group));
-  }
-  std::sort(keys_.begin(), keys_.end());
-  keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
-  for (uint32_t atom = 0; atom < size(); ++atom) {
-    if (group(atom) != kNone) of_group_[group(atom)].push_back(atom);
-  }
-}
-
-Range Atoms::of_zone(uint32_t zone) const {
-  const auto begin = std::lower_bound(keys_.begin(), keys_.end(), uint64_t{zone} << 32);
-  const auto end = std::lower_bound(begin, keys_.end(), uint64_t{zone + 1} << 32);
-  return {static_cast<uint32_t>(begin - keys_.begin()),
-          static_cast<uint32_t>(end - keys_.begin() - 1)};
-}
-
-Boxes make_boxes(const Demands& demands, const Groups& groups, const Members& members,
-                 const Zones& zones, const Atoms& atoms) {
-  return BoxMaker(demands, groups, members, zones, atoms).make();
+Boxes make_boxes(const Demands& demands, const Kinds& kinds, const Members& members) {
+  return BoxMaker(demands, kinds, members).make();
 }
 
 }  // namespace rampart::compile

@@ -2,44 +2,21 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "control/compile/demands.hpp"
-#include "control/compile/groups.hpp"
+#include "control/compile/kinds.hpp"
 #include "control/compile/ranges.hpp"
-#include "control/compile/zones.hpp"
 
 /// Fourth stage: entries become boxes, whose sides are sets of pods, of addresses and of ports.
 /// Named ports are gone after this: an entry that uses one is a box for each number it has.
 namespace rampart::compile {
 
-/// What peers are told apart by: addresses of one zone that belong to pods of one group, or to no
-/// pod at all. Numbered by zone, then group, so that a block is few ranges.
-class Atoms {
- public:
-  Atoms() = default;
-  Atoms(const kube::ClusterState& state, const Groups& groups, const Zones& zones);
-
-  uint32_t size() const { return static_cast<uint32_t>(keys_.size()); }
-  /// The atom of addresses in `zone` that are no pod's.
-  uint32_t outside(uint32_t zone) const { return of_zone(zone).first; }
-  /// Nothing if no pod of the group was in this zone.
-  std::optional<uint32_t> find(uint32_t zone, uint32_t group) const {
-    for (const uint32_t atom : of_group_[group]) {
-      if (keys_[atom] >> 32 == zone) return atom;
-    }
-    return std::nullopt;
-  }
-  /// kNone: addresses of no pod.
-  uint32_t group(uint32_t atom) const { return static_cast<uint32_t>(keys_[atom]) - 1; }
-  Range of_zone(uint32_t zone) const;
-  const std::vector<uint32_t>& of_group(uint32_t group) const { return of_group_[group]; }
-
- private:
-  static uint64_t key(uint32_t zone, uint32_t group) { return uint64_t{zone} << 32 | (group + 1); }
-  std::vector<uint64_t> keys_;
-  std::vector<std::vector<uint32_t>> of_group_;
+/// A named port at one of its numbers; without a name, the whole set.
+struct Port {
+  uint32_t name = kNone;
+  L4Port number = 0;
+  auto operator<=>(const Port&) const = default;
 };
 
 /// The pods that an entry is for: those that its policy isolates, or those of them that have its
@@ -62,9 +39,28 @@ struct Boxes {
   std::vector<SubjectSet> subject_sets;
   std::vector<Ranges> peer_sets;  ///< atoms, never empty
   std::vector<Box> boxes;         ///< by origin; those that no connection can meet are left out
+
+  /// Where the sets come from, for who comes later. `set` is kNone where it is empty now.
+  struct SubjectSource {
+    uint32_t subject = 0;  ///< demand
+    kube::Direction direction = kube::Direction::kIngress;
+    Port port;
+    uint32_t set = kNone;
+  };
+  struct PeerSource {
+    uint32_t peer = kNone;  ///< demand; kNone: every address
+    Port port;
+    uint32_t set = kNone;
+    std::vector<uint32_t> owners;  ///< namespaces whose policies speak of it
+  };
+  std::vector<SubjectSource> subject_sources;
+  std::vector<PeerSource> peer_sources;
+  /// Named ports of subjects, and of peers, that are asked for: a number that a pod brings along
+  /// may be new. (In SubjectSource::port and PeerSource::port the number means nothing here.)
+  std::vector<SubjectSource> subject_names;
+  std::vector<PeerSource> peer_names;
 };
 
-Boxes make_boxes(const Demands& demands, const Groups& groups, const Members& members,
-                 const Zones& zones, const Atoms& atoms);
+Boxes make_boxes(const Demands& demands, const Kinds& kinds, const Members& members);
 
 }  // namespace rampart::compile

@@ -8,6 +8,7 @@
 
 #include "control/compile/fair_share.hpp"
 #include "control/compile/refinement.hpp"
+#include "dataplane/state/rule_set.hpp"
 
 namespace rampart::compile {
 namespace {
@@ -79,8 +80,7 @@ SubjectClasses number_subjects(const Demands& demands, const Groups& groups, con
   SubjectClasses made;
   for (const Direction direction : kDirections) {
     const auto d = static_cast<size_t>(direction);
-    made.of_group[d].assign(groups.size(), Identity::kNotIsolated);
-    made.shut[d].assign(demands.namespaces.size(), false);
+    made.of_group[d].assign(groups.size(), Subject::kNotIsolated);
     for (const PolicyDemand& policy : demands.policies) {
       if (!policy.isolates[d]) continue;
       for (const uint32_t group : members.subjects[policy.subject]) {
@@ -93,7 +93,7 @@ SubjectClasses number_subjects(const Demands& demands, const Groups& groups, con
   for (const auto& [key, component] : components) {
     const auto d = static_cast<size_t>(component.direction);
     if (std::binary_search(no_room.begin(), no_room.end(), index++)) {
-      made.shut[d][component.ns] = true;
+      made.shut[d].push_back(component.ns);
       continue;
     }
     for (size_t g = 0; g < component.groups.size(); ++g) {
@@ -113,17 +113,19 @@ SubjectClasses number_subjects(const Demands& demands, const Groups& groups, con
   return made;
 }
 
-PeerClasses number_peers(const Atoms& atoms, const Boxes& boxes) {
+PeerClasses number_peers(uint32_t atoms, const Boxes& boxes) {
   std::vector<uint64_t> sizes;
   for (const Ranges& set : boxes.peer_sets) sizes.push_back(size_of(set));
-  Refinement refinement(atoms.size());
+  Refinement refinement(atoms + 1);  // the last one is nobody
   for (const uint32_t s : largest_first(sizes)) refinement.split(boxes.peer_sets[s]);
   PeerClasses made;
   made.of_atom = refinement.numbers();
+  made.nobody = made.of_atom.back();
   made.count = refinement.classes();
   for (const Ranges& set : boxes.peer_sets) {
     made.of_set.push_back(translate(set, made.of_atom));
   }
+  made.of_atom.pop_back();
   return made;
 }
 

@@ -18,12 +18,13 @@ inline constexpr uint16_t kShutClass = 1;
 inline constexpr uint32_t kFirstOpenClass = 2;
 
 struct SubjectClasses {
-  std::vector<uint16_t> of_group[2];  ///< by kube::Direction; 0: not isolated
-  std::vector<Ranges> of_set;         ///< classes in each SubjectSet; empty: it was shut
-  uint32_t count = 0;                 ///< classes that some group has
+  /// Of each group, by kube::Direction; 0: not isolated, or of a namespace that has no policy here.
+  std::vector<uint16_t> of_group[2];
+  std::vector<Ranges> of_set;  ///< classes in each SubjectSet; empty: it was shut
+  uint32_t count = 0;          ///< classes that some group has
   /// Namespaces for which there was no room: their pods that are isolated in the direction are
-  /// allowed nothing.
-  std::vector<bool> shut[2];
+  /// allowed nothing. Rising.
+  std::vector<uint32_t> shut[2];
 };
 /// `most`: the highest class that there may be.
 SubjectClasses number_subjects(const Demands& demands, const Groups& groups, const Members& members,
@@ -31,9 +32,10 @@ SubjectClasses number_subjects(const Demands& demands, const Groups& groups, con
 
 struct PeerClasses {
   std::vector<uint32_t> of_atom;
+  uint32_t nobody = 0;  ///< the class of what is in no set, whether there is an atom of it or not
   std::vector<Ranges> of_set;
   uint32_t count = 0;
 };
-PeerClasses number_peers(const Atoms& atoms, const Boxes& boxes);
+PeerClasses number_peers(uint32_t atoms, const Boxes& boxes);
 
 }  // namespace rampart::compile

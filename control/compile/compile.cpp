@@ -2,23 +2,23 @@
 #include "control/compile/compile.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
-#include "control/compile/frame.hpp"
+#include "control/compile/advance.hpp"
+#include "control/compile/classes.hpp"
 #include "control/compile/place.hpp"
+#include "control/compile/touched.hpp"
 
 namespace rampart::compile {
 namespace {
 
 /// More lists of claimants than this that nobody refers to any more, and they are numbered afresh.
 constexpr size_t kMaxUnusedLists = 256;
-
-/// Whether most of what a frame tells apart is gone.
-bool is_stale(const Memory& memory) {
-  return memory.empty_groups > 64 && memory.empty_groups * 2 > memory.pods_in_group.size();
-}
+/// After so many entries all numbers begin anew.
+constexpr uint32_t kLastNumber = 0xF0000000;
 
 void warn_unsupported(const kube::ClusterState& state, std::vector<Warning>& warnings) {
   for (const auto& [key, policy] : state.unsupported) {
@@ -30,43 +30,77 @@ void warn_unsupported(const kube::ClusterState& state, std::vector<Warning>& war
   }
 }
 
-/// A compilation under way: what of the revision before it begins with, and what it comes to.
-struct Attempt {
-  Memory memory;
-  kube::CowVector<const kube::Pod*> endpoints;
-  Addresses addresses;
-  bool all = true;  ///< `addresses` are all of them, and not those that changed
-};
-
-/// The pods and nodes that changed in the frame of before, and nothing else.
-bool advance(const Compiled& previous, const Changes& changes,
-             const std::vector<IpAddress>& touched, Attempt& made) {
-  if (!place_changed(changes, made.memory) || is_stale(made.memory)) return false;
-  auto addresses =
-      identify(made.memory, made.endpoints, &previous.rules->shared_addresses, &touched);
-  if (!addresses) return false;
-  made.addresses = std::move(*addresses);
-  made.all = false;
-  return true;
+Attempt begin(const Compiled* previous) {
+  Attempt made;
+  if (previous == nullptr) return made;
+  made.memory = *previous->memory;
+  made.endpoints = previous->endpoints;
+  made.origins = previous->origins;
+  made.parts = previous->rules->parts;
+  made.subjects = previous->rules->subjects;
+  return made;
 }
 
-/// All pods and nodes.
-bool place_everybody(const RuleSet* before, Attempt& made) {
-  if (!place_all(made.endpoints, made.memory)) return false;
-  auto addresses = identify(made.memory, made.endpoints,
-                            before != nullptr ? &before->shared_addresses : nullptr, nullptr);
-  if (!addresses) return false;
-  made.addresses = std::move(*addresses);
-  made.all = true;
-  return true;
+/// Whether what is in force may be brought up to date by what has changed.
+bool may_advance(const Compiled* previous, const Changes& changes,
+                 const std::optional<std::vector<IpAddress>>& touched, const Effort& effort) {
+  if (previous == nullptr || !touched) return false;
+  const Memory& memory = *previous->memory;
+  if (memory.version != memory.kinds->version) return false;  // somebody else went on from there
+  if (previous->origins->next() > kLastNumber) return false;
+  const bool policy_stays = changes.policies.empty() && changes.namespaces.empty();
+  return policy_stays || (!memory.tight && previous->policy_entries > effort.small);
+}
+
+/// Makes everything anew but for the roster.
+Result<void> rebuild(const kube::ClusterState& state, const Changes& changes,
+                     const Compiled* previous, Attempt& made) {
+  Memory& memory = made.memory;
+  memory.kinds = std::make_shared<Kinds>(state);
+  memory.version = 0;
+  place_all(made.endpoints, memory);
+  made.addresses =
+      identify(memory, made.endpoints,
+               previous != nullptr ? &previous->rules->shared_addresses : nullptr, nullptr, true);
+  made.all = made.intervals = true;
+
+  const Part* like = previous != nullptr && !previous->memory->parts.empty()
+                         ? previous->memory->parts.front().get()
+                         : nullptr;
+  auto origins = std::make_shared<Origins>();
+  if (previous != nullptr && previous->origins->next() <= kLastNumber) {
+    *origins = *previous->origins;
+    for (const auto& [before, after] : changes.policies) {
+      if (before != nullptr) origins->forget({before->ns, before->name});
+    }
+  }
+  std::vector<const kube::NetworkPolicy*> policies;
+  policies.reserve(state.policies.size());
+  for (const auto& [key, policy] : state.policies) policies.push_back(policy.get());
+  auto part = Part::make(policies, *memory.kinds, *origins, like);
+  if (!part) return std::move(part).error();
+  memory.parts = {*part};
+  made.parts = {(*part)->rules()};
+  memory.part_of_namespace.assign(memory.kinds->namespaces.size(), Memory::kNoPart);
+  for (const uint32_t ns : (*part)->namespaces()) memory.part_of_namespace[ns] = 0;
+  std::vector<Subjects> subjects(memory.kinds->atoms.size());
+  write_subjects((*part)->namespaces(), memory, subjects);
+  made.subjects = std::make_shared<const std::vector<Subjects>>(std::move(subjects));
+  memory.tight = false;
+  for (const auto& [key, place] : origins->failing()) {
+    memory.tight |= state.policies.at(key)->fails_closed.empty();
+  }
+  made.origins =
+      previous != nullptr && *previous->origins == *origins ? previous->origins : origins;
+  return {};
 }
 
 bool is_shared(const Identity& identity) {
   return (identity.flags & Identity::kShared) != 0;
 }
 
-/// Numbers the lists of claimants afresh if too few of them are in use. Returns whether it did.
-bool prune_shared(const AddressMap* before, Attempt& made) {
+/// Numbers the lists of claimants afresh if too few of them are in use.
+void prune_shared(const AddressMap* before, Attempt& made) {
   size_t& shared = made.memory.shared_addresses;
   if (made.all) shared = 0;
   for (const AddressMap::Entry& entry : made.addresses.exact) {
@@ -76,10 +110,9 @@ bool prune_shared(const AddressMap* before, Attempt& made) {
   for (const IpAddress& address : made.addresses.gone) {
     if (!made.all) shared -= is_shared(*before->find(address));
   }
-  if (made.addresses.shared.size() <= kMaxUnusedLists + 2 * shared) return false;
-  made.addresses = *identify(made.memory, made.endpoints, nullptr, nullptr);
-  made.all = true;
-  return true;
+  if (made.addresses.shared.size() <= kMaxUnusedLists + 2 * shared) return;
+  made.addresses = identify(made.memory, made.endpoints, nullptr, nullptr, true);
+  made.all = made.intervals = true;
 }
 
 /// Warnings about addresses are those of before, but for the addresses that were looked at.
@@ -95,81 +128,119 @@ void take_warnings(const Compiled& previous, const std::vector<IpAddress>& touch
   }
 }
 
+void warn_failing(const Origins& origins, std::vector<Warning>& warnings) {
+  for (const auto& [key, place] : origins.failing()) {
+    warnings.push_back({"policy-fails-closed", "NetworkPolicy " + key.text(),
+                        "it isolates its pods and allows nothing: " + place->fails_closed});
+  }
+}
+
+/// The address map of a new revision. `concerned`: the addresses that mean something else than in
+/// `before`; nothing: it may be all of them.
+Result<std::shared_ptr<const AddressMap>> make_map(
+    const Attempt& made, Revision revision, const RuleSet* before,
+    const std::optional<std::vector<IpAddress>>& concerned) {
+  const Addresses& a = made.addresses;
+  if (made.all) {
+    return AddressMap::build(a.exact, a.v4, a.v6, revision,
+                             before != nullptr ? before->addresses.get() : nullptr,
+                             concerned ? &*concerned : nullptr);
+  }
+  auto map = AddressMap::change(*before->addresses, a.exact, a.gone, revision, *concerned);
+  if (!made.intervals) return map;
+  return AddressMap::with_intervals(*map, a.v4, a.v6);
+}
+
+/// What there is of subject classes, both directions.
+size_t count_subjects(const Memory& memory, const std::vector<Subjects>& subjects) {
+  size_t count = 0;
+  for (uint32_t ns = 0; ns < memory.part_of_namespace.size(); ++ns) {
+    const uint16_t part = memory.part_of(ns);
+    if (part != Memory::kNoPart) count += memory.parts[part]->subject_classes(ns);
+  }
+  return count + std::any_of(subjects.begin(), subjects.end(), [](const Subjects& s) {
+           return s.egress.number == kShutClass || s.ingress.number == kShutClass;
+         });
+}
+
+size_t count_entries(const Compiled* previous, const kube::ClusterState& state,
+                     const Changes& changes) {
+  size_t count = 0;
+  if (previous == nullptr) {
+    for (const auto& [key, policy] : state.policies) count += entries_of(*policy);
+    return count;
+  }
+  count = previous->policy_entries;
+  for (const auto& [before, after] : changes.policies) {
+    if (before != nullptr) count -= entries_of(*before);
+    if (after != nullptr) count += entries_of(*after);
+  }
+  return count;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Compiled>> compile(std::shared_ptr<const kube::ClusterState> state,
                                                 Revision revision, const Compiled* previous) {
+  return compile_with({}, std::move(state), revision, previous);
+}
+
+Result<std::shared_ptr<const Compiled>> compile_with(
+    const Effort& effort, std::shared_ptr<const kube::ClusterState> state, Revision revision,
+    const Compiled* previous) {
   const RuleSet* before = previous != nullptr ? previous->rules.get() : nullptr;
   const Changes changes =
       find_changes(previous != nullptr ? previous->state.get() : nullptr, *state);
-  Attempt made;
-  if (previous != nullptr) {
-    made.memory = *previous->memory;
-    made.endpoints = previous->endpoints;
+  Attempt made = begin(previous);
+  auto touched = update(*state, changes, made.memory.roster, made.endpoints);
+  bool done = false;
+  if (may_advance(previous, changes, touched, effort)) {
+    auto advanced = advance(*state, changes, *previous, *touched, made);
+    if (!advanced) return std::move(advanced).error();
+    done = *advanced;
+    if (!done) {
+      made = begin(previous);
+      touched = update(*state, changes, made.memory.roster, made.endpoints);
+    }
   }
-  const auto touched = update(*state, changes, made.memory.roster, made.endpoints);
-  NewFrame fresh;
-  const bool same = previous != nullptr && same_frame(*previous->state, *state);
-  const bool done = same && ((touched && advance(*previous, changes, *touched, made)) ||
-                             (place_everybody(before, made) && !is_stale(made.memory)));
   if (!done) {
-    fresh = make_frame(*state, previous);
-    made.memory.frame = fresh.frame;
-    place_everybody(before, made);
+    if (auto ok = rebuild(*state, changes, previous, made); !ok) return std::move(ok).error();
   }
-  const bool renumbered = prune_shared(before != nullptr ? before->addresses.get() : nullptr, made);
-  const Frame& frame = *made.memory.frame;
+  prune_shared(before != nullptr ? before->addresses.get() : nullptr, made);
+  // Whom this can concern; the numbers of classes tell nothing where all was made anew.
+  std::optional<std::vector<IpAddress>> concerned;
+  if (previous != nullptr && touched && previous->origins->next() <= kLastNumber) {
+    concerned = touched_by_policy(*previous, *state, changes, *made.origins);
+    if (concerned) concerned->insert(concerned->end(), touched->begin(), touched->end());
+  }
 
   auto rules = std::make_shared<RuleSet>();
   rules->revision = revision;
   rules->mode = RuleSet::Mode::kByTables;
-  // Whom a new frame can concern. (Its classes have other numbers, so comparing would tell
-  // nothing.)
-  std::optional<std::vector<IpAddress>> concerned;
-  if (fresh.frame && previous != nullptr && touched) {
-    concerned = touched_by_frame(*previous, *state, frame);
-    if (concerned) concerned->insert(concerned->end(), touched->begin(), touched->end());
-  }
-  if (made.all) {
-    auto addresses = AddressMap::build(
-        made.addresses.exact, made.addresses.v4, made.addresses.v6, revision,
-        before != nullptr ? before->addresses.get() : nullptr, concerned ? &*concerned : nullptr);
-    if (!addresses) return std::move(addresses).error().within("address map");
-    rules->addresses = std::move(*addresses);
-  } else {
-    rules->addresses =
-        AddressMap::change(*before->addresses, made.addresses.exact, made.addresses.gone, revision);
-  }
-  if (!fresh.frame || (before != nullptr && before->acl->rules() == fresh.rules &&
-                       before->acl->plan() == fresh.plan)) {
-    rules->acl = before->acl;
-  } else {
-    const size_t count = fresh.rules.size();
-    auto acl = AclTable::build(std::move(fresh.rules), std::move(fresh.plan));
-    if (!acl) {
-      return std::move(acl).error().within("ACL of " + std::to_string(count) + " rules");
-    }
-    rules->acl = std::move(*acl);
-  }
+  rules->policy_changed_in = concerned ? before->policy_changed_in : revision;
+  auto addresses = make_map(made, revision, before, concerned);
+  if (!addresses) return std::move(addresses).error().within("address map");
+  rules->addresses = std::move(*addresses);
+  rules->parts = std::move(made.parts);
+  rules->subjects = std::move(made.subjects);
   rules->shared_addresses = std::move(made.addresses.shared);
-  rules->rule_numbers = frame.origins->numbers();
-  const bool same_policy =
-      concerned || (before != nullptr && !renumbered && rules->acl == before->acl &&
-                    rules->addresses->same_intervals(*before->addresses) &&
-                    (frame.origins == previous->origins || *frame.origins == *previous->origins));
-  rules->policy_changed_in = same_policy ? before->policy_changed_in : revision;
 
+  const Memory& memory = made.memory;
   auto compiled = std::make_shared<Compiled>();
   compiled->addresses = rules->addresses->exact_entries();
-  compiled->classes = frame.peers.count;
-  compiled->subjects = frame.subjects.count;
-  compiled->acl_rules = rules->acl->rules().size();
-  compiled->policy_entries = frame.policy_entries;
-  compiled->origins = frame.origins;
+  for (const auto& part : memory.parts) {
+    if (part) compiled->classes = std::max<size_t>(compiled->classes, part->peer_classes());
+  }
+  compiled->subjects = previous != nullptr && rules->subjects == before->subjects
+                           ? previous->subjects
+                           : count_subjects(memory, *rules->subjects);
+  compiled->acl_rules = made.origins->acl_rules();
+  compiled->policy_entries = count_entries(previous, *state, changes);
+  compiled->origins = std::move(made.origins);
   compiled->endpoints = std::move(made.endpoints);
   compiled->warnings = std::move(made.addresses.warnings);
   if (!made.all) take_warnings(*previous, *touched, compiled->warnings);
-  compiled->warnings.insert(compiled->warnings.end(), frame.warnings.begin(), frame.warnings.end());
+  warn_failing(*compiled->origins, compiled->warnings);
   warn_unsupported(*state, compiled->warnings);
   std::sort(compiled->warnings.begin(), compiled->warnings.end());
   compiled->rules = std::move(rules);
@@ -179,17 +250,15 @@ Result<std::shared_ptr<const Compiled>> compile(std::shared_ptr<const kube::Clus
 }
 
 std::vector<PolicyFacts> policy_facts(const Compiled& compiled) {
-  const Memory& memory = *compiled.memory;
-  const Frame& frame = *memory.frame;
-  std::vector<size_t> selected(frame.selected.size());
-  for (size_t s = 0; s < selected.size(); ++s) {
-    for (const uint32_t group : frame.selected[s]) selected[s] += memory.pods_in_group[group];
-  }
   std::vector<PolicyFacts> facts;
-  auto place = frame.policies.begin();
   for (const auto& [key, policy] : compiled.state->policies) {
-    facts.push_back({key, selected[place->subject], place->acl_rules, place->fails_closed});
-    ++place;
+    const PolicyPlace& place = *compiled.origins->of(key);
+    size_t pods = 0;
+    for (auto pod = compiled.state->pods.lower_bound({key.ns, {}});
+         pod != compiled.state->pods.end() && pod->first.ns == key.ns; ++pod) {
+      pods += counts_as_pod(*pod->second) && policy->subject.matches(pod->second->labels);
+    }
+    facts.push_back({key, pods, place.acl_rules, place.fails_closed});
   }
   return facts;
 }

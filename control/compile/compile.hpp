@@ -52,9 +52,9 @@ struct Compiled {
   kube::CowVector<const kube::Pod*> endpoints;
 
   size_t addresses = 0;           ///< exact entries of the address map: pods' and nodes'
-  size_t classes = 0;             ///< peer classes
+  size_t classes = 0;             ///< peer classes, of the part of the rules that has most
   size_t subjects = 0;            ///< subject classes of both directions, "not isolated" left out
-  size_t acl_rules = 0;           ///< rules that rte_acl holds
+  size_t acl_rules = 0;           ///< rules that connections are judged by
   size_t policy_entries = 0;      ///< (rule × peer × port) entries of all policies
   std::vector<Warning> warnings;  ///< sorted
 
@@ -73,6 +73,17 @@ struct Compiled {
 /// more rules than rte_acl can number.
 Result<std::shared_ptr<const Compiled>> compile(std::shared_ptr<const kube::ClusterState> state,
                                                 Revision revision, const Compiled* previous);
+
+/// When the compiler does not look for what it can keep.
+struct Effort {
+  /// With no more entries of policies than this, a change of policies or namespaces is no reason to
+  /// have several parts: all of it is compiled anew.
+  size_t small = 256;
+};
+/// The same with another effort.
+Result<std::shared_ptr<const Compiled>> compile_with(
+    const Effort& effort, std::shared_ptr<const kube::ClusterState> state, Revision revision,
+    const Compiled* previous);
 
 /// What each policy came to, by key. Any thread.
 std::vector<PolicyFacts> policy_facts(const Compiled& compiled);

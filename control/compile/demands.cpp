@@ -40,52 +40,25 @@ class Numbers {
 
 class Collector {
  public:
-  explicit Collector(Demands& demands) : d_(demands) {}
+  Collector(Demands& demands, Kinds& kinds) : d_(demands), kinds_(kinds) {}
 
-  void name_namespaces(const kube::ClusterState& state);
-  void learn_port_names(const kube::ClusterState& state);
   void add(const kube::NetworkPolicy& policy, bool has_room);
 
  private:
-  uint32_t ns(const std::string& name) const { return d_.namespaces.find(name)->second; }
   uint32_t selector(const kube::LabelSelector& s) {
-    return selectors_.number(s, d_.selectors, [&] { return d_.pod_words.learn(s); });
+    return selectors_.number(s, d_.selectors, [&] { return kinds_.pod_words.learn(s); });
   }
   uint32_t peer(const kube::NetworkPolicy& policy, const kube::PolicyPeer& p);
-  Service service(const kube::PolicyPort& port) const;
+  Service service(const kube::PolicyPort& port);
   void add_rule(uint32_t policy, Direction direction, size_t index, const kube::PolicyRule& rule);
 
   Demands& d_;
+  Kinds& kinds_;
   Numbers<kube::LabelSelector> selectors_, namespace_selectors_;
   Numbers<kube::IpBlock> blocks_;
   Numbers<std::pair<uint32_t, uint32_t>> subjects_;
   Numbers<std::tuple<uint32_t, uint32_t, uint32_t, uint32_t>> peers_;
 };
-
-void Collector::name_namespaces(const kube::ClusterState& state) {
-  std::set<std::string_view> names;
-  for (const auto& [key, unused] : state.namespaces) names.insert(key.name);
-  for (const auto& [key, unused] : state.pods) names.insert(key.ns);
-  for (const auto& [key, unused] : state.policies) names.insert(key.ns);
-  for (const std::string_view name : names) {
-    d_.namespaces.emplace(name, static_cast<uint32_t>(d_.namespaces.size()));
-  }
-}
-
-void Collector::learn_port_names(const kube::ClusterState& state) {
-  std::set<PortName> names;
-  for (const auto& [key, policy] : state.policies) {
-    for (const auto* rules : {&policy->ingress, &policy->egress}) {
-      for (const kube::PolicyRule& rule : *rules) {
-        for (const kube::PolicyPort& port : rule.ports) {
-          const auto* name = std::get_if<kube::PolicyPort::Name>(&port.port);
-          if (name != nullptr) names.insert({*name, port.protocol});
-        }
-      }
-    }
-  }
-  d_.port_names.assign(names.begin(), names.end());
-}
 
 uint32_t Collector::peer(const kube::NetworkPolicy& policy, const kube::PolicyPeer& p) {
   PeerDemand demand;
@@ -93,11 +66,11 @@ uint32_t Collector::peer(const kube::NetworkPolicy& policy, const kube::PolicyPe
     demand.block = blocks_.number(*p.ip_block, d_.blocks, [&] { return *p.ip_block; });
   } else {
     if (!p.namespace_selector) {
-      demand.ns = ns(policy.ns);
+      demand.ns = kinds_.ns(policy.ns);
     } else if (!p.namespace_selector->selects_all()) {
       demand.ns_selector = namespace_selectors_.number(
           *p.namespace_selector, d_.namespace_selectors,
-          [&] { return d_.namespace_words.learn(*p.namespace_selector); });
+          [&] { return kinds_.namespace_words.learn(*p.namespace_selector); });
     }
     if (p.pod_selector && !p.pod_selector->selects_all())
       demand.selector = selector(*p.pod_selector);
@@ -106,15 +79,13 @@ uint32_t Collector::peer(const kube::NetworkPolicy& policy, const kube::PolicyPe
                        [&] { return demand; });
 }
 
-Service Collector::service(const kube::PolicyPort& port) const {
+Service Collector::service(const kube::PolicyPort& port) {
   Service made{false, static_cast<uint8_t>(port.protocol), 0, 65535, kNone};
   if (const auto* range = std::get_if<kube::PolicyPort::Range>(&port.port)) {
     made.first = range->first;
     made.last = range->last;
   } else if (const auto* name = std::get_if<kube::PolicyPort::Name>(&port.port)) {
-    const auto found = std::lower_bound(d_.port_names.begin(), d_.port_names.end(),
-                                        PortName{*name, port.protocol});
-    made.name = static_cast<uint32_t>(found - d_.port_names.begin());
+    made.name = kinds_.port_name(*name, port.protocol);
   }
   return made;
 }
@@ -144,7 +115,7 @@ void Collector::add_rule(uint32_t policy, Direction direction, size_t index,
 
 void Collector::add(const kube::NetworkPolicy& policy, bool has_room) {
   const auto number = static_cast<uint32_t>(d_.policies.size());
-  const uint32_t subject_ns = ns(policy.ns), subject_selector = selector(policy.subject);
+  const uint32_t subject_ns = kinds_.ns(policy.ns), subject_selector = selector(policy.subject);
   PolicyDemand demand;
   demand.policy = &policy;
   demand.subject = subjects_.number({subject_ns, subject_selector}, d_.subjects, [&] {
@@ -164,28 +135,104 @@ void Collector::add(const kube::NetworkPolicy& policy, bool has_room) {
   }
 }
 
+/// Finds pods by (namespaces, pods) pairs of selectors, and remembers what comes up again.
+class PeerFinder {
+ public:
+  PeerFinder(const Demands& demands, const Kinds& kinds)
+      : demands_(demands),
+        groups_(kinds.groups),
+        index_(kinds.namespaces),
+        namespaces_(demands.namespace_selectors.size()),
+        everywhere_(demands.selectors.size()) {}
+
+  Ranges find(const PeerDemand& demand) {
+    Ranges found;
+    if (demand.ns != kNone) {
+      const auto groups = demand.selector == kNone
+                              ? groups_.of_namespace(demand.ns)
+                              : groups_.select_in(demand.ns, demands_.selectors[demand.selector]);
+      for (const uint32_t group : groups) append(found, group);
+    } else if (demand.ns_selector == kNone) {
+      if (demand.selector != kNone) return make_ranges(everywhere(demand.selector));
+      if (groups_.size() > 0) found.push_back({0, groups_.size() - 1});
+    } else {
+      return find_in(namespaces(demand.ns_selector), demand.selector);
+    }
+    return found;
+  }
+
+ private:
+  Ranges find_in(const std::vector<uint32_t>& namespaces, uint32_t selector) {
+    std::vector<uint32_t> found;
+    size_t there = 0;
+    for (const uint32_t ns : namespaces) there += groups_.of_namespace(ns).size();
+    if (selector == kNone) {
+      found.reserve(there);
+      for (const uint32_t ns : namespaces) {
+        const auto& groups = groups_.of_namespace(ns);
+        found.insert(found.end(), groups.begin(), groups.end());
+      }
+    } else if (const auto& all = everywhere(selector); all.size() < there) {
+      std::copy_if(all.begin(), all.end(), std::back_inserter(found), [&](uint32_t group) {
+        return std::binary_search(namespaces.begin(), namespaces.end(), groups_.ns(group));
+      });
+    } else {
+      for (const uint32_t ns : namespaces) {
+        const auto groups = groups_.select_in(ns, demands_.selectors[selector]);
+        found.insert(found.end(), groups.begin(), groups.end());
+      }
+    }
+    return make_ranges(std::move(found));
+  }
+  const std::vector<uint32_t>& namespaces(uint32_t selector) {
+    auto& known = namespaces_[selector];
+    if (!known) known = index_.select(demands_.namespace_selectors[selector]);
+    return *known;
+  }
+  const std::vector<uint32_t>& everywhere(uint32_t selector) {
+    auto& known = everywhere_[selector];
+    if (!known) known = groups_.index().select(demands_.selectors[selector]);
+    return *known;
+  }
+
+  const Demands& demands_;
+  const Groups& groups_;
+  const LabelIndex& index_;
+  std::vector<std::optional<std::vector<uint32_t>>> namespaces_, everywhere_;
+};
+
 }  // namespace
 
-Demands collect(const kube::ClusterState& state) {
-  Demands demands;
-  Collector collector(demands);
-  collector.name_namespaces(state);
-  collector.learn_port_names(state);
+size_t entries_of(const kube::NetworkPolicy& policy) {
+  if (!policy.fails_closed.empty()) return 0;
+  return entries_of(policy.ingress) + entries_of(policy.egress);
+}
 
+Demands collect(const std::vector<const kube::NetworkPolicy*>& policies, Kinds& kinds) {
+  Demands demands;
+  Collector collector(demands, kinds);
   std::vector<Cost> costs;
-  for (const auto& [key, policy] : state.policies) {
-    const bool counts = policy->fails_closed.empty();
-    const size_t entries =
-        counts ? entries_of(policy->ingress) + entries_of(policy->egress) : size_t{0};
-    costs.push_back({demands.namespaces.find(policy->ns)->second, entries});
-    demands.policy_entries += entries;
+  for (const kube::NetworkPolicy* policy : policies) {
+    costs.push_back({kinds.ns(policy->ns), entries_of(*policy)});
   }
   const std::vector<uint32_t> no_room = without_room(costs, kMaxEntries);
-  uint32_t number = 0;
-  for (const auto& [key, policy] : state.policies) {
-    collector.add(*policy, !std::binary_search(no_room.begin(), no_room.end(), number++));
+  for (uint32_t p = 0; p < policies.size(); ++p) {
+    collector.add(*policies[p], !std::binary_search(no_room.begin(), no_room.end(), p));
   }
   return demands;
+}
+
+Members find_members(const Demands& demands, const Kinds& kinds) {
+  Members members;
+  for (const SubjectDemand& demand : demands.subjects) {
+    members.subjects.push_back(
+        kinds.groups.select_in(demand.ns, demands.selectors[demand.selector]));
+  }
+  PeerFinder finder(demands, kinds);
+  for (const PeerDemand& demand : demands.peers) {
+    members.peers.push_back(demand.block == kNone ? finder.find(demand) : Ranges{});
+  }
+  return members;
 }
 
 }  // namespace rampart::compile

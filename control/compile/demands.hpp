@@ -5,15 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "control/compile/compile.hpp"
-#include "control/compile/labels.hpp"
+#include "control/compile/kinds.hpp"
+#include "control/compile/ranges.hpp"
 #include "control/kube/evaluate.hpp"
 #include "control/kube/model.hpp"
 
-/// First stage: what all policies together ask of addresses and ports, each distinct thing once.
+/// First stage: what policies ask of addresses and ports, each distinct thing once.
 namespace rampart::compile {
-
-inline constexpr uint32_t kNone = 0xFFFFFFFF;
 
 /// Pods of one namespace that a podSelector matches: whom a policy isolates.
 struct SubjectDemand {
@@ -35,7 +33,7 @@ struct Service {
   uint8_t protocol = 0;
   L4Port first = 0;
   L4Port last = 65535;
-  uint32_t name = kNone;  ///< a named port instead of first … last
+  uint32_t name = kNone;  ///< a named port (see Kinds) instead of first … last
 };
 
 /// One (rule × peer × port) entry of a policy.
@@ -54,31 +52,32 @@ struct PolicyDemand {
   std::string fails_closed;           ///< not empty: it has no entries
 };
 
-/// A port name that some policy uses, with its protocol.
-struct PortName {
-  std::string name;
-  IpProtocol protocol = IpProtocol::kTcp;
-  auto operator<=>(const PortName&) const = default;
-};
-
+/// Selectors and names in the numbers of Kinds.
 struct Demands {
-  Vocabulary pod_words, namespace_words;
-  StringMap<uint32_t> namespaces;  ///< numbered by name
   std::vector<Selector> selectors;
   std::vector<Selector> namespace_selectors;
   std::vector<kube::IpBlock> blocks;
   std::vector<SubjectDemand> subjects;
   std::vector<PeerDemand> peers;
-  std::vector<PortName> port_names;  ///< sorted
   std::vector<PolicyDemand> policies;
   std::vector<Entry> entries;  ///< by origin
   std::vector<kube::Admission> origins;
-  size_t policy_entries = 0;  ///< also those that there was no room for
 };
 
 /// More entries than this are not compiled: namespaces share them fairly (see fair_share.hpp).
 inline constexpr size_t kMaxEntries = size_t{1} << 18;
 
-Demands collect(const kube::ClusterState& state);
+/// How many entries a policy has.
+size_t entries_of(const kube::NetworkPolicy& policy);
+
+/// What `policies` ask for. `kinds` must know the keys of their selectors.
+Demands collect(const std::vector<const kube::NetworkPolicy*>& policies, Kinds& kinds);
+
+/// The groups that each demand is about.
+struct Members {
+  std::vector<std::vector<uint32_t>> subjects;  ///< by SubjectDemand, rising
+  std::vector<Ranges> peers;                    ///< by PeerDemand; empty for blocks
+};
+Members find_members(const Demands& demands, const Kinds& kinds);
 
 }  // namespace rampart::compile

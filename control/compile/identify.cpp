@@ -51,17 +51,16 @@ class Identifier {
  public:
   Identifier(const Memory& memory, const kube::CowVector<const kube::Pod*>& endpoints,
              const std::vector<std::vector<Identity>>* shared_before)
-      : memory_(memory), frame_(*memory.frame), endpoints_(endpoints), shared_(shared_before) {}
+      : memory_(memory), kinds_(*memory.kinds), endpoints_(endpoints), shared_(shared_before) {}
 
-  /// All claims on one address; pods come first. False: a pod is where none of its group was when
-  /// the frame was made.
-  bool add(const IpAddress& address, std::vector<Claim>& claims) {
+  /// All claims on one address; pods come first.
+  void add(const IpAddress& address, std::vector<Claim>& claims) {
     Claim *const begin = claims.data(), *const end = begin + claims.size();
     if (begin == end) {
       made_.gone.push_back(address);
-      return true;
+      return;
     }
-    const uint32_t zone = frame_.zones.zone_of(address, near_);
+    const uint32_t zone = kinds_.zones.zone_of(address, near_);
     Claim* const nodes = std::find_if(begin, end, [](const Claim& c) { return c.is_node; });
     if (nodes - begin > 1) {
       std::sort(begin, nodes, [&](const Claim& a, const Claim& b) {
@@ -72,11 +71,7 @@ class Identifier {
     std::vector<Identity> list;
     for (const Claim* claim = begin; claim != nodes; ++claim) {
       const PodPlace& place = memory_.places[claim->who - 1];
-      const auto atom = frame_.atoms.find(zone, place.group);
-      if (!atom) return false;
-      list.push_back({.peer_class = frame_.peers.of_atom[*atom],
-                      .egress_subject = subject(kube::Direction::kEgress, place.group),
-                      .ingress_subject = subject(kube::Direction::kIngress, place.group),
+      list.push_back({.class_id = kinds_.atoms.add(zone, place.group),
                       .node = place.node,
                       .endpoint = claim->who});
     }
@@ -96,30 +91,25 @@ class Identifier {
       } else {
         made_.gone.push_back(address);
       }
-      return true;
+      return;
     }
     warn_shared(address, begin, nodes, end, add_shared(address, list));
-    return true;
   }
 
-  Addresses finish(bool all) && {
-    for (uint32_t i = 0; all && i < frame_.zones.firsts.size(); ++i) {
-      auto& family = i < frame_.zones.first_v6 ? made_.v4 : made_.v6;
-      const Identity identity = outside(frame_.zones.zone[i]);
+  Addresses finish(bool intervals) && {
+    const std::vector<IpAddress>& firsts = kinds_.zones.firsts();
+    for (uint32_t i = 0; intervals && i < firsts.size(); ++i) {
+      auto& family = i < kinds_.zones.first_v6() ? made_.v4 : made_.v6;
+      const Identity identity = outside(kinds_.zones.zone(i));
       if (!family.empty() && family.back().identity == identity) continue;
-      family.push_back({frame_.zones.firsts[i], identity});
+      family.push_back({firsts[i], identity});
     }
     made_.shared = std::move(shared_).take();
     return std::move(made_);
   }
 
  private:
-  uint16_t subject(kube::Direction direction, uint32_t group) const {
-    return frame_.subjects.of_group[static_cast<size_t>(direction)][group];
-  }
-  Identity outside(uint32_t zone) const {
-    return {.peer_class = frame_.peers.of_atom[frame_.atoms.outside(zone)]};
-  }
+  Identity outside(uint32_t zone) const { return {.class_id = kinds_.atoms.outside(zone)}; }
   const kube::Pod& pod(const Claim& claim) const { return *endpoints_[claim.who - 1]; }
   /// Only warnings ask for it, and the numbers of gone nodes are in there too.
   const std::string& node_name(uint32_t number) {
@@ -172,7 +162,7 @@ class Identifier {
   }
 
   const Memory& memory_;
-  const Frame& frame_;
+  Kinds& kinds_;
   const kube::CowVector<const kube::Pod*>& endpoints_;
   SharedLists shared_;
   Addresses made_;
@@ -182,10 +172,9 @@ class Identifier {
 
 }  // namespace
 
-std::optional<Addresses> identify(const Memory& memory,
-                                  const kube::CowVector<const kube::Pod*>& endpoints,
-                                  const std::vector<std::vector<Identity>>* shared_before,
-                                  const std::vector<IpAddress>* addresses) {
+Addresses identify(const Memory& memory, const kube::CowVector<const kube::Pod*>& endpoints,
+                   const std::vector<std::vector<Identity>>* shared_before,
+                   const std::vector<IpAddress>* addresses, bool intervals) {
   Identifier identifier(memory, endpoints, shared_before);
   const auto& all = memory.roster.claims;
   std::vector<Claim> claims;
@@ -196,17 +185,17 @@ std::optional<Addresses> identify(const Memory& memory,
            at != all.end() && at->first.address == address; ++at) {
         claims.push_back(at->first);
       }
-      if (!identifier.add(address, claims)) return std::nullopt;
+      identifier.add(address, claims);
     }
-    return std::move(identifier).finish(false);
+    return std::move(identifier).finish(intervals);
   }
   for (auto at = all.begin(); at != all.end();) {
     const IpAddress address = at->first.address;
     claims.clear();
     for (; at != all.end() && at->first.address == address; ++at) claims.push_back(at->first);
-    if (!identifier.add(address, claims)) return std::nullopt;
+    identifier.add(address, claims);
   }
-  return std::move(identifier).finish(true);
+  return std::move(identifier).finish(intervals);
 }
 
 }  // namespace rampart::compile

@@ -38,43 +38,58 @@ bool matches(const Selector& selector, std::span<const Label> labels) {
   });
 }
 
+Vocabulary::Key& Vocabulary::key(const std::string& name) {
+  const auto [entry, added] = keys_.try_emplace(name);
+  if (added) entry->second.number = static_cast<uint32_t>(keys_.size());
+  return entry->second;
+}
+
 Selector Vocabulary::learn(const kube::LabelSelector& selector) {
   Selector learnt;
   for (const kube::LabelRequirement& r : selector.requirements) {
-    const auto [entry, added] = keys_.try_emplace(r.key);
-    Key& key = entry->second;
-    if (added) key.number = static_cast<uint32_t>(keys_.size());
-    Requirement requirement{key.number, r.op, {}};
-    for (const std::string& value : r.values) {
-      const auto next = static_cast<uint32_t>(key.values.size() + 1);
-      requirement.values.push_back(key.values.try_emplace(value, next).first->second);
-    }
+    Key& known = key(r.key);
+    Requirement requirement{known.number, r.op, {}};
+    for (const std::string& value : r.values) requirement.values.push_back(known.value(value));
     std::sort(requirement.values.begin(), requirement.values.end());
     learnt.push_back(std::move(requirement));
   }
   return learnt;
 }
 
-std::vector<Label> Vocabulary::project(const kube::Labels& labels) const {
+std::vector<Label> Vocabulary::learn(const kube::Labels& labels) {
+  for (const auto& [name, unused] : labels) key(name);
+  return project(labels);
+}
+
+std::vector<Label> Vocabulary::project(const kube::Labels& labels) {
   std::vector<Label> seen;
   for (const auto& [name, text] : labels) {
-    const auto key = keys_.find(std::string_view(name));
-    if (key == keys_.end()) continue;
-    const auto value = key->second.values.find(std::string_view(text));
-    seen.push_back({key->second.number, value == key->second.values.end() ? 0 : value->second});
+    const auto known = keys_.find(std::string_view(name));
+    if (known == keys_.end()) continue;
+    seen.push_back({known->second.number, known->second.value(text)});
   }
   std::sort(seen.begin(), seen.end());
   return seen;
 }
 
+void LabelIndex::list(uint32_t object) {
+  for (const Label& label : objects_[object]) {
+    having_key_[label.key].push_back(object);
+    having_label_[packed(label)].push_back(object);
+  }
+}
+
 uint32_t LabelIndex::add(std::vector<Label> labels) {
   const uint32_t object = size();
-  for (const Label& label : labels) {
-    having_key_[label.key].push_back(object);
-    if (label.value != 0) having_label_[packed(label)].push_back(object);
-  }
   objects_.push_back(std::move(labels));
+  list(object);
   return object;
+}
+
+void LabelIndex::replace(uint32_t object, std::vector<Label> labels) {
+  objects_[object] = std::move(labels);
+  list(object);
+  replaced_ = true;
 }
 
 const std::vector<uint32_t>* LabelIndex::candidates(const Selector& selector) const {
@@ -99,6 +114,10 @@ std::vector<uint32_t> LabelIndex::select(const Selector& selector) const {
   if (const std::vector<uint32_t>* some = candidates(selector)) {
     std::copy_if(some->begin(), some->end(), std::back_inserter(found),
                  [&](uint32_t object) { return matches(selector, object); });
+    if (replaced_) {
+      std::sort(found.begin(), found.end());
+      found.erase(std::unique(found.begin(), found.end()), found.end());
+    }
   } else {
     for (uint32_t object = 0; object < size(); ++object) {
       if (matches(selector, object)) found.push_back(object);

@@ -212,6 +212,10 @@ void find_in(const kube::ClusterState::Objects<T>* before,
 }
 
 void add_to_group(Memory& memory, uint32_t group, bool more) {
+  while (memory.pods_in_group.size() <= group) {
+    memory.pods_in_group.push_back(0);
+    ++memory.empty_groups;
+  }
   const uint32_t count = memory.pods_in_group[group] + (more ? 1 : -1U);
   if (more && count == 1) --memory.empty_groups;
   if (!more && count == 0) ++memory.empty_groups;
@@ -224,6 +228,13 @@ Changes find_changes(const kube::ClusterState* before, const kube::ClusterState&
   Changes changes;
   find_in(before != nullptr ? &before->pods : nullptr, after.pods, changes.pods);
   find_in(before != nullptr ? &before->nodes : nullptr, after.nodes, changes.nodes);
+  find_in(before != nullptr ? &before->policies : nullptr, after.policies, changes.policies);
+  find_in(before != nullptr ? &before->namespaces : nullptr, after.namespaces, changes.namespaces);
+  const auto is_equal = [](const auto& change) {
+    return change.before != nullptr && change.after != nullptr && *change.before == *change.after;
+  };
+  std::erase_if(changes.policies, is_equal);
+  std::erase_if(changes.namespaces, is_equal);
   constexpr size_t kShare = 8;
   changes.most = before == nullptr || changes.pods.size() + changes.nodes.size() >
                                           (after.pods.size() + after.nodes.size()) / kShare + 64;
@@ -236,44 +247,68 @@ std::optional<std::vector<IpAddress>> update(const kube::ClusterState& state,
   return Updater(state, roster, endpoints).run(changes);
 }
 
-bool place_changed(const Changes& changes, Memory& memory) {
-  // Nobody leaves before everybody has a place: the numbers of those who left are given out again.
-  for (const auto& [before, after] : changes.pods) {
-    if (after == nullptr || !counts_as_pod(*after)) continue;
-    if (!memory.frame->groups.find(*after)) return false;
-  }
+void place_changed(const Changes& changes, Memory& memory) {
   for (const auto& [before, after] : changes.pods) {
     if (before == nullptr || !counts_as_pod(*before)) continue;
-    add_to_group(memory, *memory.frame->groups.find(*before), false);
+    add_to_group(memory, memory.kinds->group(*before), false);
   }
   for (const auto& [before, after] : changes.pods) {
     if (after == nullptr || !counts_as_pod(*after)) continue;
-    const uint32_t group = *memory.frame->groups.find(*after);
+    const uint32_t group = memory.kinds->group(*after);
     const uint32_t number = memory.roster.numbers.at(after);
     while (memory.places.size() < number) memory.places.push_back({});
     memory.places.set(number - 1, {group, memory.roster.node(after->node_name)});
     add_to_group(memory, group, true);
   }
-  return true;
 }
 
-bool place_all(const kube::CowVector<const kube::Pod*>& endpoints, Memory& memory) {
-  std::vector<uint32_t> count(memory.frame->groups.size());
+void place_all(const kube::CowVector<const kube::Pod*>& endpoints, Memory& memory) {
+  Kinds& kinds = *memory.kinds;
+  std::vector<uint32_t> count;
+  std::vector<uint64_t> atoms;
   memory.places = {};
+  uint32_t near = 0;
+  for (uint32_t zone = 0; zone < kinds.zones.count(); ++zone) atoms.push_back(uint64_t{zone} << 32);
   for (size_t e = 0; e < endpoints.size(); ++e) {
     PodPlace place;
-    if (endpoints[e] != nullptr) {
-      const auto group = memory.frame->groups.find(*endpoints[e]);
-      if (!group) return false;
-      place = {*group, memory.roster.node(endpoints[e]->node_name)};
+    if (const kube::Pod* pod = endpoints[e]) {
+      place = {kinds.group(*pod), memory.roster.node(pod->node_name)};
+      if (count.size() <= place.group) count.resize(place.group + 1);
       ++count[place.group];
+      for (const IpAddress& address : pod->addresses) {
+        const uint32_t zone = kinds.zones.zone_of(address, near);
+        atoms.push_back(uint64_t{zone} << 32 | (place.group + 1));
+      }
     }
     memory.places.push_back(place);
   }
   memory.pods_in_group = {};
   for (const uint32_t pods : count) memory.pods_in_group.push_back(pods);
-  memory.empty_groups = static_cast<size_t>(std::count(count.begin(), count.end(), 0));
-  return true;
+  memory.empty_groups = 0;
+  std::sort(atoms.begin(), atoms.end());
+  atoms.erase(std::unique(atoms.begin(), atoms.end()), atoms.end());
+  for (const uint64_t atom : atoms) {
+    kinds.atoms.add(static_cast<uint32_t>(atom >> 32), static_cast<uint32_t>(atom) - 1);
+  }
+}
+
+void place_again(const kube::CowVector<const kube::Pod*>& endpoints,
+                 const std::vector<std::string>& keys, Memory& memory,
+                 std::vector<IpAddress>& touched) {
+  for (size_t e = 0; e < endpoints.size(); ++e) {
+    const kube::Pod* pod = endpoints[e];
+    if (pod == nullptr || std::none_of(keys.begin(), keys.end(), [&](const std::string& key) {
+          return kube::find_label(pod->labels, key) != nullptr;
+        })) {
+      continue;
+    }
+    PodPlace place = memory.places[e];
+    add_to_group(memory, place.group, false);
+    place.group = memory.kinds->group(*pod);
+    add_to_group(memory, place.group, true);
+    memory.places.set(e, place);
+    touched.insert(touched.end(), pod->addresses.begin(), pod->addresses.end());
+  }
 }
 
 }  // namespace rampart::compile

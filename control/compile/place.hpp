@@ -9,13 +9,14 @@
 #include <vector>
 
 #include "control/compile/compile.hpp"
-#include "control/compile/frame.hpp"
+#include "control/compile/kinds.hpp"
+#include "control/compile/part.hpp"
 #include "control/kube/cow_map.hpp"
 #include "control/kube/cow_vector.hpp"
 #include "dataplane/addr/address_map.hpp"
 
-/// Last stage: every pod and node gets its number, every pod its place in a frame, every address
-/// its identity. What did not change is shared with the revision before and not looked at.
+/// Every pod and node gets its number, every pod its place among the kinds, every address its
+/// identity. What did not change is shared with the revision before and not looked at.
 namespace rampart::compile {
 
 using NodeNumbers = std::map<std::string, uint32_t, std::less<>>;
@@ -43,19 +44,30 @@ struct Roster {
   }
 };
 
-/// A pod in a frame.
+/// A pod among the kinds.
 struct PodPlace {
   uint32_t group = 0;
   uint32_t node = 0;  ///< number; 0: none
 };
 
 struct Memory {
-  std::shared_ptr<const Frame> frame;
+  std::shared_ptr<Kinds> kinds;
+  uint64_t version = 0;  ///< of kinds, when this was made
   Roster roster;
   kube::CowVector<PodPlace> places;         ///< by index into Compiled::endpoints
   kube::CowVector<uint32_t> pods_in_group;  ///< by group
   size_t empty_groups = 0;
   size_t shared_addresses = 0;  ///< addresses with more than one claimant
+  /// The compiled policies, as in RuleSet::parts; null: nothing is in this place any more.
+  std::vector<std::shared_ptr<const Part>> parts;
+  std::vector<uint16_t> part_of_namespace;  ///< by number; kNoPart: it has no policies
+  /// Policies have no room, or had none: what one gets depends on the others.
+  bool tight = false;
+
+  static constexpr uint16_t kNoPart = 0xFFFF;
+  uint16_t part_of(uint32_t ns) const {
+    return ns < part_of_namespace.size() ? part_of_namespace[ns] : kNoPart;
+  }
 };
 
 /// A pod or a node that is not what it was; null: not there.
@@ -67,9 +79,11 @@ struct Change {
 struct Changes {
   std::vector<Change<kube::Pod>> pods;
   std::vector<Change<kube::Node>> nodes;
-  bool most = false;  ///< so many that it is better to begin from nothing
+  std::vector<Change<kube::NetworkPolicy>> policies;
+  std::vector<Change<kube::Namespace>> namespaces;
+  bool most = false;  ///< of pods and nodes, so many that it is better to begin from nothing
 };
-/// By key. `before` may be null.
+/// By key. `before` may be null. Pods and nodes may be equal and yet not the same object.
 Changes find_changes(const kube::ClusterState* before, const kube::ClusterState& after);
 
 /// Brings a roster up to date. Returns the addresses that may mean something else now, sorted;
@@ -78,11 +92,15 @@ std::optional<std::vector<IpAddress>> update(const kube::ClusterState& state,
                                              const Changes& changes, Roster& roster,
                                              kube::CowVector<const kube::Pod*>& endpoints);
 
-/// Gives the pods that changed their places in memory.frame, which is the frame of before. False:
-/// it does not know a kind of pod that has come, and a new one is needed.
-bool place_changed(const Changes& changes, Memory& memory);
-/// Gives every pod its place, in any frame. False as above.
-bool place_all(const kube::CowVector<const kube::Pod*>& endpoints, Memory& memory);
+/// Gives the pods that changed their places in memory.kinds, which knows what it knew before.
+void place_changed(const Changes& changes, Memory& memory);
+/// Gives every pod its place, and makes the atoms of all addresses.
+void place_all(const kube::CowVector<const kube::Pod*>& endpoints, Memory& memory);
+/// Finds new places for pods that have one of the labels, after memory.kinds has learnt these keys.
+/// Adds their addresses to `touched`.
+void place_again(const kube::CowVector<const kube::Pod*>& endpoints,
+                 const std::vector<std::string>& keys, Memory& memory,
+                 std::vector<IpAddress>& touched);
 
 /// Codes of warnings about one address.
 inline constexpr const char* kSharedAddress = "shared-address";
@@ -96,12 +114,11 @@ struct Addresses {
   std::vector<std::vector<Identity>> shared;
   std::vector<Warning> warnings;
 };
-/// Identities of `addresses`, sorted, or of all. `shared_before`: the lists of the revision before;
-/// a list that is new gets a number that meant nothing else there, so that the entries which hold
-/// it change. Nothing: a pod is where none of its group was when the frame was made.
-std::optional<Addresses> identify(const Memory& memory,
-                                  const kube::CowVector<const kube::Pod*>& endpoints,
-                                  const std::vector<std::vector<Identity>>* shared_before,
-                                  const std::vector<IpAddress>* addresses);
+/// Identities of `addresses`, sorted, or of all; `intervals`: those of all other addresses, too.
+/// Makes the atoms that it needs. `shared_before`: the lists of the revision before; a list that is
+/// new gets a number that meant nothing else there, so that the entries which hold it change.
+Addresses identify(const Memory& memory, const kube::CowVector<const kube::Pod*>& endpoints,
+                   const std::vector<std::vector<Identity>>* shared_before,
+                   const std::vector<IpAddress>* addresses, bool intervals);
 
 }  // namespace rampart::compile

@@ -10,7 +10,7 @@ std::shared_ptr<const RuleSet> startup_rules(RuleSet::Mode mode) {
   rules->mode = mode;
   // Nobody asks these tables, but nobody needs to check for null either. Empty ones always build.
   rules->addresses = std::move(AddressMap::build({}, {}, {}, 0, nullptr)).value();
-  rules->acl = std::move(AclTable::build({})).value();
+  rules->subjects = std::make_shared<const std::vector<Subjects>>(1);
   return rules;
 }
 

@@ -61,6 +61,28 @@ Error twice(const IpAddress& address) {
 
 }  // namespace
 
+Result<void> AddressMap::take_intervals(const std::vector<Interval>& v4,
+                                        const std::vector<Interval>& v6,
+                                        const AddressMap* previous) {
+  std::vector<uint32_t> firsts_v4;
+  std::vector<Identity> identities_v4;
+  auto ok = split(
+      v4, Family::kV4, [](const IpAddress& a) { return a.v4_host(); }, firsts_v4, identities_v4);
+  if (!ok) return ok;
+  std::vector<IntervalTableV6::Number> firsts_v6;
+  std::vector<Identity> identities_v6;
+  ok = split(
+      v6, Family::kV6,
+      [](const IpAddress& a) { return IntervalTableV6::Number::from_bytes(a.bytes().data()); },
+      firsts_v6, identities_v6);
+  if (!ok) return ok;
+  intervals_v4_ = shared_or_new(IntervalTableV4(std::move(firsts_v4), std::move(identities_v4)),
+                                previous != nullptr ? &previous->intervals_v4_ : nullptr);
+  intervals_v6_ = shared_or_new(IntervalTableV6(std::move(firsts_v6), std::move(identities_v6)),
+                                previous != nullptr ? &previous->intervals_v6_ : nullptr);
+  return {};
+}
+
 Result<std::shared_ptr<const AddressMap>> AddressMap::build(const std::vector<Entry>& entries,
                                                             const std::vector<Interval>& v4,
                                                             const std::vector<Interval>& v6,
@@ -68,25 +90,7 @@ Result<std::shared_ptr<const AddressMap>> AddressMap::build(const std::vector<En
                                                             const AddressMap* previous,
                                                             const std::vector<IpAddress>* touched) {
   std::shared_ptr<AddressMap> map(new AddressMap);
-
-  std::vector<uint32_t> firsts_v4;
-  std::vector<Identity> identities_v4;
-  auto ok = split(
-      v4, Family::kV4, [](const IpAddress& a) { return a.v4_host(); }, firsts_v4, identities_v4);
-  if (!ok) return std::move(ok).error();
-  std::vector<IntervalTableV6::Number> firsts_v6;
-  std::vector<Identity> identities_v6;
-  ok = split(
-      v6, Family::kV6,
-      [](const IpAddress& a) { return IntervalTableV6::Number::from_bytes(a.bytes().data()); },
-      firsts_v6, identities_v6);
-  if (!ok) return std::move(ok).error();
-  map->intervals_v4_ =
-      shared_or_new(IntervalTableV4(std::move(firsts_v4), std::move(identities_v4)),
-                    previous != nullptr ? &previous->intervals_v4_ : nullptr);
-  map->intervals_v6_ =
-      shared_or_new(IntervalTableV6(std::move(firsts_v6), std::move(identities_v6)),
-                    previous != nullptr ? &previous->intervals_v6_ : nullptr);
+  if (auto ok = map->take_intervals(v4, v6, previous); !ok) return std::move(ok).error();
 
   std::vector<ExactTable<uint32_t>::Pair> exact_v4;
   std::vector<ExactTable<ExactKeyV6>::Pair> exact_v6;
@@ -108,25 +112,28 @@ Result<std::shared_ptr<const AddressMap>> AddressMap::build(const std::vector<En
     return twice(IpAddress::from_bytes(Family::kV6, twice_v6.bytes));
   }
   if (touched != nullptr) {
-    std::vector<uint32_t> touched_v4;
-    std::vector<ExactKeyV6> touched_v6;
-    for (const IpAddress& address : *touched) {
-      if (address.is_v4()) {
-        touched_v4.push_back(raw_v4(address));
-      } else {
-        touched_v6.push_back(key_v6(address.bytes().data()));
-      }
-    }
-    map->v4_.set_changed(previous->v4_, touched_v4, revision);
-    map->v6_.set_changed(previous->v6_, touched_v6, revision);
+    map->v4_.reset_changed(previous->v4_);
+    map->v6_.reset_changed(previous->v6_);
+    map->touch(*touched, revision);
   }
   return std::shared_ptr<const AddressMap>(std::move(map));
+}
+
+void AddressMap::touch(const std::vector<IpAddress>& addresses, Revision revision) {
+  for (const IpAddress& address : addresses) {
+    if (address.is_v4()) {
+      v4_.touch(exact_hash(raw_v4(address)), revision);
+    } else {
+      v6_.touch(exact_hash(key_v6(address.bytes().data())), revision);
+    }
+  }
 }
 
 std::shared_ptr<const AddressMap> AddressMap::change(const AddressMap& previous,
                                                      const std::vector<Entry>& changed,
                                                      const std::vector<IpAddress>& gone,
-                                                     Revision revision) {
+                                                     Revision revision,
+                                                     const std::vector<IpAddress>& touched) {
   std::shared_ptr<AddressMap> map(new AddressMap);
   map->intervals_v4_ = previous.intervals_v4_;
   map->intervals_v6_ = previous.intervals_v6_;
@@ -143,7 +150,15 @@ std::shared_ptr<const AddressMap> AddressMap::change(const AddressMap& previous,
   for (const IpAddress& address : gone) add(address, std::nullopt);
   map->v4_.change(previous.v4_, std::move(v4), revision);
   map->v6_.change(previous.v6_, std::move(v6), revision);
+  map->touch(touched, revision);
   return map;
+}
+
+Result<std::shared_ptr<const AddressMap>> AddressMap::with_intervals(
+    const AddressMap& previous, const std::vector<Interval>& v4, const std::vector<Interval>& v6) {
+  std::shared_ptr<AddressMap> map(new AddressMap(previous));
+  if (auto ok = map->take_intervals(v4, v6, &previous); !ok) return std::move(ok).error();
+  return std::shared_ptr<const AddressMap>(std::move(map));
 }
 
 void AddressMap::find_v4(const be32* addresses, unsigned count,

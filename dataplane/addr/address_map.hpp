@@ -52,11 +52,17 @@ class AddressMap {
       const std::vector<IpAddress>* touched = nullptr);
 
   /// The same with some exact entries other than in `previous`: `changed` (new ones, too) and
-  /// `gone`, no address twice. Intervals and all other entries are shared.
+  /// `gone`, no address twice. Intervals and all other entries are shared. `touched`: more
+  /// addresses that mean something else, whatever their entries say.
   static std::shared_ptr<const AddressMap> change(const AddressMap& previous,
                                                   const std::vector<Entry>& changed,
                                                   const std::vector<IpAddress>& gone,
-                                                  Revision revision);
+                                                  Revision revision,
+                                                  const std::vector<IpAddress>& touched = {});
+  /// The same with other intervals. Errors as with build().
+  static Result<std::shared_ptr<const AddressMap>> with_intervals(const AddressMap& previous,
+                                                                  const std::vector<Interval>& v4,
+                                                                  const std::vector<Interval>& v6);
 
   /// Looks up `count` IPv4 addresses (any number). Prefetches, so give it a whole burst.
   void find_v4(const be32* addresses, unsigned count, const Identity** out) const noexcept;
@@ -91,6 +97,11 @@ class AddressMap {
 
  private:
   AddressMap() = default;
+  AddressMap(const AddressMap&) = default;
+
+  Result<void> take_intervals(const std::vector<Interval>& v4, const std::vector<Interval>& v6,
+                              const AddressMap* previous);
+  void touch(const std::vector<IpAddress>& addresses, Revision revision);
 
   ExactTable<uint32_t> v4_;
   ExactTable<ExactKeyV6> v6_;

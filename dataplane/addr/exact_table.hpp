@@ -140,11 +140,10 @@ class ExactTable {
     }
   }
 
-  /// Says what changed since `before`, whatever the entries say.
-  void set_changed(const ExactTable& before, const std::vector<Key>& touched, Revision revision) {
-    changed_in_ = before.changed_in_;
-    for (const Key& key : touched) changed_in_[exact_shard(exact_hash(key))] = revision;
-  }
+  /// Nothing has changed since `before`, whatever the entries say ...
+  void reset_changed(const ExactTable& before) { changed_in_ = before.changed_in_; }
+  /// ... but this one.
+  void touch(uint64_t hash, Revision revision) { changed_in_[exact_shard(hash)] = revision; }
 
   void prefetch(uint64_t hash) const noexcept {
     const View& view = views_[exact_shard(hash)];

@@ -8,37 +8,97 @@ namespace {
 
 constexpr unsigned kBurst = 64;
 
-/// Appends what has to be asked about one pair of identities. Returns how many questions that are.
-/// `asked` tells the directions: bit 0 egress, bit 1 ingress.
-unsigned ask(const Identity& source, const Identity& destination, const Question& q,
-             AclQuery* queries, uint8_t& asked) noexcept {
-  asked = 0;
-  if (is_pod_and_own_node(source, destination)) return 0;
-  unsigned n = 0;
-  if (source.egress_subject != Identity::kNotIsolated) {
-    queries[n++] = {q.protocol, source.egress_subject, destination.peer_class, q.port};
-    asked |= 1;
+/// What is asked of the ACLs for some connections, and the answers: the numbers by which the rules
+/// that matched are known, or 0.
+template <unsigned kMost>
+class Asking {
+ public:
+  /// Puts down what has to be asked about one pair of identities. Returns in which directions:
+  /// bit 0 egress, bit 1 ingress.
+  uint8_t add(const RuleSet& rules, const Identity& source, const Identity& destination,
+              const Question& q) noexcept {
+    if (is_pod_and_own_node(source, destination)) return 0;
+    const Subject egress = (*rules.subjects)[source.class_id].egress;
+    const Subject ingress = (*rules.subjects)[destination.class_id].ingress;
+    uint8_t asked = 0;
+    if (egress.number != Subject::kNotIsolated) {
+      add(egress, q, destination.class_id);
+      asked |= 1;
+    }
+    if (ingress.number != Subject::kNotIsolated) {
+      add(ingress, q, source.class_id);
+      asked |= 2;
+    }
+    return asked;
   }
-  if (destination.ingress_subject != Identity::kNotIsolated) {
-    queries[n++] = {q.protocol, destination.ingress_subject, source.peer_class, q.port};
-    asked |= 2;
-  }
-  return n;
-}
 
-/// Reads the answers of one pair in the order in which ask() wrote the questions.
-Verdict settle(uint8_t asked, const uint32_t* answers) noexcept {
-  Verdict v{Outcome::kAllow, 0, 0};
-  if ((asked & 1) != 0) {
-    v.egress_rule = *answers++;
-    if (v.egress_rule == 0) v.outcome = Outcome::kDenyEgress;
+  /// Gets the answers to all of it, part by part.
+  void classify(const RuleSet& rules) noexcept {
+    if (rules.parts.size() == 1) return classify(rules.parts[0], queries_, count_, answers_);
+    uint8_t left[kMost];
+    unsigned count = count_;
+    for (unsigned i = 0; i < count; ++i) left[i] = static_cast<uint8_t>(i);
+    while (count > 0) {
+      const uint16_t part = part_[left[0]];
+      AclQuery queries[kMost];
+      uint32_t found[kMost];
+      uint8_t about[kMost];
+      unsigned here = 0, others = 0;
+      for (unsigned n = 0; n < count; ++n) {
+        const uint8_t i = left[n];
+        if (part_[i] == part) {
+          about[here] = i;
+          queries[here++] = queries_[i];
+        } else {
+          left[others++] = i;
+        }
+      }
+      count = others;
+      classify(rules.parts[part], queries, here, found);
+      for (unsigned n = 0; n < here; ++n) answers_[about[n]] = found[n];
+    }
   }
-  if ((asked & 2) != 0) {
-    v.ingress_rule = *answers;
-    if (v.ingress_rule == 0 && v.outcome == Outcome::kAllow) v.outcome = Outcome::kDenyIngress;
+
+  /// What came of the pairs, in the order in which they were put down.
+  Verdict take(uint8_t asked) noexcept {
+    Verdict v{Outcome::kAllow, 0, 0};
+    if ((asked & 1) != 0) {
+      v.egress_rule = answers_[next_++];
+      if (v.egress_rule == 0) v.outcome = Outcome::kDenyEgress;
+    }
+    if ((asked & 2) != 0) {
+      v.ingress_rule = answers_[next_++];
+      if (v.ingress_rule == 0 && v.outcome == Outcome::kAllow) v.outcome = Outcome::kDenyIngress;
+    }
+    return v;
   }
-  return v;
-}
+
+ private:
+  static_assert(kMost <= 256);
+  static void classify(const RulePart& part, AclQuery* queries, unsigned count,
+                       uint32_t* answers) noexcept {
+    if (count == 0) return;
+    if (part.peers) {
+      const uint32_t* numbers = part.peers->data();
+      for (unsigned i = 0; i < count; ++i) queries[i].peer = numbers[queries[i].peer];
+    }
+    part.acl->classify(queries, count, answers);
+    if (!part.rule_numbers) return;
+    const uint32_t* numbers = part.rule_numbers->data();
+    for (unsigned i = 0; i < count; ++i) {
+      if (answers[i] != 0) answers[i] = numbers[answers[i] - 1];
+    }
+  }
+  void add(Subject subject, const Question& q, uint32_t peer) noexcept {
+    part_[count_] = subject.part;
+    queries_[count_++] = {q.protocol, subject.number, peer, q.port};
+  }
+
+  AclQuery queries_[kMost];
+  uint16_t part_[kMost];
+  uint32_t answers_[kMost];
+  unsigned count_ = 0, next_ = 0;
+};
 
 struct Claimants {
   const Identity* list;
@@ -62,23 +122,19 @@ Verdict judge_shared(const RuleSet& rules, const Question& q) noexcept {
   if (destinations.count == 0) return {Outcome::kDenyIngress, 0, 0};
 
   constexpr unsigned kPairs = kMaxClaimants * kMaxClaimants;
-  AclQuery queries[kPairs * 2];
-  uint32_t answers[kPairs * 2];
+  Asking<kPairs * 2> asking;
   uint8_t asked[kPairs];
-  unsigned count = 0, pairs = 0;
+  unsigned pairs = 0;
   for (size_t s = 0; s < sources.count; ++s) {
     for (size_t d = 0; d < destinations.count; ++d) {
-      count += ask(sources.list[s], destinations.list[d], q, queries + count, asked[pairs]);
-      ++pairs;
+      asked[pairs++] = asking.add(rules, sources.list[s], destinations.list[d], q);
     }
   }
-  rules.acl->classify(queries, count, answers);
+  asking.classify(rules);
 
   Verdict all{Outcome::kAllow, 0, 0};
-  const uint32_t* answer = answers;
   for (unsigned p = 0; p < pairs; ++p) {
-    const Verdict v = settle(asked[p], answer);
-    answer += (asked[p] & 1) + (asked[p] >> 1);
+    const Verdict v = asking.take(asked[p]);
     if (v.outcome == Outcome::kDenyEgress) return v;
     if (v.outcome == Outcome::kDenyIngress && all.outcome == Outcome::kAllow) all = v;
     if (all.outcome == Outcome::kAllow) {
@@ -89,43 +145,28 @@ Verdict judge_shared(const RuleSet& rules, const Question& q) noexcept {
   return all;
 }
 
-/// Rules by the numbers that they are known by outside.
-void name_rules(const RuleSet& rules, Verdict& v) {
-  if (!rules.rule_numbers) return;
-  const uint32_t* numbers = rules.rule_numbers->data();
-  if (v.egress_rule != 0) v.egress_rule = numbers[v.egress_rule - 1];
-  if (v.ingress_rule != 0) v.ingress_rule = numbers[v.ingress_rule - 1];
-}
-
 }  // namespace
 
 void judge(const RuleSet& rules, const Question* questions, unsigned count,
            Verdict* verdicts) noexcept {
   while (count > 0) {
     const unsigned n = std::min(count, kBurst);
-    AclQuery queries[kBurst * 2];
-    uint32_t answers[kBurst * 2];
+    Asking<kBurst * 2> asking;
     uint8_t asked[kBurst];
-    unsigned pending = 0;
+    const auto is_shared = [](const Question& q) {
+      return ((q.source->flags | q.destination->flags) & Identity::kShared) != 0;
+    };
     for (unsigned i = 0; i < n; ++i) {
       const Question& q = questions[i];
       asked[i] = 0;
-      if (q.source == q.destination) continue;  // an address talks to itself
-      if (((q.source->flags | q.destination->flags) & Identity::kShared) != 0) continue;
-      pending += ask(*q.source, *q.destination, q, queries + pending, asked[i]);
+      if (q.source == q.destination || is_shared(q)) continue;  // an address talks to itself
+      asked[i] = asking.add(rules, *q.source, *q.destination, q);
     }
-    if (pending > 0) rules.acl->classify(queries, pending, answers);
-    const uint32_t* answer = answers;
+    asking.classify(rules);
     for (unsigned i = 0; i < n; ++i) {
       const Question& q = questions[i];
-      if (q.source != q.destination &&
-          ((q.source->flags | q.destination->flags) & Identity::kShared) != 0) {
-        verdicts[i] = judge_shared(rules, q);
-      } else {
-        verdicts[i] = settle(asked[i], answer);
-        answer += (asked[i] & 1) + (asked[i] >> 1);
-      }
-      name_rules(rules, verdicts[i]);
+      verdicts[i] = q.source != q.destination && is_shared(q) ? judge_shared(rules, q)
+                                                              : asking.take(asked[i]);
     }
     questions += n;
     verdicts += n;

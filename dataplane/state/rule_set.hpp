@@ -12,6 +12,31 @@
 
 namespace rampart {
 
+/// The rules for the pods of some namespaces, compiled together. A cluster of some size has a large
+/// part, and small ones for the namespaces whose policies have changed since that was made.
+struct RulePart {
+  std::shared_ptr<const AclTable> acl;
+  /// The number of each class of addresses as a peer in `acl`. Null: it is the class's own.
+  std::shared_ptr<const std::vector<uint32_t>> peers;
+  /// What a match of rule N of `acl` is reported as: entry N - 1. Null: as N.
+  std::shared_ptr<const std::vector<uint32_t>> rule_numbers;
+};
+/// More parts than this are not made.
+inline constexpr unsigned kMaxParts = 64;
+
+/// Whose rules a pod is under in one direction.
+struct Subject {
+  static constexpr uint16_t kNotIsolated = 0;
+  uint16_t part = 0;    ///< index into RuleSet::parts
+  uint16_t number = 0;  ///< the subject class there; kNotIsolated: nothing is asked
+  bool operator==(const Subject&) const = default;
+};
+/// The two directions of one class of addresses.
+struct Subjects {
+  Subject egress, ingress;
+  bool operator==(const Subjects&) const = default;
+};
+
 /// The compiled form of one revision: immutable once published, shared by all workers. The parts
 /// that did not change are shared with the rule set before.
 struct RuleSet {
@@ -23,9 +48,9 @@ struct RuleSet {
   /// then needs to be judged again only if one of its addresses changed (see AddressMap).
   Revision policy_changed_in = 0;
   std::shared_ptr<const AddressMap> addresses;
-  std::shared_ptr<const AclTable> acl;
-  /// What a match of the ACL's rule N is reported as: its entry N - 1. Null: as N.
-  std::shared_ptr<const std::vector<uint32_t>> rule_numbers;
+  /// By class of addresses: every one that `addresses` knows is below its size.
+  std::shared_ptr<const std::vector<Subjects>> subjects;
+  std::vector<RulePart> parts;
   /// All identities of the addresses that several live pods claim (Identity::kShared).
   std::vector<std::vector<Identity>> shared_addresses;
 };

@@ -14,7 +14,7 @@ enum class Outcome : uint8_t { kAllow, kDenyEgress, kDenyIngress };
 /// direction (its end is not isolated, or the pair is a pod and its own node, or nothing matched).
 struct Verdict {
   Outcome outcome = Outcome::kDenyEgress;
-  uint32_t egress_rule = 0;   ///< as RuleSet::rule_numbers names it; 0: none decided
+  uint32_t egress_rule = 0;   ///< as RulePart::rule_numbers names it; 0: none decided
   uint32_t ingress_rule = 0;  ///< the same
 };
 

@@ -21,8 +21,8 @@
 #include <string>
 #include <vector>
 
+#include "control/compile/classes.hpp"
 #include "control/compile/compile.hpp"
-#include "control/compile/frame.hpp"
 #include "control/compile/refinement.hpp"
 #include "dataplane/base/byte_order.hpp"
 #include "dataplane/dpdk/acl_context.hpp"
@@ -80,7 +80,8 @@ void ours(benchmark::State& state) {
   if (!compiled) return state.SkipWithError(compiled.error().text().c_str());
   const RuleSet& rules = *(*compiled)->rules;
   const auto begin = std::chrono::steady_clock::now();
-  auto again = AclTable::build(rules.acl->rules(), rules.acl->plan());
+  const AclTable& acl = *rules.parts.front().acl;
+  auto again = AclTable::build(acl.rules(), acl.plan());
   const double build_ms = milliseconds_since(begin);
 
   std::vector<Question> questions;
@@ -101,9 +102,10 @@ void ours(benchmark::State& state) {
   for (const Question& q : questions) {
     judge(rules, &q, 1, verdicts);
     allowed += verdicts[0].outcome == Outcome::kAllow;
-    asked += (q.source->egress_subject != 0) + (q.destination->ingress_subject != 0);
+    asked += ((*rules.subjects)[q.source->class_id].egress.number != 0) +
+             ((*rules.subjects)[q.destination->class_id].ingress.number != 0);
   }
-  state.counters["rules"] = static_cast<double>(rules.acl->rules().size());
+  state.counters["rules"] = static_cast<double>(acl.rules().size());
   state.counters["build_ms"] = build_ms;
   state.counters["allowed"] = static_cast<double>(allowed) / kAsked;
   state.counters["questions"] = static_cast<double>(asked) / kAsked;
@@ -124,22 +126,28 @@ class CategoryTable {
   enum Field : uint8_t { kProtocol, kSource, kDestination, kPort, kUnused, kFields };
   RTE_ACL_RULE_DEF(Rule, kFields);
 
-  explicit CategoryTable(const kube::ClusterState& state)
-      : demands_(compile::collect(state)), groups_(demands_) {
-    for (const auto& [key, pod] : state.pods) groups_.add(*pod);
-    const auto members = find_members(state, demands_, groups_);
-    zones_ = compile::cut(demands_.blocks);
-    atoms_ = compile::Atoms(state, groups_, zones_);
-    const auto boxes = make_boxes(demands_, groups_, members, zones_, atoms_);
-    const auto subjects = number_subjects(demands_, groups_, members, boxes);
+  explicit CategoryTable(const kube::ClusterState& state) : kinds_(state) {
+    for (uint32_t zone = 0; zone < kinds_.zones.count(); ++zone) kinds_.atoms.add(zone, kNone);
+    for (const auto& [key, pod] : state.pods) {
+      for (const IpAddress& address : pod->addresses) {
+        kinds_.atoms.add(kinds_.zones.zone_of(address), kinds_.group(*pod));
+      }
+    }
+    std::vector<const kube::NetworkPolicy*> policies;
+    for (const auto& [key, policy] : state.policies) policies.push_back(policy.get());
+    const auto demands = compile::collect(policies, kinds_);
+    const auto members = find_members(demands, kinds_);
+    const auto boxes = make_boxes(demands, kinds_, members);
+    const auto subjects = number_subjects(demands, kinds_.groups, members, boxes);
+    const compile::Atoms& atoms = kinds_.atoms;
     std::vector<Ranges> sets = boxes.peer_sets;
     for (const auto& set : boxes.subject_sets) sets.push_back(atoms_of(set.groups));
     // Whether a direction is isolated at all is a rule here too: one that allows the others.
     Ranges open[2];
     for (size_t d = 0; d < 2; ++d) {
       std::vector<uint32_t> not_isolated;
-      for (uint32_t a = 0; a < atoms_.size(); ++a) {
-        const uint32_t group = atoms_.group(a);
+      for (uint32_t a = 0; a < atoms.size(); ++a) {
+        const uint32_t group = atoms.group(a);
         if (group == kNone || subjects.of_group[d][group] == 0) not_isolated.push_back(a);
       }
       sets.push_back(compile::make_ranges(not_isolated));
@@ -180,8 +188,8 @@ class CategoryTable {
   }
 
   /// The class of a pod's address.
-  uint32_t find(const kube::Pod& pod, const IpAddress& address) const {
-    return numbers_[*atoms_.find(zones_.zone_of(address), *groups_.find(pod))];
+  uint32_t find(const kube::Pod& pod, const IpAddress& address) {
+    return numbers_[*kinds_.atoms.find(kinds_.zones.zone_of(address), kinds_.group(pod))];
   }
   /// `results`: kCategories a key; egress in the first, ingress in the second, 0 for denied.
   void classify(const uint8_t** keys, unsigned count, uint32_t* results) const {
@@ -196,7 +204,7 @@ class CategoryTable {
   Ranges atoms_of(const std::vector<uint32_t>& groups) const {
     std::vector<uint32_t> found;
     for (const uint32_t group : groups) {
-      const auto& some = atoms_.of_group(group);
+      const auto& some = kinds_.atoms.of_group(group);
       found.insert(found.end(), some.begin(), some.end());
     }
     return compile::make_ranges(std::move(found));
@@ -206,7 +214,7 @@ class CategoryTable {
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(),
                      [&](uint32_t a, uint32_t b) { return size_of(sets[a]) > size_of(sets[b]); });
-    compile::Refinement refinement(atoms_.size());
+    compile::Refinement refinement(kinds_.atoms.size());
     for (const uint32_t s : order) refinement.split(sets[s]);
     numbers_ = refinement.numbers();
     for (const Ranges& set : sets) ranges_.push_back(translate(set, numbers_));
@@ -237,10 +245,7 @@ class CategoryTable {
   }
 
   inline static unsigned builds_ = 0;
-  compile::Demands demands_;
-  compile::Groups groups_;
-  compile::Zones zones_;
-  compile::Atoms atoms_;
+  compile::Kinds kinds_;
   std::vector<uint32_t> numbers_;
   std::vector<Ranges> ranges_;
   std::vector<Rule> rules_;

@@ -25,7 +25,7 @@ std::vector<AddressMap::Entry> pods(size_t count) {
   std::vector<AddressMap::Entry> entries(count);
   for (size_t i = 0; i < count; ++i) {
     entries[i].address = IpAddress::v4(pod(i));
-    entries[i].identity.peer_class = static_cast<uint32_t>(i % 1000);
+    entries[i].identity.class_id = static_cast<uint32_t>(i % 1000);
   }
   return entries;
 }
@@ -36,7 +36,7 @@ std::vector<AddressMap::Interval> blocks() {
   for (uint32_t i = 0; i < 256; ++i) {
     AddressMap::Interval interval;
     interval.first = IpAddress::v4(i << 24);
-    interval.identity.peer_class = 2000 + i % 7;
+    interval.identity.class_id = 2000 + i % 7;
     intervals.push_back(interval);
   }
   return intervals;
@@ -94,7 +94,7 @@ void build_after_one_change(benchmark::State& state) {
   auto map = make_map(entries, 1, nullptr);
   Revision revision = 1;
   for (auto _ : state) {
-    entries[entries.size() / 2].identity.peer_class = static_cast<uint32_t>(++revision);
+    entries[entries.size() / 2].identity.class_id = static_cast<uint32_t>(++revision);
     map = make_map(entries, revision, map.get());
   }
 }

@@ -4,11 +4,15 @@
 // rte_acl takes.
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
+#include <fstream>
 #include <iterator>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "control/compile/compile.hpp"
+#include "control/kube/decode.hpp"
 #include "perf/bench/tsc.hpp"
 #include "tests/support/eal.hpp"
 #include "tests/support/shapes.hpp"
@@ -41,7 +45,7 @@ std::shared_ptr<const compile::Compiled> make(benchmark::State& state, State des
 
 void note(benchmark::State& state, const compile::Compiled& made) {
   const auto begin = std::chrono::steady_clock::now();
-  auto again = AclTable::build(made.rules->acl->rules(), made.rules->acl->plan());
+  auto again = AclTable::build(made.rules->parts[0].acl->rules(), made.rules->parts[0].acl->plan());
   state.counters["acl_ms"] =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
   state.counters["rules"] = static_cast<double>(made.acl_rules);
@@ -55,6 +59,54 @@ void from_nothing(benchmark::State& state) {
   std::shared_ptr<const compile::Compiled> made;
   for (auto _ : state) made = make(state, desired, 1, nullptr);
   if (made) note(state, *made);
+}
+
+/// The cluster in the file that RAMPART_SNAPSHOT names, as perf/gen/cluster.py writes them.
+State read_file(benchmark::State& state) {
+  const char* path = std::getenv("RAMPART_SNAPSHOT");
+  if (path == nullptr) {
+    state.SkipWithError("RAMPART_SNAPSHOT names no file");
+    return nullptr;
+  }
+  std::ifstream file(path);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  auto read = kube::decode_snapshot(text);
+  if (!read) {
+    state.SkipWithError(read.error().text().c_str());
+    return nullptr;
+  }
+  return std::make_shared<const kube::ClusterState>(std::move(read->state));
+}
+
+void from_file(benchmark::State& state) {
+  const State desired = read_file(state);
+  if (!desired) return;
+  std::shared_ptr<const compile::Compiled> made;
+  for (auto _ : state) made = make(state, desired, 1, nullptr);
+  if (made) note(state, *made);
+}
+
+/// A thousand pods of it get other addresses at once, and have them back.
+void thousand_pods_of_file(benchmark::State& state) {
+  const State all = read_file(state);
+  if (!all) return;
+  auto moved = std::make_shared<kube::ClusterState>(*all);
+  uint32_t number = 0;
+  for (const auto& [key, pod] : all->pods) {
+    if (++number % (all->pods.size() / 1000) != 0) continue;
+    kube::Pod other = *pod;
+    for (IpAddress& address : other.addresses) {
+      if (address.is_v4()) address = IpAddress::v4(0x0AF00000 + number);
+    }
+    moved->pods[key] = std::make_shared<const kube::Pod>(std::move(other));
+  }
+  auto made = make(state, all, 1, nullptr);
+  Revision revision = 1;
+  for (auto _ : state) {
+    if (!made) break;
+    made = make(state, revision % 2 != 0 ? State(moved) : all, revision + 1, made.get());
+    ++revision;
+  }
 }
 
 void one_pod(benchmark::State& state) {
@@ -97,6 +149,8 @@ void sizes(benchmark::internal::Benchmark* b) {
   }
 }
 BENCHMARK(from_nothing)->Apply(sizes);
+BENCHMARK(from_file)->Unit(benchmark::kMillisecond);
+BENCHMARK(thousand_pods_of_file)->Unit(benchmark::kMillisecond);
 BENCHMARK(one_pod)->Apply(sizes);
 BENCHMARK(one_policy)->Apply(sizes);
 

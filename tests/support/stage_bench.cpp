@@ -211,11 +211,12 @@ void StageBench::set_rules(const std::vector<Allow>& allow, Revision revision, b
     acl.push_back(rule);
   }
   std::vector<AddressMap::Entry> entries;
+  std::vector<Subjects> subjects(number.size() + 1);
   for (const auto& [address, n] : number) {
     Identity id;
-    id.peer_class = n;
+    id.class_id = n;
     id.endpoint = n;
-    (at_egress ? id.egress_subject : id.ingress_subject) = n;
+    (at_egress ? subjects[n].egress : subjects[n].ingress).number = n;
     entries.push_back({address, id});
   }
   auto next = std::make_shared<RuleSet>();
@@ -224,7 +225,8 @@ void StageBench::set_rules(const std::vector<Allow>& allow, Revision revision, b
   next->policy_changed_in = policy_changed_in.value_or(revision);
   const AddressMap* before = rules ? rules->addresses.get() : nullptr;
   next->addresses = must(AddressMap::build(entries, {}, {}, revision, before));
-  next->acl = must(AclTable::build(acl));
+  next->subjects = std::make_shared<const std::vector<Subjects>>(std::move(subjects));
+  next->parts = {{must(AclTable::build(acl)), nullptr, nullptr}};
   rules = next;
 }
 

@@ -14,9 +14,9 @@ namespace {
 IpAddress ip(std::string_view text) {
   return *IpAddress::parse(text);
 }
-Identity named(uint32_t peer_class) {
+Identity named(uint32_t class_id) {
   Identity i;
-  i.peer_class = peer_class;
+  i.class_id = class_id;
   return i;
 }
 
@@ -48,10 +48,10 @@ TEST(AddressMap, ExactEntriesAtBothEndsOfBothFamilies) {
   for (uint32_t i = 0; i < texts.size(); ++i) entries.push_back({ip(texts[i]), named(i + 1)});
   const auto map = build(entries);
   for (uint32_t i = 0; i < texts.size(); ++i) {
-    EXPECT_EQ(map->find(ip(texts[i]))->peer_class, i + 1) << texts[i];
+    EXPECT_EQ(map->find(ip(texts[i]))->class_id, i + 1) << texts[i];
   }
   for (const char* other : {"0.0.0.2", "255.255.255.254", "::2", "a00:1::"}) {
-    EXPECT_EQ(map->find(ip(other))->peer_class, 0U) << other;
+    EXPECT_EQ(map->find(ip(other))->class_id, 0U) << other;
   }
   EXPECT_EQ(map->exact_entries(), texts.size());
 }
@@ -88,15 +88,15 @@ TEST(AddressMap, IntervalsBeginAndEndExactly) {
       {"2001:db8::8000:0:0:0", 13},
       {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", 13},
       {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 14}};
-  for (const auto& [text, peer_class] : expected) {
-    EXPECT_EQ(map->find(ip(text))->peer_class, peer_class) << text;
+  for (const auto& [text, class_id] : expected) {
+    EXPECT_EQ(map->find(ip(text))->class_id, class_id) << text;
   }
 }
 
 TEST(AddressMap, AnExactEntryBeatsItsInterval) {
   const auto map = build({{ip("10.0.0.5"), named(7)}}, {{ip("0.0.0.0"), named(1)}});
-  EXPECT_EQ(map->find(ip("10.0.0.5"))->peer_class, 7U);
-  EXPECT_EQ(map->find(ip("10.0.0.6"))->peer_class, 1U);
+  EXPECT_EQ(map->find(ip("10.0.0.5"))->class_id, 7U);
+  EXPECT_EQ(map->find(ip("10.0.0.6"))->class_id, 1U);
 }
 
 TEST(AddressMap, AgreesWithOrderedMapsOnRandomContent) {
@@ -157,7 +157,7 @@ TEST(AddressMap, BulkLookupOfIpv6EqualsSingleLookups) {
   map->find_v6(probes, 101, found);
   for (unsigned k = 0; k < 101; ++k) {
     const uint32_t i = uint32_t{probes[k][14]} << 8 | probes[k][15];
-    EXPECT_EQ(found[k]->peer_class, i < 2000 ? i + 1 : 0) << i;
+    EXPECT_EQ(found[k]->class_id, i < 2000 ? i + 1 : 0) << i;
   }
 }
 
@@ -186,7 +186,7 @@ TEST(AddressMap, OneChangedAddressRebuildsOneShardAndMarksIt) {
   fewer.erase(fewer.begin() + 100);
   const auto third = build(fewer, {}, {}, 4, second.get());
   EXPECT_EQ(third->changed_in(ip("10.0.0.100")), 4U);
-  EXPECT_EQ(third->find(ip("10.0.0.100"))->peer_class, 0U);
+  EXPECT_EQ(third->find(ip("10.0.0.100"))->class_id, 0U);
   EXPECT_EQ(third->exact_entries(), entries.size() - 1);
 }
 
@@ -233,7 +233,7 @@ TEST(AddressMap, ChangesAreWhatAMapBuiltAnewWouldHold) {
 TEST(AddressMap, KnowsWhetherIntervalsAreTheSame) {
   const std::vector<AddressMap::Interval> v4{{ip("0.0.0.0"), named(1)}, {ip("10.0.0.0"), named(2)}};
   auto other = v4;
-  other[1].identity.peer_class = 3;
+  other[1].identity.class_id = 3;
   const auto a = build({}, v4), b = build({{ip("1.1.1.1"), named(4)}}, v4), c = build({}, other);
   EXPECT_TRUE(a->same_intervals(*b));
   EXPECT_FALSE(a->same_intervals(*c));

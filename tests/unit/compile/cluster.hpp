@@ -63,6 +63,11 @@ class Cluster {
     last_ = json;
     return *this;
   }
+  /// From now on changes of policies are compiled as those of a large cluster.
+  Cluster& in_parts() {
+    effort_.small = 0;
+    return *this;
+  }
   /// What the next revision changes: the object added last, as a watch event.
   Cluster& apply(const char* type = "MODIFIED") {
     auto next = kube::apply_events(
@@ -112,8 +117,9 @@ class Cluster {
     return R"({"apiVersion":"v1","kind":"List","items":[)" + items_ + "]}";
   }
   void compile_next(kube::ClusterState state) {
-    auto made = compile::compile(std::make_shared<const kube::ClusterState>(std::move(state)),
-                                 ++revision_, compiled_.get());
+    auto made =
+        compile::compile_with(effort_, std::make_shared<const kube::ClusterState>(std::move(state)),
+                              ++revision_, compiled_.get());
     ASSERT_TRUE(made) << made.error().text();
     compiled_ = *made;
   }
@@ -144,6 +150,7 @@ class Cluster {
   std::string container_ = R"({"name":"c","image":"i"})";
   std::map<std::string, std::pair<std::string, std::string>> ends_;
   std::shared_ptr<const compile::Compiled> compiled_;
+  compile::Effort effort_;
   Revision revision_ = 0;
 };
 

@@ -11,8 +11,11 @@
 #include <string>
 #include <vector>
 
-#include "control/compile/frame.hpp"
+#include "control/compile/classes.hpp"
+#include "control/compile/numbering.hpp"
 #include "control/compile/place.hpp"
+#include "control/compile/rules.hpp"
+#include "control/compile/touched.hpp"
 #include "tests/unit/compile/cluster.hpp"
 
 namespace rampart {
@@ -40,13 +43,17 @@ const Identity& identity(const compile::Compiled& c, const char* address) {
   return *c.rules->addresses->find(*IpAddress::parse(address));
 }
 
+const AclTable* acl(const compile::Compiled& c) {
+  return c.rules->parts.front().acl.get();
+}
+
 TEST(Compile, StartupRulesAnswerByModeAlone) {
   for (const auto mode : {RuleSet::Mode::kDropAll, RuleSet::Mode::kPassAll}) {
     const auto rules = compile::startup_rules(mode);
     EXPECT_EQ(rules->mode, mode);
     EXPECT_EQ(rules->revision, 0U);
     ASSERT_NE(rules->addresses, nullptr);
-    ASSERT_NE(rules->acl, nullptr);
+    ASSERT_NE(rules->subjects, nullptr);
   }
 }
 
@@ -72,8 +79,8 @@ TEST(Compile, CountsWhatItMade) {
   EXPECT_EQ(made.rules->revision, 1U);
   ASSERT_EQ(compile::policy_facts(made).size(), 1U);
   EXPECT_EQ(compile::policy_facts(made)[0], (compile::PolicyFacts{{"x", "p"}, 1, 2, ""}));
-  ASSERT_EQ(made.origins->size(), 2U);
-  EXPECT_EQ(made.origins->entries()[1].port_path(), "spec.ingress[0].ports[1]");
+  ASSERT_EQ(made.origins->entries(), 2U);
+  EXPECT_EQ(made.origins->find(2)->port_path(), "spec.ingress[0].ports[1]");
   const Verdict v = support::ask(*made.rules, *IpAddress::parse("10.0.0.1"),
                                  *IpAddress::parse("10.0.0.2"), 6, 81);
   EXPECT_EQ(v.ingress_rule, 2U);
@@ -109,7 +116,7 @@ TEST(Stability, APodOfAKnownKindChangesAddressesOnly) {
   EXPECT_FALSE(c.allows("x/web-2", "x/db", "TCP/82"));
   EXPECT_EQ(after.rules->revision, 2U);
   EXPECT_EQ(after.rules->policy_changed_in, 1U);
-  EXPECT_EQ(after.rules->acl, before->rules->acl);
+  EXPECT_EQ(acl(after), acl(*before));
   EXPECT_EQ(after.origins, before->origins);
   EXPECT_EQ(changed_in(after, "10.0.0.7"), 2U);
   EXPECT_EQ(changed_in(after, "10.0.0.1"), 1U);
@@ -133,7 +140,7 @@ TEST(Stability, TheLastPodOfAKindLeavesItsClassBehind) {
   c.apply("ADDED");
   EXPECT_TRUE(c.allows("x/web", "x/db"));
   EXPECT_EQ(c.compiled().rules->policy_changed_in, 1U);
-  EXPECT_EQ(c.compiled().rules->acl, before->rules->acl);
+  EXPECT_EQ(acl(c.compiled()), acl(*before));
 }
 
 TEST(Stability, APodThatWaitsForItsAddressIsKnownAlready) {
@@ -166,7 +173,7 @@ TEST(Stability, ANamespaceThatNobodySelectsSharesTheAcl) {
   const auto before = c.share();
   c.ns("y", R"("team":"blue")").apply("ADDED");
   EXPECT_EQ(c.compiled().rules->policy_changed_in, 1U);
-  EXPECT_EQ(c.compiled().rules->acl, before->rules->acl);
+  EXPECT_EQ(acl(c.compiled()), acl(*before));
 }
 
 TEST(Stability, ABlockThatMovesConcernsWhomItsPolicySelects) {
@@ -182,7 +189,7 @@ TEST(Stability, ABlockThatMovesConcernsWhomItsPolicySelects) {
   c.policy("x/q", spec("192.0.3.0/24")).apply();
   EXPECT_FALSE(c.allows("192.0.2.1", "x/db"));
   EXPECT_TRUE(c.allows("192.0.3.1", "x/db"));
-  EXPECT_EQ(c.compiled().rules->acl, before->rules->acl);
+  EXPECT_EQ(acl(c.compiled()), acl(*before));
   EXPECT_EQ(c.compiled().rules->policy_changed_in, 1U);
   EXPECT_EQ(changed_in(c.compiled(), "10.0.0.2"), 2U);
   EXPECT_EQ(changed_in(c.compiled(), "10.0.0.1"), 1U);
@@ -192,8 +199,8 @@ TEST(Stability, APolicyConcernsWhomItSelectsOrDid) {
   Cluster c = web_and_db();
   c.pod("x/cache", 3, R"("app":"cache")").pod("y/db", 4, kDb);
   const auto before = c.share();
-  ASSERT_EQ(before->origins->size(), 2U);
-  const auto numbers = *before->origins->numbers();
+  ASSERT_EQ(before->origins->entries(), 2U);
+  const compile::PolicyPlace place = *before->origins->of({"x", "p"});
   const auto stamps = [&] {
     std::vector<Revision> all;
     for (int i = 1; i <= 4; ++i) {
@@ -214,7 +221,8 @@ TEST(Stability, APolicyConcernsWhomItSelectsOrDid) {
   c.policy("x/q", R"("podSelector":{})").apply("DELETED");
   EXPECT_THAT(stamps(), ElementsAre(4, 1, 3, 1));
   EXPECT_EQ(c.compiled().rules->policy_changed_in, 1U);
-  EXPECT_EQ(*c.compiled().origins->numbers(), numbers) << "the other policy's rules keep theirs";
+  EXPECT_EQ(*c.compiled().origins->of({"x", "p"}), place)
+      << "the other policy's rules keep their numbers";
 }
 
 TEST(Stability, ANamespaceConcernsItsPods) {
@@ -246,10 +254,12 @@ TEST(Stability, AKindOfPodsThatNobodyHasSeenConcernsNobodyElse) {
 TEST(Stability, APolicyThatLosesItsRoomMayConcernAnybody) {
   Cluster c = web_and_db();
   const auto before = c.share();
-  compile::Frame frame = *before->memory->frame;
-  EXPECT_TRUE(compile::touched_by_frame(*before, *before->state, frame));
-  frame.policies[0].fails_closed = "no room";
-  EXPECT_FALSE(compile::touched_by_frame(*before, *before->state, frame));
+  compile::Origins origins = *before->origins;
+  EXPECT_TRUE(compile::touched_by_policy(*before, *before->state, {}, origins));
+  compile::PolicyPlace place = *origins.of({"x", "p"});
+  place.fails_closed = "no room";
+  origins.set({"x", "p"}, place);
+  EXPECT_FALSE(compile::touched_by_policy(*before, *before->state, {}, origins));
 }
 
 TEST(Stability, ARenamedPolicyIsAnotherOne) {
@@ -263,13 +273,13 @@ TEST(Stability, ARenamedPolicyIsAnotherOne) {
   state->policies[{"x", "renamed"}] = std::make_shared<const kube::NetworkPolicy>(policy);
   const auto after = compile::compile(state, 2, before.get());
   ASSERT_TRUE(after) << after.error().text();
-  EXPECT_EQ((*after)->rules->acl, before->rules->acl);
+  EXPECT_EQ(acl(**after), acl(*before));
   EXPECT_EQ(changed_in(**after, "10.0.0.2"), 2U);
   EXPECT_EQ(changed_in(**after, "10.0.0.1"), 1U);
-  for (const uint32_t rule : *before->origins->numbers()) {
+  for (uint32_t rule = 1; rule < before->origins->next(); ++rule) {
     EXPECT_EQ((*after)->origins->find(rule), nullptr);
   }
-  for (const uint32_t rule : *(*after)->origins->numbers()) {
+  for (uint32_t rule = before->origins->next(); rule < (*after)->origins->next(); ++rule) {
     EXPECT_EQ((*after)->origins->find(rule)->policy.name, "renamed");
   }
 }
@@ -326,19 +336,24 @@ TEST(Limits, APolicyWithoutEndFailsClosedAndHurtsNobodyElse) {
 
 /// The stages up to boxes, for those limits that take very large clusters to reach.
 struct Stages {
-  explicit Stages(const kube::ClusterState& state)
-      : demands(compile::collect(state)), groups(demands) {
-    for (const auto& [key, pod] : state.pods) groups.add(*pod);
-    members = compile::find_members(state, demands, groups);
-    zones = compile::cut(demands.blocks);
-    atoms = compile::Atoms(state, groups, zones);
-    boxes = compile::make_boxes(demands, groups, members, zones, atoms);
+  explicit Stages(const kube::ClusterState& state) : kinds(state) {
+    for (uint32_t zone = 0; zone < kinds.zones.count(); ++zone) {
+      kinds.atoms.add(zone, compile::kNone);
+    }
+    for (const auto& [key, pod] : state.pods) {
+      for (const IpAddress& address : pod->addresses) {
+        kinds.atoms.add(kinds.zones.zone_of(address), kinds.group(*pod));
+      }
+    }
+    std::vector<const kube::NetworkPolicy*> policies;
+    for (const auto& [key, policy] : state.policies) policies.push_back(policy.get());
+    demands = compile::collect(policies, kinds);
+    members = compile::find_members(demands, kinds);
+    boxes = compile::make_boxes(demands, kinds, members);
   }
+  compile::Kinds kinds;
   compile::Demands demands;
-  compile::Groups groups;
   compile::Members members;
-  compile::Zones zones;
-  compile::Atoms atoms;
   compile::Boxes boxes;
 };
 
@@ -365,14 +380,14 @@ Cluster greedy() {
 TEST(Limits, SubjectClassesAreSharedFairly) {
   Cluster c = greedy();
   const Stages s(*c.compiled().state);
-  const auto enough = compile::number_subjects(s.demands, s.groups, s.members, s.boxes);
+  const auto enough = compile::number_subjects(s.demands, s.kinds.groups, s.members, s.boxes);
   EXPECT_EQ(enough.count, 8U);  // seven kinds of b's that a policy isolates, and a's
-  const auto few = compile::number_subjects(s.demands, s.groups, s.members, s.boxes, 6);
+  const auto few = compile::number_subjects(s.demands, s.kinds.groups, s.members, s.boxes, 6);
   const size_t in = static_cast<size_t>(kube::Direction::kIngress);
-  EXPECT_FALSE(few.shut[in][s.demands.namespaces.at("a")]);
-  EXPECT_TRUE(few.shut[in][s.demands.namespaces.at("b")]);
-  for (uint32_t g = 0; g < s.groups.size(); ++g) {
-    const bool of_a = s.groups.ns(g) == s.demands.namespaces.at("a");
+  const auto ns = [&](const char* name) { return s.kinds.namespace_numbers.at(name); };
+  EXPECT_THAT(few.shut[in], ElementsAre(ns("b")));
+  for (uint32_t g = 0; g < s.kinds.groups.size(); ++g) {
+    const bool of_a = s.kinds.groups.ns(g) == ns("a");
     const uint16_t wanted = enough.of_group[in][g];
     if (of_a) {
       EXPECT_GE(few.of_group[in][g], compile::kFirstOpenClass);
@@ -386,8 +401,8 @@ TEST(Limits, SubjectClassesAreSharedFairly) {
 TEST(Limits, AclRulesAreSharedFairly) {
   Cluster c = greedy();
   const Stages s(*c.compiled().state);
-  const auto subjects = compile::number_subjects(s.demands, s.groups, s.members, s.boxes);
-  const auto peers = compile::number_peers(s.atoms, s.boxes);
+  const auto subjects = compile::number_subjects(s.demands, s.kinds.groups, s.members, s.boxes);
+  const auto peers = compile::number_peers(s.kinds.atoms.size(), s.boxes);
   const auto numbering = compile::number_boxes(s.boxes, subjects, peers);
   const auto all = compile::make_rules(s.demands, s.boxes, numbering);
   EXPECT_TRUE(all.without_room.empty());

@@ -65,11 +65,11 @@ std::shared_ptr<const Compiled> plant(const Compiled& good, const Fault& fault) 
 }
 
 void rebuild_acl(RuleSet& rules, const std::function<void(std::vector<AclRule>&)>& change) {
-  auto changed = rules.acl->rules();
+  auto changed = rules.parts[0].acl->rules();
   change(changed);
-  auto acl = AclTable::build(changed, rules.acl->plan());
+  auto acl = AclTable::build(changed, rules.parts[0].acl->plan());
   ASSERT_TRUE(acl) << acl.error().text();
-  rules.acl = *acl;
+  rules.parts[0].acl = *acl;
 }
 
 void add_acl_faults(const Compiled& good, std::vector<Planted>& all) {
@@ -78,7 +78,7 @@ void add_acl_faults(const Compiled& good, std::vector<Planted>& all) {
                      rebuild_acl(rules, [&](auto& list) { change(list[i]); });
                    }});
   };
-  const auto& rules = good.rules->acl->rules();
+  const auto& rules = good.rules->parts[0].acl->rules();
   for (size_t i = 0; i < rules.size(); ++i) {
     all.push_back({"rule " + std::to_string(i) + " is missing", [i](Compiled&, RuleSet& set) {
                      rebuild_acl(set, [&](auto& list) {
@@ -104,7 +104,7 @@ void add_acl_faults(const Compiled& good, std::vector<Planted>& all) {
       if (!r.any_protocol) r.protocol = r.protocol == 6 ? 17 : 6;
     });
     rule("another number", i,
-         [&](AclRule& r) { r.rule = r.rule % static_cast<uint32_t>(good.origins->size()) + 1; });
+         [&](AclRule& r) { r.rule = r.rule % static_cast<uint32_t>(good.origins->entries()) + 1; });
   }
 }
 
@@ -118,18 +118,34 @@ void add_address_faults(const Compiled& good, std::vector<Planted>& all) {
                          AddressMap::change(*rules.addresses, {{address, now}}, {}, rules.revision);
                    }});
   };
+  const auto subjects = [&](const std::string& what, const IpAddress& address,
+                            std::function<void(Subjects&)> change) {
+    all.push_back({what + " of " + address.text(), [address, change](Compiled&, RuleSet& rules) {
+                     auto now = std::make_shared<std::vector<Subjects>>(*rules.subjects);
+                     change((*now)[rules.addresses->find(address)->class_id]);
+                     rules.subjects = std::move(now);
+                   }});
+  };
   for (const auto& [key, pod] : good.state->pods) {
     for (const IpAddress& address : pod->addresses) {
       all.push_back({"no entry of " + address.text(), [address](Compiled&, RuleSet& rules) {
                        rules.addresses = AddressMap::change(*rules.addresses, {}, {address}, 1);
                      }});
-      identity("not isolated for egress", address, [](Identity& i) { i.egress_subject = 0; });
-      identity("not isolated for ingress", address, [](Identity& i) { i.ingress_subject = 0; });
-      identity("shut for ingress", address, [](Identity& i) { i.ingress_subject = 1; });
+      subjects("not isolated for egress", address, [](Subjects& s) { s.egress.number = 0; });
+      subjects("not isolated for ingress", address, [](Subjects& s) { s.ingress.number = 0; });
+      subjects("shut for ingress", address, [](Subjects& s) { s.ingress.number = 1; });
+      for (uint32_t n = 0; n < good.classes; ++n) {
+        all.push_back({"peer number " + std::to_string(n) + " of " + address.text(),
+                       [address, n](Compiled&, RuleSet& rules) {
+                         auto peers =
+                             std::make_shared<std::vector<uint32_t>>(*rules.parts[0].peers);
+                         (*peers)[rules.addresses->find(address)->class_id] = n;
+                         rules.parts[0].peers = std::move(peers);
+                       }});
+      }
       identity("no node", address, [](Identity& i) { i.node = 0; });
-      for (uint32_t peer = 0; peer < good.classes; ++peer) {
-        identity("peer class " + std::to_string(peer), address,
-                 [peer](Identity& i) { i.peer_class = peer; });
+      for (uint32_t n = 0; n < good.rules->subjects->size(); ++n) {
+        identity("class " + std::to_string(n), address, [n](Identity& i) { i.class_id = n; });
       }
     }
   }
@@ -245,8 +261,8 @@ TEST(Prove, LooksAtThePolicyThatChanged) {
   const Compiled& good = **changed;
   EXPECT_EQ(compile::prove(good, before.get(), kLong, 1).wrong, "");
   size_t planted = 0;
-  for (size_t i = 0; i < good.rules->acl->rules().size(); ++i) {
-    const AclRule rule = good.rules->acl->rules()[i];
+  for (size_t i = 0; i < good.rules->parts[0].acl->rules().size(); ++i) {
+    const AclRule rule = good.rules->parts[0].acl->rules()[i];
     if (rule.port_first != 6000) continue;
     for (const Fault& fault : std::vector<Fault>{
              [i](Compiled&, RuleSet& set) {

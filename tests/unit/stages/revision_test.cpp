@@ -87,12 +87,11 @@ TEST_F(Revisions, OneChangedAddressIsEnoughToJudgeAgain) {
     std::vector<AddressMap::Entry> entries;
     for (uint16_t n = 1; n <= 2; ++n) {
       Identity id;
-      id.peer_class = id.ingress_subject = n;
+      id.class_id = n;
       id.endpoint = n;
       entries.push_back({IpAddress::v4(0x0a000000U + n), id});
       if (entries.back().address.text() != changed) continue;
-      entries.back().identity.peer_class = 4711;
-      entries.back().identity.ingress_subject = 4711;
+      entries.back().identity.class_id = 3;  // one that nothing is allowed to, or from
     }
     const auto next = std::make_shared<RuleSet>(*one.rules);
     next->revision = 2;
