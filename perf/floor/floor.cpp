@@ -13,7 +13,9 @@
 //
 // Says "ready", then obeys lines on stdin:
 //
-//   mode io       only receives and sends: what the driver costs
+//   mode io [N]   only receives and sends: what the driver costs; then does nothing for N TSC
+//                 cycles a packet, which count for nothing: a source that waits for us gives as
+//                 long bursts to somebody who has something to do
 //   mode floor    all of the above
 //   mode none     waits
 //   lap N         empties the table, then handles N packets, and answers as below for these alone
@@ -24,6 +26,7 @@
 //
 // and ends with stdin.
 #include <rte_launch.h>
+#include <rte_pause.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -73,6 +76,7 @@ class Floor {
 
   std::atomic<bool> stop{false};
   std::atomic<Mode> mode{Mode::kNone};
+  std::atomic<uint64_t> pause{0};  ///< TSC cycles a packet, in mode io
 
   void run() {
     while (!stop.load(std::memory_order_relaxed)) {
@@ -140,7 +144,11 @@ class Floor {
     const unsigned sent = to.tx_burst(0, frames, static_cast<uint16_t>(count));
     if (sent != count) rte_pktmbuf_free_bulk(frames + sent, count - sent);
     tally_.sent += sent;
-    tally_.busy_cycles += rte_rdtsc() - began;
+    const uint64_t done = rte_rdtsc();
+    tally_.busy_cycles += done - began;
+    if (how != Mode::kIo) return;
+    const uint64_t until = done + count * pause.load(std::memory_order_relaxed);
+    while (rte_rdtsc() < until) rte_pause();
   }
 
   /// Leaves what is to be sent in `frames`, and says how many.
@@ -269,6 +277,9 @@ void obey(Floor& floor) {
     } else if (command == "lap" && words >> packets) {
       print(floor.lap(packets));
     } else if (command == "mode" && words >> mode) {
+      uint64_t pause = 0;
+      words >> pause;
+      floor.pause = pause;
       floor.mode = mode == "io"      ? Floor::Mode::kIo
                    : mode == "floor" ? Floor::Mode::kFloor
                                      : Floor::Mode::kNone;

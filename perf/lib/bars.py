@@ -2,6 +2,7 @@
 """Figures that are held against a bar: what the commands beside perf/run share."""
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -23,6 +24,7 @@ def parser(description):
     made.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)),
                       help="CPU of the appliance's worker (the last); all else runs on the first other one")
     made.add_argument("--record", metavar="FILE", help="append the rows to a table of results")
+    made.add_argument("--json", metavar="FILE", help="write the rows, machine, commit and versions")
     made.add_argument("--keep-niceness", action="store_true", help="do not raise our priority")
     return made
 
@@ -43,7 +45,7 @@ class Report:
         self.options = options
         self.program = os.path.join(options.build, "control", "rampartd")
         self.other = next((cpu for cpu in sorted(os.sched_getaffinity(0)) if cpu != options.core), options.core)
-        self.rows, self.broken = [], []
+        self.rows, self.broken, self.values = [], [], {}  # values: what curves are drawn of, by name
         self.ran = self.waited = 0.0
 
     def share_of_cpu(self, device):
@@ -115,6 +117,10 @@ def run(name, options, measure):
               f"load now {os.getloadavg()[0]:.1f}")
     for line in report.broken:
         print(f"perf/{name}: {line}", file=sys.stderr)
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as out:
+            json.dump({"about": about, "rows": [dict(zip(HEADINGS, row)) for row in report.rows], "values": report.values,
+                       "broken": report.broken}, out, indent=1)
     if options.record and report.rows:
         report.record(about, f"perf/{name}")
     return 1 if report.broken else 0

@@ -33,6 +33,12 @@ def huge_mib_free():
     return pages * int(re.search(r"Hugepagesize:\s+(\d+)", memory).group(1)) // 1024
 
 
+def resident_bytes(smaps_rollup):
+    """Of a process, huge pages among them; the text of /proc/PID/smaps_rollup (proc(5))."""
+    parts = dict(re.findall(r"^(Rss|Private_Hugetlb|Shared_Hugetlb):\s+(\d+) kB", smaps_rollup, re.MULTILINE))
+    return 1024 * sum(map(int, parts.values()))
+
+
 def buffers_mib(frames):
     """DPDK's memory for a packet buffer a frame. Without huge pages no buffer crosses a 4 KiB page."""
     return frames * 4096 // (1 << 20)

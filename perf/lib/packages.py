@@ -14,7 +14,7 @@ class PackageError(Exception):
 def unpacked(folder, *names):
     """The root of a tree with these packages and what of their dependencies is not installed, in `folder`, made once.
     Needs apt and its sources; root."""
-    root = os.path.join(folder, "-".join(names))
+    root = os.path.join(os.path.abspath(folder), "-".join(names))  # apt-get would take another one as its own
     if os.path.exists(os.path.join(root, "complete")):
         return root
     if shutil.which("apt-get") is None:
@@ -27,7 +27,10 @@ def unpacked(folder, *names):
                           capture_output=True, text=True, check=False)
     if done.returncode:
         raise PackageError(f"{' '.join(names)} cannot be had: {done.stderr.strip()[-300:]} (apt-get update?)")
-    for archive in glob.glob(os.path.join(archives, "*.deb")):
+    found = glob.glob(os.path.join(archives, "*.deb"))
+    if not found:
+        raise PackageError(f"{' '.join(names)}: apt-get has left nothing in {archives}")
+    for archive in found:
         subprocess.run(["dpkg-deb", "-x", archive, root], check=True)
     shutil.rmtree(archives)
     with open(os.path.join(root, "complete"), "w", encoding="utf-8"):

@@ -4,19 +4,20 @@
 import os
 
 import curves
+import machine
 from bars import middle, spread
 
 HEADINGS = ("traffic", "flows", "driver", "floor", "Rampart", "ratio", "bar", "verdict", "with driver", "testpmd",
             "Mpps", "proof")
 PEER_HEADINGS = ("traffic", "flows", "Rampart", "peer", "its cycles", "peer / Rampart", "bar", "verdict", "proof")
-BARS = {"udp": 2.0, "zipf": 2.0, "ipv6": 2.5, "mixed": 2.5, "new": 1.6}
+BARS = {"udp": 2.0, "zipf": 2.0, "ipv6": 2.5, "mixed": 2.5, "new": 1.6, "policies": 1.6}
 
 
 class Row:
     """What was measured of one kind of traffic; lists hold a value a round."""
 
-    def __init__(self, kind, flows):
-        self.kind, self.flows, self.bar = kind, flows, BARS.get(kind)
+    def __init__(self, kind, flows, policies=1000):
+        self.kind, self.flows, self.policies, self.bar = kind, flows, policies, BARS.get(kind)
         self.driver, self.floor, self.own, self.ratio, self.total, self.testpmd, self.mpps, self.shares, \
             self.floor_shares = [], [], [], [], [], [], [], [], []
         self.proof, self.broken, self.note = "", [], ""
@@ -41,6 +42,9 @@ class Row:
         if worst < least:
             self.broken.append(f"{self.kind}, {self.flows:,} flows: only {worst:.4f} of the packets were {name}")
 
+    def name(self):
+        return f"new, {self.policies:,} policies" if self.kind == "policies" else self.kind
+
     def verdict(self):
         if self.broken:
             return "no proof"
@@ -49,12 +53,13 @@ class Row:
         return "PASS" if middle(self.ratio) <= self.bar else "FAIL"
 
     def cells(self):
-        return (self.kind, f"{self.flows:,}", spread(self.driver, 0), spread(self.floor, 0), spread(self.own, 0),
+        return (self.name(), f"{self.flows:,}", spread(self.driver, 0), spread(self.floor, 0), spread(self.own, 0),
                 spread(self.ratio, 2), f"≤ {self.bar:.2f}" if self.bar else "", self.verdict(),
                 spread(self.total, 0), spread(self.testpmd, 0) if self.testpmd else "", spread(self.mpps, 2), self.proof)
 
     def facts(self):
-        return {"traffic": self.kind, "flows": self.flows, "bar": self.bar, "verdict": self.verdict(),
+        return {"traffic": self.kind, "flows": self.flows, "policies": self.policies, "bar": self.bar,
+                "verdict": self.verdict(),
                 "median": {name: middle(getattr(self, name)) for name in ("driver", "floor", "own", "ratio", "total")},
                 "rounds": {name: getattr(self, name) for name in ("driver", "floor", "own", "ratio", "total", "mpps",
                                                                   "testpmd", "shares")},
@@ -121,6 +126,9 @@ def draw(folder, rows, peers):
         cycles[f"Rampart, {kind}"] = [(r.flows, middle(r.own)) for r in mine]
         cycles[f"floor, {kind}"] = [(r.flows, middle(r.floor)) for r in mine]
         rates[f"Rampart, {kind}"] = [(r.flows, middle(r.mpps)) for r in mine]
+        if kind == "udp":
+            rates["floor, udp"] = [(r.flows, machine.tsc_hz() / (middle(r.floor) + middle(r.driver)) / 1e6) for r in mine]
+            rates["testpmd, udp"] = [(r.flows, machine.tsc_hz() / middle(r.testpmd) / 1e6) for r in mine if r.testpmd]
     for peer in peers:
         if peer.row.kind == "udp" and peer.cycles:
             rates.setdefault(peer.name, []).append(

@@ -28,6 +28,10 @@ def peer(number):
     return f"10.2.{number // 250}.{1 + number % 250}"
 
 
+def other(number):
+    return f"10.{64 + number // 62500}.{number // 250 % 250}.{1 + number % 250}"
+
+
 def server(number):
     return f"10.3.0.{1 + number}"
 
@@ -65,11 +69,12 @@ class Workload:
     """Three rules in four name a pod, the others a block of addresses; four in five are TCP; one in sixteen
     has a range of ports, one in thirty any port."""
 
-    def __init__(self, policies=1000, seed=7):
+    def __init__(self, policies=1000, seed=7, local_pods=LOCAL_PODS):
         dice = random.Random(seed)
+        self.local_pods = local_pods
         self.rules, pods, blocks = [], itertools.count(), itertools.count()
         for _ in range(policies):
-            destination = local(dice.randrange(LOCAL_PODS))
+            destination = local(dice.randrange(local_pods))
             protocol = TCP if dice.random() < 0.8 else UDP
             kind = dice.random()
             first = last = dice.choice(PORTS[protocol])
@@ -87,20 +92,25 @@ class Workload:
                 self.rules.append(Rule(str(base), length, destination, protocol, first, last, None))
         self.pods = next(pods)
 
-    def snapshot(self, allow=True):
-        """The v1 List. Without `allow` the same policies have no rules: they isolate, and allow nothing."""
+    def snapshot(self, allow=True, others=0):
+        """The v1 List. Without `allow` the same policies have no rules: they isolate, and allow nothing. `others`: pods
+        that no policy selects and no rule names, in a namespace of their own."""
         items = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "apps"}}]
 
-        def pod(name, address, node, labels):
+        def pod(name, address, node, labels, namespace="apps"):
             addresses = [{"ip": address}, {"ip": other_family(address)}]
             items.append({"apiVersion": "v1", "kind": "Pod",
-                          "metadata": {"name": name, "namespace": "apps", "labels": labels},
+                          "metadata": {"name": name, "namespace": namespace, "labels": labels},
                           "spec": {"nodeName": node}, "status": {"phase": "Running", "podIPs": addresses}})
 
-        for n in range(LOCAL_PODS):
+        for n in range(self.local_pods):
             pod(f"local-{n}", local(n), "node-0", {"address": local(n)})
         for n in range(self.pods):
             pod(f"peer-{n}", peer(n), f"node-{1 + n % 15}", {"peer": f"n{n}"})
+        if others:
+            items.append({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "others"}})
+        for n in range(others):
+            pod(f"other-{n}", other(n), f"node-{1 + n % 15}", {"app": f"a{n % 500}"}, "others")
         items += [rule.policy(n, allow) for n, rule in enumerate(self.rules)]
         return {"apiVersion": "v1", "kind": "List", "items": items}
 

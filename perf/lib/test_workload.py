@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""workload: the same frames whatever else is in a cluster; machine.resident_bytes: what a process has in memory."""
+
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+
+import machine  # noqa: E402
+import workload  # noqa: E402
+
+
+def addresses(snapshot):
+    return [item["status"]["podIPs"][0]["ip"] for item in snapshot["items"] if item["kind"] == "Pod"]
+
+
+class Others(unittest.TestCase):
+    def setUp(self):
+        self.made = workload.Workload(70, local_pods=40)
+
+    def test_as_many_pods_as_asked_for_each_with_an_address_of_its_own(self):
+        pods = addresses(self.made.snapshot(others=1000))
+        self.assertEqual(len(pods), 40 + self.made.pods + 1000)
+        self.assertEqual(len(set(pods)), len(pods))
+        self.assertEqual(workload.other(99999), "10.65.149.250")
+
+    def test_they_change_nothing_else(self):
+        alone, beside = self.made.snapshot(), self.made.snapshot(others=10)
+        policies = [[i for i in s["items"] if i["kind"] == "NetworkPolicy"] for s in (alone, beside)]
+        self.assertEqual(*policies)
+        self.assertTrue(set(addresses(alone)) < set(addresses(beside)))
+
+    def test_rules_name_only_pods_that_are_there(self):
+        pods = set(addresses(self.made.snapshot()))
+        for rule in self.made.rules:
+            self.assertIn(rule.destination, pods)
+            self.assertTrue(rule.pod is None or rule.source in pods)
+
+
+class Resident(unittest.TestCase):
+    def test_huge_pages_count(self):
+        text = ("55d0-7ffe ---p 00000000 00:00 0 [rollup]\nRss:     1000 kB\nPss:      900 kB\nAnonymous:  10 kB\n"
+                "Shared_Hugetlb:  0 kB\nPrivate_Hugetlb:  2048 kB\n")
+        self.assertEqual(machine.resident_bytes(text), 3048 * 1024)
+
+
+if __name__ == "__main__":
+    unittest.main()
