@@ -18,7 +18,7 @@ class Row:
     def __init__(self, kind, flows):
         self.kind, self.flows, self.bar = kind, flows, BARS.get(kind)
         self.driver, self.floor, self.own, self.ratio, self.total, self.testpmd, self.mpps, self.shares, \
-            self.floor_shares = [], [], [], [], [], [], [], [], []
+            self.floor_shares, self.stages = [], [], [], [], [], [], [], [], [], []
         self.proof, self.broken, self.note = "", [], ""
 
     def add(self, driver, floor, rampart, peer):
@@ -30,6 +30,7 @@ class Row:
         self.total.append(rampart.cycles)
         self.mpps.append(rampart.mpps)
         self.shares.append(rampart.shares)
+        self.stages.append(rampart.stages)
         self.floor_shares.append(floor.shares)
         if peer:
             self.testpmd.append(peer[0])
@@ -40,6 +41,10 @@ class Row:
         self.proof = f"{name} {worst:.4f}"
         if worst < least:
             self.broken.append(f"{self.kind}, {self.flows:,} flows: only {worst:.4f} of the packets were {name}")
+
+    def by_stage(self):
+        """{stage: cycles a packet}, medians; nothing if the build does not count them."""
+        return {name: middle([stages[name] for stages in self.stages]) for name in self.stages[0]}
 
     def verdict(self):
         if self.broken:
@@ -58,7 +63,7 @@ class Row:
                 "median": {name: middle(getattr(self, name)) for name in ("driver", "floor", "own", "ratio", "total")},
                 "rounds": {name: getattr(self, name) for name in ("driver", "floor", "own", "ratio", "total", "mpps",
                                                                   "testpmd", "shares")},
-                "proof": self.proof, "note": self.note}
+                "stages": self.by_stage(), "proof": self.proof, "note": self.note}
 
 
 class PeerRow:
