@@ -18,6 +18,14 @@ Json drops_json(const Drops& drops) {
   return out;
 }
 
+Json stages_json(const StageCycles<true>& stages) {
+  Json cycles = Json::object();
+  for (unsigned i = 0; i < kStages; ++i) {
+    cycles[std::string(kStageNames[i])] = stages.of(static_cast<Stage>(i));
+  }
+  return {{"packets", stages.packets()}, {"cycles", std::move(cycles)}};
+}
+
 Json workers_json(const std::vector<WorkerStatus>& workers) {
   Json out = Json::array();
   for (size_t i = 0; i < workers.size(); ++i) {
@@ -46,6 +54,7 @@ Json workers_json(const std::vector<WorkerStatus>& workers) {
                    {"loops", w.loops},
                    {"idle_loops", w.idle_loops},
                    {"busy_cycles", w.busy_cycles}});
+    if (w.stages) out.back()["stages"] = stages_json(*w.stages);
   }
   return out;
 }

@@ -24,19 +24,6 @@ constexpr bool is_tag(uint16_t type) {
   return type == 0x8100 || type == 0x88a8 || type == 0x9100;
 }
 
-/// Bit n is set if a stack sends the flags n (FIN to URG; PSH never matters here): RFC 9293 wants
-/// ACK on everything but a first SYN and a RST, and SYN, FIN and RST exclude each other.
-constexpr uint64_t sane_tcp_flags() {
-  using namespace tcp_flag;
-  uint64_t set = 0;
-  for (unsigned base : {unsigned{kSyn}, unsigned{kSyn | kUrg}, unsigned{kSyn | kAck},
-                        unsigned{kRst}, unsigned{kRst | kAck}, unsigned{kFin | kAck},
-                        unsigned{kFin | kAck | kUrg}, unsigned{kAck}, unsigned{kAck | kUrg}}) {
-    set |= 1ULL << base | 1ULL << (base | kPsh);
-  }
-  return set;
-}
-
 constexpr bool is_vxlan_or_geneve(uint16_t port) {
   return port == 4789 || port == 8472 || port == 6081;
 }
@@ -74,7 +61,7 @@ bool take_fragment(uint32_t offset, bool more, uint32_t data, uint32_t before, P
 }
 
 void parse_tcp(const IpLayer& ip, ParsedPacket& out) {
-  static constexpr uint64_t kSane = sane_tcp_flags();
+  static constexpr uint64_t kSane = detail::sane_tcp_flags();
   const uint32_t bytes = ip.bytes_from(out.l4_offset);
   if (bytes < 20) {
     out.reason = detail::cut_short(ip, out);
@@ -348,8 +335,8 @@ void parse_ipv6(const uint8_t* frame, uint32_t contiguous, uint32_t frame_bytes,
 
 }  // namespace
 
-void parse_frame(const uint8_t* frame, uint32_t contiguous, uint32_t frame_bytes,
-                 ParsedPacket& out) noexcept {
+void parse_any_frame(const uint8_t* frame, uint32_t contiguous, uint32_t frame_bytes,
+                     ParsedPacket& out) noexcept {
   out = ParsedPacket{};
   contiguous = std::min(contiguous, frame_bytes);
   if (contiguous < kEthernetBytes) return refuse(DropReason::kRunt, out);

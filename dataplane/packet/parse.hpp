@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "dataplane/packet/parse_plain.hpp"
 #include "dataplane/packet/parsed_packet.hpp"
 
 namespace rampart {
@@ -16,7 +17,18 @@ namespace rampart {
 ///
 /// Sources: IEEE 802.1Q and 802.1ad tags, RFC 791, RFC 8200, RFC 9293 §3.1, RFC 768, RFC 9260 §3,
 /// RFC 792, RFC 4443, RFC 4861, RFC 1122 §3.2.1.3 (martians), RFC 6890.
+inline void parse_frame(const uint8_t* frame, uint32_t contiguous, uint32_t frame_bytes,
+                        ParsedPacket& out) noexcept;
+
+/// The same without the straight way for plain frames.
+void parse_any_frame(const uint8_t* frame, uint32_t contiguous, uint32_t frame_bytes,
+                     ParsedPacket& out) noexcept;
+
 void parse_frame(const uint8_t* frame, uint32_t contiguous, uint32_t frame_bytes,
-                 ParsedPacket& out) noexcept;
+                 ParsedPacket& out) noexcept {
+  if (!parse_plain_frame(frame, contiguous, frame_bytes, out)) {
+    parse_any_frame(frame, contiguous, frame_bytes, out);
+  }
+}
 
 }  // namespace rampart

@@ -63,17 +63,17 @@ struct ParsedPacket {
   PacketKind kind = PacketKind::kDropped;
   DropReason reason = DropReason::kRunt;
   Family family = Family::kV4;
-  uint8_t protocol = 0;    ///< IANA number; for kIcmpError that of the quoted packet
-  uint8_t tcp_flags = 0;   ///< 0 unless TCP
   uint8_t sctp_chunk = 0;  ///< type of the first chunk (RFC 9260 §3.2); 0 unless SCTP
   uint8_t icmp_type = 0;   ///< ICMP or ICMPv6 type; for kIcmpError that of the error itself
   /// A piece of a datagram, whose checksum cannot be verified: the first (kFlow, with its whole
   /// transport header) or a later one (kFragment, whose `protocol` over IPv6 may be that of another
   /// extension header). read_fragment says which piece of which datagram.
   bool fragment = false;
+  bool tunnel = false;         ///< IPIP, GRE, VXLAN, Geneve: the pods' addresses are inside
+  uint8_t protocol = 0;        ///< IANA number; for kIcmpError that of the quoted packet
+  uint8_t tcp_flags = 0;       ///< 0 unless TCP
   bool opens_flow = false;     ///< may open a flow: UDP, echo request, clean SYN, SCTP INIT, other
   bool changes_state = false;  ///< may change state of a flow it belongs to: SYN, FIN, RST, INIT …
-  bool tunnel = false;         ///< IPIP, GRE, VXLAN, Geneve: the pods' addresses are inside
   uint16_t l3_offset = 0;      ///< of the IP header, from the start of the frame, bytes
   uint16_t l4_offset = 0;      ///< of the transport header, from the start of the frame, bytes
   uint32_t l4_bytes = 0;       ///< transport header and payload as the IP header states, bytes

@@ -46,15 +46,31 @@ void resume(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
 
 /// All of them.
 inline void run_pipeline(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
+  auto& stages = w.counters.stages;
   parse(b, w, r);
+  stages.lap(Stage::kParse);
   steer(b, w, r);
+  stages.lap(Stage::kSteer);
   track(b, w, r);
-  if (w.overload.active) defer(b, w);
+  stages.lap(Stage::kTrack);
+  if (w.overload.active) {
+    defer(b, w);
+    stages.lap(Stage::kDefer);
+  }
   classify(b, w, r);
-  if (b.hanging.count != 0) follow(b, w, r);
+  stages.lap(Stage::kClassify);
+  if (b.hanging.count != 0) {
+    follow(b, w, r);
+    stages.lap(Stage::kFollow);
+  }
   settle(b, w, r);
+  stages.lap(Stage::kSettle);
   transmit(b, w, r);
-  if (!w.resumed.empty()) resume(b, w, r);
+  stages.lap(Stage::kTransmit);
+  if (!w.resumed.empty()) {
+    resume(b, w, r);
+    stages.lap(Stage::kResume);
+  }
 }
 
 /// Ends flows that are idle for too long, and idle flows that the rule set in force no longer

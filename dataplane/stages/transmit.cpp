@@ -56,8 +56,10 @@ void send(WorkerState& w, uint8_t in_port, Leaving& l) {
   constexpr unsigned kRefusals = 4;
   unsigned next = 0;
   for (unsigned refused = 0; next < l.count; ++refused) {
+    w.counters.stages.lap(Stage::kTransmit);
     const unsigned sent = rte_eth_tx_burst(out.dpdk_port, out.tx_queue, l.mbuf + next,
                                            static_cast<uint16_t>(l.count - next));
+    w.counters.stages.lap(Stage::kTx);
     work.forwarded += sent;
     for (unsigned n = next; n < next + sent; ++n) work.forwarded_bytes += l.bytes[n];
     next += sent;

@@ -7,6 +7,7 @@
 #include "dataplane/base/cacheline.hpp"
 #include "dataplane/base/ids.hpp"
 #include "dataplane/packet/drop_reason.hpp"
+#include "dataplane/state/stage_cycles.hpp"
 
 namespace rampart {
 
@@ -43,6 +44,7 @@ struct alignas(kFalseSharing) WorkerCounters {
   uint64_t loops = 0, idle_loops = 0, busy_cycles = 0;
   uint64_t heap_bytes = 0;  ///< taken from the heap by the worker's thread since it started
   Revision revision = 0;    ///< last used
+  [[no_unique_address]] StageCycles<kCountStageCycles> stages;
 };
 
 }  // namespace rampart

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "dataplane/state/flow_query.hpp"
 #include "dataplane/state/rule_set.hpp"
 #include "dataplane/state/settings.hpp"
+#include "dataplane/state/stage_cycles.hpp"
 
 namespace rampart {
 
@@ -119,6 +121,8 @@ struct WorkerStatus {
   uint64_t busy_cycles = 0;  ///< TSC cycles of loops that moved packets
   uint64_t heap_bytes = 0;   ///< bytes this worker's thread took from the heap since it started: 0
   Revision revision = 0;     ///< the one it last used
+  /// Of loops that moved packets; only in builds that count it.
+  std::optional<StageCycles<true>> stages;
 };
 
 struct DataplaneStatus {

@@ -105,6 +105,7 @@ void DataplaneImpl::fill_worker(const Worker& worker, WorkerStatus& out) const {
   out.busy_cycles = c.busy_cycles;
   out.heap_bytes = c.heap_bytes;
   out.revision = c.revision;
+  out.stages = c.stages.counted();
 }
 
 DataplaneStatus DataplaneImpl::status() const {

@@ -31,6 +31,8 @@ unsigned receive(WorkerState& w, const RuleSet& r) noexcept {
     if (!in.active->load(std::memory_order_acquire) || in.rx_queue == kNoQueue) continue;
     b.count = rte_eth_rx_burst(in.dpdk_port, in.rx_queue, b.mbuf, Burst::kSize);
     if (b.count == 0) continue;
+    w.counters.stages.lap(Stage::kRx);
+    w.counters.stages.count(b.count);
     b.now = rte_rdtsc();
     PortWork& work = w.counters.ports[port];
     work.received += b.count;
@@ -41,6 +43,7 @@ unsigned receive(WorkerState& w, const RuleSet& r) noexcept {
     total += b.count;
     w.overload.backlog |= b.count == Burst::kSize;
     b.checked = 0;
+    w.counters.stages.lap(Stage::kReceive);
     run_pipeline(b, w, r);
   }
   return total;
@@ -84,10 +87,16 @@ unsigned take_burst(WorkerState& w, const RuleSet& r, HandoffRing& ring) noexcep
   const int ahead = HandoffTag::ahead_of(taken.tag[taken.count - 1], w.reports);
   if (ahead > 0) make_report(w, w.reports + static_cast<unsigned>(ahead));
   w.burst.now = rte_rdtsc();
+  w.counters.stages.count(taken.count);
   gather(w, Way::kPipeline, taken);
+  w.counters.stages.lap(Stage::kTakeOver);
   if (w.burst.count != 0) run_pipeline(w.burst, w, r);
   gather(w, Way::kTransmit, taken);
-  if (w.burst.count != 0) transmit(w.burst, w, r);
+  w.counters.stages.lap(Stage::kTakeOver);
+  if (w.burst.count != 0) {
+    transmit(w.burst, w, r);
+    w.counters.stages.lap(Stage::kTransmit);
+  }
   return taken.count;
 }
 
@@ -118,8 +127,10 @@ void run_worker(WorkerState& w, WorkerShared& shared) noexcept {
     const RuleSet& r = *shared.rules.load(std::memory_order_acquire);
     w.counters.revision = r.revision;
     const Tsc start = rte_rdtsc();
+    w.counters.stages.start(start);
     const unsigned moved = receive(w, r) + take_over(w, r);
     const Tsc end = rte_rdtsc();
+    if (moved != 0) w.counters.stages.lap(Stage::kTakeOver, end);
     look_at_load(w, tick_of(end));
     expire(w, r, end);
     expire_fragments(w, end);
@@ -128,6 +139,7 @@ void run_worker(WorkerState& w, WorkerShared& shared) noexcept {
     shared.qsbr->quiescent(w.id);
     if (moved != 0) {
       w.counters.busy_cycles += end - start;
+      w.counters.stages.lap(Stage::kBetween);
       idle_polls = 0;
       continue;
     }

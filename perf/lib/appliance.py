@@ -57,6 +57,9 @@ class Sample:
         for name in self.NAMES:
             setattr(self, name, sum(worker[name] for worker in stats["workers"]))
         self.drops = stats["total"]["drops"]
+        # Cycles by stage, of a build that counts them (-Dstage_cycles=true).
+        counts = [worker["stages"]["cycles"] for worker in stats["workers"] if "stages" in worker]
+        self.stages = {name: sum(count[name] for count in counts) for name in (counts[0] if counts else ())}
 
 
 class Span:
@@ -69,6 +72,8 @@ class Span:
         share = lambda name: ((getattr(last, name) - getattr(first, name)) / self.packets
                               if self.packets else 0)
         self.cycles = share("busy_cycles")
+        self.stages = {name: (count - first.stages[name]) / self.packets
+                       for name, count in last.stages.items() if self.packets}
         # By the time that the worker had its CPU: what it shared with others is not in it. For workers
         # that always have packets.
         self.own_cycles = share("ran") * machine.tsc_hz()

@@ -17,11 +17,12 @@ WARM_S = 0.05  # of every turn: caches and branch predictors are somebody else's
 
 class Window(NamedTuple):
     """One turn: TSC ticks of the thread's CPU time a packet, packets a second, and what became of them
-    (shares of the packets by name)."""
+    (shares of the packets by name); where the cycles went, if the build counts that."""
 
     cycles: float
     mpps: float
     shares: dict
+    stages: dict = {}
 
 
 @contextlib.contextmanager
@@ -101,7 +102,7 @@ class Rampart:
     @staticmethod
     def of(span, cycles):
         shares = {"sent": span.forwarded, "hits": span.hits, "created": span.created, "denied": span.denied}
-        return Window(cycles, span.mpps, shares)
+        return Window(cycles, span.mpps, shares, span.stages)
 
     def window(self, seconds):
         first = self.device.sample()

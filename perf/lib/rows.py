@@ -19,7 +19,7 @@ class Row:
     def __init__(self, kind, flows, policies=1000):
         self.kind, self.flows, self.policies, self.bar = kind, flows, policies, BARS.get(kind)
         self.driver, self.floor, self.own, self.ratio, self.total, self.testpmd, self.mpps, self.shares, \
-            self.floor_shares = [], [], [], [], [], [], [], [], []
+            self.floor_shares, self.stages = [], [], [], [], [], [], [], [], [], []
         self.proof, self.broken, self.note = "", [], ""
 
     def add(self, driver, floor, rampart, peer):
@@ -31,6 +31,7 @@ class Row:
         self.total.append(rampart.cycles)
         self.mpps.append(rampart.mpps)
         self.shares.append(rampart.shares)
+        self.stages.append(rampart.stages)
         self.floor_shares.append(floor.shares)
         if peer:
             self.testpmd.append(peer[0])
@@ -44,6 +45,10 @@ class Row:
 
     def name(self):
         return f"new, {self.policies:,} policies" if self.kind == "policies" else self.kind
+
+    def by_stage(self):
+        """{stage: cycles a packet}, medians; nothing if the build does not count them."""
+        return {name: middle([stages[name] for stages in self.stages]) for name in self.stages[0]}
 
     def verdict(self):
         if self.broken:
@@ -63,7 +68,7 @@ class Row:
                 "median": {name: middle(getattr(self, name)) for name in ("driver", "floor", "own", "ratio", "total")},
                 "rounds": {name: getattr(self, name) for name in ("driver", "floor", "own", "ratio", "total", "mpps",
                                                                   "testpmd", "shares")},
-                "proof": self.proof, "note": self.note}
+                "stages": self.by_stage(), "proof": self.proof, "note": self.note}
 
 
 class PeerRow:

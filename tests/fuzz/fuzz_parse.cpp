@@ -17,27 +17,6 @@ namespace {
 
 using Bytes = std::vector<uint8_t>;
 
-ParsedPacket parse(const Bytes& frame, size_t contiguous) {
-  // A block of just that size, so that AddressSanitizer sees every read beyond.
-  const auto first = std::make_unique<uint8_t[]>(contiguous);
-  std::copy_n(frame.begin(), contiguous, first.get());
-  ParsedPacket p;
-  std::memset(reinterpret_cast<uint8_t*>(&p), 0xa5, sizeof p);
-  p.kind = PacketKind::kFlow;
-  p.fragment = p.opens_flow = p.changes_state = p.tunnel = true;
-  parse_frame(first.get(), static_cast<uint32_t>(contiguous), static_cast<uint32_t>(frame.size()),
-              p);
-  return p;
-}
-
-/// Few inputs have a right IPv4 header checksum by chance; most would end there.
-void repair_ip_checksum(Bytes& frame, const ParsedPacket& p) {
-  uint8_t* header = frame.data() + p.l3_offset;
-  header[10] = header[11] = 0;
-  const auto sum = static_cast<uint16_t>(~fold_sum(ones_sum(header, (header[0] & 0xfU) * 4)));
-  std::memcpy(header + 10, &sum, 2);
-}
-
 bool same_transport(const ParsedPacket& a, const ParsedPacket& b) {
   switch (a.protocol) {
     case 6:
@@ -61,6 +40,32 @@ bool same(const ParsedPacket& a, const ParsedPacket& b) {
          a.vlans == b.vlans && a.source_port == b.source_port &&
          a.destination_port == b.destination_port && std::memcmp(a.source, b.source, 16) == 0 &&
          std::memcmp(a.destination, b.destination, 16) == 0 && same_transport(a, b);
+}
+
+/// The straight way through a plain frame, where there is one, and the other say the same.
+ParsedPacket parse(const Bytes& frame, size_t contiguous) {
+  // A block of just that size, so that AddressSanitizer sees every read beyond.
+  const auto first = std::make_unique<uint8_t[]>(contiguous);
+  std::copy_n(frame.begin(), contiguous, first.get());
+  const auto read = [&](auto how) {
+    ParsedPacket p;
+    std::memset(reinterpret_cast<uint8_t*>(&p), 0xa5, sizeof p);
+    p.kind = PacketKind::kFlow;
+    p.fragment = p.opens_flow = p.changes_state = p.tunnel = true;
+    how(first.get(), static_cast<uint32_t>(contiguous), static_cast<uint32_t>(frame.size()), p);
+    return p;
+  };
+  const ParsedPacket p = read(parse_frame);
+  RAMPART_MUST(same(p, read(parse_any_frame)));
+  return p;
+}
+
+/// Few inputs have a right IPv4 header checksum by chance; most would end there.
+void repair_ip_checksum(Bytes& frame, const ParsedPacket& p) {
+  uint8_t* header = frame.data() + p.l3_offset;
+  header[10] = header[11] = 0;
+  const auto sum = static_cast<uint16_t>(~fold_sum(ones_sum(header, (header[0] & 0xfU) * 4)));
+  std::memcpy(header + 10, &sum, 2);
 }
 
 bool has_ports(uint8_t protocol) {

@@ -286,6 +286,21 @@ TEST_F(AdminTest, StatsAddUp) {
               HasSubstr("port b: 1 frames with a wrong L4 checksum: "));
 }
 
+TEST_F(AdminTest, StagesAreShownIfTheyAreCounted) {
+  EXPECT_FALSE(get("/v1/stats")["workers"][0].contains("stages"));
+  StageCycles<true>& stages = dataplane_.status_now.workers[0].stages.emplace();
+  stages.start(100);
+  stages.lap(Stage::kRx, 130);
+  stages.lap(Stage::kTrack, 190);
+  stages.count(3);
+  const auto d = get("/v1/stats")["workers"][0]["stages"];
+  EXPECT_EQ(d["packets"], 3);
+  EXPECT_EQ(d["cycles"].size(), kStages);
+  EXPECT_EQ(d["cycles"]["rx"], 30);
+  EXPECT_EQ(d["cycles"]["track"], 60);
+  EXPECT_EQ(d["cycles"]["parse"], 0);
+}
+
 TEST_F(AdminTest, EveryReasonHasItsLine) {
   const auto d = get("/v1/reasons");
   ASSERT_EQ(d["reasons"].size(), kDropReasons - 1) << "all but `none`";

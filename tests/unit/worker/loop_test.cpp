@@ -85,6 +85,27 @@ TEST_F(Loop, WhatAWorkerGivesItselfIsTakenUpWholeInOnePass) {
   EXPECT_EQ(bench.w.to[0]->size(), 0U);
 }
 
+TEST_F(Loop, TheStagesCyclesAreThoseOfTheLoop) {
+  for (uint16_t n = 0; n < 100; ++n) {
+    give(packet().ipv4("10.0.0.1", "10.0.0.2").udp(n + 1, 53).bytes(), HandoffTag::kJudge);
+  }
+  run_one_pass(bench);
+  const WorkerCounters& c = bench.w.counters;
+  EXPECT_GT(c.busy_cycles, 0U);
+  const auto stages = c.stages.counted();
+  ASSERT_EQ(stages.has_value(), kCountStageCycles);
+  if (!stages) return;
+  EXPECT_EQ(stages->packets(), 100U);
+  uint64_t sum = 0;
+  for (unsigned i = 0; i < kStages; ++i) sum += stages->of(static_cast<Stage>(i));
+  EXPECT_EQ(sum - stages->of(Stage::kBetween), c.busy_cycles);
+  for (const Stage stage : {Stage::kParse, Stage::kSteer, Stage::kTrack, Stage::kClassify,
+                            Stage::kSettle, Stage::kTransmit, Stage::kTx}) {
+    EXPECT_GT(stages->of(stage), 0U) << kStageNames[static_cast<unsigned>(stage)];
+  }
+  EXPECT_EQ(stages->of(Stage::kRx), 0U) << "nothing came from a port";
+}
+
 TEST_F(Loop, HeldFragmentsLeaveBehindTheirFirst) {
   bench.set_rules({{"10.0.0.1", "10.0.0.2", 80}}, 1);
   const auto pieces =
