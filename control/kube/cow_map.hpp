@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <compare>
 #include <cstddef>
 #include <iterator>
 #include <memory>
@@ -169,10 +170,15 @@ class CowMap {
       if (a != a_end && b != b_end && a.place_ == 0 && b.place_ == 0 &&
           before.chunks_[a.chunk_] == after.chunks_[b.chunk_]) {
         ++a.chunk_, ++b.chunk_;
-      } else if (b == b_end || (a != a_end && a->first < b->first)) {
+        continue;
+      }
+      const auto order = b == b_end   ? std::strong_ordering::less
+                         : a == a_end ? std::strong_ordering::greater
+                                      : a->first <=> b->first;
+      if (order < 0) {
         use(a->first, &a->second, static_cast<const Value*>(nullptr));
         ++a;
-      } else if (a == a_end || b->first < a->first) {
+      } else if (order > 0) {
         use(b->first, static_cast<const Value*>(nullptr), &b->second);
         ++b;
       } else {
@@ -189,10 +195,10 @@ class CowMap {
 
  private:
   using Chunk = std::vector<value_type>;
-  static constexpr size_t kMost = 256;
+  static constexpr size_t kMost = 64;
   /// As much as a chunk has when it is filled in order: a little room, or else the next few
   /// entries that come would each split one.
-  static constexpr size_t kFilled = 224;
+  static constexpr size_t kFilled = 56;
 
   static size_t place_in(const Chunk& chunk, const Key& key) {
     return static_cast<size_t>(
