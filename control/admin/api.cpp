@@ -5,6 +5,7 @@
 #include <functional>
 #include <utility>
 
+#include "control/admin/bodies.hpp"
 #include "control/admin/documents.hpp"
 #include "control/admin/json.hpp"
 #include "control/http/problem.hpp"
@@ -78,7 +79,8 @@ Response validate(const Request& request, publish::Applier& applier, Dataplane& 
     flows = true;
   }
   const auto before = applier.in_force();
-  const publish::Outcome outcome = applier.validate(request.body);
+  auto read = read_body<SnapshotBody>(request);
+  const publish::Outcome outcome = applier.validate(std::move(read.content), read.decode_ms);
   const auto* accepted = std::get_if<publish::Accepted>(&outcome);
   if (!flows || accepted == nullptr) return answer(outcome);
   const auto cuts = cuts_under(*accepted->in_force->compiled->rules, dataplane);
@@ -103,21 +105,27 @@ Response change(publish::Applier& applier, history::History& history, history::E
 
 void add_changes(http::Router& router, publish::Applier& applier, Dataplane& dataplane,
                  history::History& history) {
-  const auto add = [&](const char* method, const char* action, auto carry_out) {
-    router.add(
-        {method, "/v1/snapshot", Lane::kChange, true, [&, action, carry_out](const Request& r) {
-           const auto reason = reason_of(r);
-           if (!reason) return bad_request(reason.error());
-           const auto expected = expected_revision(r);
-           if (!expected) return bad_request(expected.error());
-           return change(applier, history, entry_of(r, action, *reason),
-                         [&] { return carry_out(r.body, *expected); });
-         }});
+  const auto add = [&]<typename Body>(const char* method, const char* action, const Body*) {
+    router.add({method, "/v1/snapshot", Lane::kChange, true,
+                [&, action](const Request& r) {
+                  const auto reason = reason_of(r);
+                  if (!reason) return bad_request(reason.error());
+                  const auto expected = expected_revision(r);
+                  if (!expected) return bad_request(expected.error());
+                  return change(applier, history, entry_of(r, action, *reason), [&] {
+                    auto read = read_body<Body>(r);
+                    if (!read.content) {
+                      return publish::Outcome(applier.refuse(std::move(read.content).error()));
+                    }
+                    std::vector<publish::Submission> one;
+                    one.push_back({*std::move(read.content), read.decode_ms, *expected});
+                    return applier.apply(std::move(one)).front();
+                  });
+                },
+                [&applier] { return std::make_shared<Body>(applier.limits()); }});
   };
-  add("PUT", "apply",
-      [&](const std::string& body, auto expected) { return applier.put(body, expected); });
-  add("PATCH", "delta",
-      [&](const std::string& body, auto expected) { return applier.patch(body, expected); });
+  add("PUT", "apply", static_cast<const SnapshotBody*>(nullptr));
+  add("PATCH", "delta", static_cast<const EventsBody*>(nullptr));
   router.add({"POST", "/v1/history/{}/rollback", Lane::kChange, false, [&](const Request& r) {
                 const auto reason = reason_of(r);
                 if (!reason) return bad_request(reason.error());
@@ -127,7 +135,8 @@ void add_changes(http::Router& router, publish::Applier& applier, Dataplane& dat
                               [&] { return applier.put(*snapshot, std::nullopt); });
               }});
   router.add({"POST", "/v1/validate", Lane::kChange, true,
-              [&](const Request& request) { return validate(request, applier, dataplane); }});
+              [&](const Request& request) { return validate(request, applier, dataplane); },
+              [&applier] { return std::make_shared<SnapshotBody>(applier.limits()); }});
 }
 
 Response snapshot(const publish::InForce& in_force) {

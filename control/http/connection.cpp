@@ -20,6 +20,8 @@ namespace beast = boost::beast::http;
 constexpr std::chrono::milliseconds kDrain{5000};
 /// What calls that take no body may carry all the same.
 constexpr uint64_t kStrayBody = 65536;
+/// Bytes of a body.
+constexpr size_t kReadAtOnce = 65536;
 
 Response problem(unsigned status, std::string code, std::string detail) {
   Problem made;
@@ -108,6 +110,9 @@ std::optional<Response> Connection::explain(Code error) const {
   if (error == asio::error::operation_aborted && late_) {
     return problem(408, "timeout", "the request did not come in time");
   }
+  if (error == boost::system::errc::not_enough_memory) {
+    return problem(507, "no-memory", "there is no memory for the body");
+  }
   if (error == beast::error::end_of_stream ||
       error.category() != make_error_code(beast::error::end_of_stream).category()) {
     return std::nullopt;
@@ -195,13 +200,13 @@ void Connection::send_continue() {
 }
 
 void Connection::read_body() {
-  if (!body_unread_) return run_handler();
-  try {
-    // Boost.Beast does the same, and lets the exception go where nobody can answer it.
-    if (const auto length = parser_->content_length()) parser_->get().body().reserve(*length);
-  } catch (const std::exception&) {
-    return answer(problem(507, "no-memory", "there is no memory for the body"));
+  if (route_->body_reader) {
+    request_.body_reader = route_->body_reader();
+    parser_->get().body().taker = request_.body_reader;
   }
+  if (!body_unread_) return run_handler();
+  // Boost.Beast reads as much at a time as there is room for, and never more than this.
+  buffer_.reserve(kReadAtOnce);
   arm(shared_.params.body);
   beast::async_read(socket_, buffer_, *parser_,
                     [self = shared_from_this()](Code error, size_t) { self->on_body(error); });
@@ -214,7 +219,7 @@ void Connection::on_body(Code error) {
     return finish_or_fail(error);
   }
   body_unread_ = false;
-  request_.body = std::move(parser_->get().body());
+  request_.body = std::move(parser_->get().body().kept);
   run_handler();
 }
 
@@ -230,6 +235,7 @@ void Connection::run_handler() {
                             ? problem(503, "stopping", "the appliance is about to end")
                             : run(self->route_->handler, self->request_);
     self->request_.body = {};
+    self->request_.body_reader.reset();
     const auto executor = self->socket_.get_executor();
     asio::post(executor, [self = std::move(self), response = std::move(response)]() mutable {
       if (self->socket_.is_open()) self->answer(std::move(response));

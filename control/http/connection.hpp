@@ -12,6 +12,7 @@
 #include <optional>
 #include <vector>
 
+#include "control/http/body.hpp"
 #include "control/http/router.hpp"
 #include "control/http/server.hpp"
 
@@ -43,7 +44,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   using Code = boost::system::error_code;
-  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+  using Parser = boost::beast::http::request_parser<StreamedBody>;
   using Message = boost::beast::http::response<boost::beast::http::string_body>;
 
   void await_request();

@@ -4,8 +4,10 @@
 #include <sys/types.h>
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +20,17 @@ struct Caller {
   std::string process;  ///< the name of that process, if it was still there
 };
 
+/// Takes a body as it comes, on the server's thread. Whatever it makes of it is for the handler.
+class BodyReader {
+ public:
+  BodyReader() = default;
+  virtual ~BodyReader() = default;
+  BodyReader(const BodyReader&) = delete;
+  BodyReader& operator=(const BodyReader&) = delete;
+  /// Keeps nothing of `piece`. It may throw: std::bad_alloc is a 507.
+  virtual void put(std::string_view piece) = 0;
+};
+
 /// A request as handlers see it: read in full, decoded, allowed to be made.
 struct Request {
   std::string method;
@@ -27,7 +40,8 @@ struct Request {
   std::optional<std::string> if_match;                    ///< the header as it came
   std::string user_agent;                                 ///< the header as it came
   Caller caller;
-  std::string body;
+  std::string body;                         ///< empty if the route has a reader for it
+  std::shared_ptr<BodyReader> body_reader;  ///< the route's, for this request
 };
 
 struct Response {

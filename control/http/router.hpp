@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,8 @@ struct Route {
   Lane lane = Lane::kRead;
   bool takes_body = false;
   Handler handler;
+  /// Makes what takes the body as it comes; without it the body is kept for the handler.
+  std::function<std::shared_ptr<BodyReader>()> body_reader = nullptr;
 };
 
 /// The calls there are. Filled before the server starts, then read only.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <compare>
 #include <cstddef>
 #include <iterator>
 #include <memory>
@@ -189,10 +190,10 @@ class CowMap {
 
  private:
   using Chunk = std::vector<value_type>;
-  static constexpr size_t kMost = 256;
+  static constexpr size_t kMost = 64;
   /// As much as a chunk has when it is filled in order: a little room, or else the next few
   /// entries that come would each split one.
-  static constexpr size_t kFilled = 224;
+  static constexpr size_t kFilled = 56;
 
   static size_t place_in(const Chunk& chunk, const Key& key) {
     return static_cast<size_t>(

@@ -76,6 +76,7 @@ bool read_labels(JsonReader& reader, const JsonReader::Slot& labels, Labels& out
   const JsonReader::Step step(reader, "labels");
   simdjson::dom::object fields;
   if (!reader.object(*labels, fields)) return false;
+  out.reserve(fields.size());
   for (const auto& [key, value] : fields) {
     const auto entry = JsonReader::Step::entry(reader, key);
     std::string text;

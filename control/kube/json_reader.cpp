@@ -31,11 +31,7 @@ std::string_view type_name(simdjson::dom::element_type type) {
 Refusal unreadable(simdjson::error_code error, size_t max_depth) {
   switch (error) {
     case simdjson::DEPTH_ERROR:
-      return {ErrorCode::kTooLarge,
-              {},
-              {},
-              {},
-              "the JSON is nested deeper than " + std::to_string(max_depth) + " levels"};
+      return {ErrorCode::kTooLarge, {}, {}, {}, too_deep(max_depth)};
     case simdjson::MEMALLOC:
       return {ErrorCode::kNoMemory, {}, {}, {}, "no memory to read the JSON"};
     default:
@@ -49,8 +45,13 @@ Refusal unreadable(simdjson::error_code error, size_t max_depth) {
 
 }  // namespace
 
+std::string too_deep(size_t max_depth) {
+  return "the JSON is nested deeper than " + std::to_string(max_depth) + " levels";
+}
+
 Checked<simdjson::dom::element> parse_json(simdjson::dom::parser& parser, std::string_view json,
-                                           size_t max_bytes, size_t max_depth) {
+                                           size_t max_bytes, size_t max_depth,
+                                           JsonPadding padding) {
   if (json.size() > max_bytes) {
     return Refusal{ErrorCode::kTooLarge,
                    {},
@@ -65,7 +66,9 @@ Checked<simdjson::dom::element> parse_json(simdjson::dom::parser& parser, std::s
     error = parser.allocate(std::max(json.size(), kLeastCapacity), max_depth);
   }
   simdjson::dom::element root;
-  if (error == simdjson::SUCCESS) error = parser.parse(json.data(), json.size()).get(root);
+  if (error == simdjson::SUCCESS) {
+    error = parser.parse(json.data(), json.size(), padding == JsonPadding::kMissing).get(root);
+  }
   if (error != simdjson::SUCCESS) return unreadable(error, max_depth);
   return root;
 }

@@ -16,10 +16,17 @@
 
 namespace rampart::kube {
 
+/// Whether simdjson::SIMDJSON_PADDING bytes behind a text can be read; otherwise it is copied.
+enum class JsonPadding : uint8_t { kMissing, kThere };
+
 /// Parses one JSON text of at most `max_bytes` bytes and `max_depth` levels. The element lives as
 /// long as the parser and its next use. The refusal has no kind, object or field.
 Checked<simdjson::dom::element> parse_json(simdjson::dom::parser& parser, std::string_view json,
-                                           size_t max_bytes, size_t max_depth);
+                                           size_t max_bytes, size_t max_depth,
+                                           JsonPadding padding = JsonPadding::kMissing);
+
+/// Why a text is refused that has more levels.
+std::string too_deep(size_t max_depth);
 
 /// Reads parsed JSON while it remembers where it is, so that a wrong type or a bad value can be
 /// named by its path. Every method returns false once something was refused; the first refusal
@@ -31,7 +38,9 @@ Checked<simdjson::dom::element> parse_json(simdjson::dom::parser& parser, std::s
 class JsonReader {
  public:
   enum class Mode : uint8_t { kFirst, kCollect };
-  explicit JsonReader(Mode mode = Mode::kFirst) : mode_(mode) {}
+  explicit JsonReader(Mode mode = Mode::kFirst) : mode_(mode) {
+    path_.reserve(kUsualDepth);  // at once and not one by one
+  }
 
   using Element = simdjson::dom::element;
   using Slot = std::optional<Element>;
@@ -118,6 +127,8 @@ class JsonReader {
  private:
   bool fail_type(std::string_view wanted, Element seen);
   void note_unknown(std::string_view key, std::initializer_list<Member> wanted);
+
+  static constexpr size_t kUsualDepth = 12;
 
   const Mode mode_;
   std::vector<Step::Segment> path_;

@@ -47,25 +47,6 @@ ObjectKey unsupported_key(const Header& header) {
   return {std::string(header.kind) + "." + std::string(header.group()), header.key().text()};
 }
 
-/// Whether a map of namespaced objects holds any of that namespace.
-template <typename T>
-bool any_in(const ClusterState::Objects<T>& map, const std::string& ns) {
-  const auto first = map.lower_bound(ObjectKey{ns, {}});
-  return first != map.end() && first->first.ns == ns;
-}
-
-template <typename T>
-void erase_all_in(ClusterState::Objects<T>& map, const std::string& ns) {
-  auto next = map.lower_bound(ObjectKey{ns, {}});
-  while (next != map.end() && next->first.ns == ns) next = map.erase(next);
-}
-
-std::shared_ptr<const Namespace> implied_namespace(const std::string& name) {
-  Namespace made{name, {}, true};
-  set_label(made.labels, kNamespaceNameLabel, name);
-  return std::make_shared<const Namespace>(std::move(made));
-}
-
 std::string json_string(std::string_view text) {
   return nlohmann::json(text).dump();
 }
@@ -141,115 +122,103 @@ bool check_names(JsonReader& reader, ObjectClass object_class, Header& header) {
   return reader.check(check_dns_label(header.ns), Fault::kName);
 }
 
-template <typename T, typename Map>
-bool ObjectSink::store(JsonReader& reader, Map& map, ObjectKey key, T object) {
-  auto shared = std::make_shared<const T>(std::move(object));
-  if (existing_ == Existing::kReplace) {
-    const auto there = map.find(key);
-    // An object that says what it said before is the one that was there.
-    if (there == map.end() || !(*there->second == *shared)) {
-      map.insert_or_assign(std::move(key), std::move(shared));
-    }
-    return true;
-  }
-  return map.emplace(std::move(key), std::move(shared)).second ||
-         reader.fail("stands in the list twice", Fault::kTwice);
+namespace {
+
+template <typename T>
+bool made(bool read, ObjectKey key, std::shared_ptr<T> object, std::optional<Change>& out) {
+  if (read) out = Change{std::move(key), std::shared_ptr<const T>(std::move(object))};
+  return read;
 }
 
-bool ObjectSink::put(JsonReader& reader, JsonReader::Element element, Header& header) {
+}  // namespace
+
+bool read_object(JsonReader& reader, JsonReader::Element element, Header& header,
+                 std::optional<Change>& out) {
   const ObjectClass object_class = classify(header);
   if (!check_names(reader, object_class, header)) return false;
   switch (object_class) {
     case ObjectClass::kNamespace: {
-      Namespace made{header.name, {}, false};
-      return read_namespace(reader, header, made) &&
-             store(reader, state_.namespaces, header.key(), std::move(made));
+      auto object = std::make_shared<Namespace>();
+      object->name = header.name;
+      return made(read_namespace(reader, header, *object), header.key(), object, out);
     }
     case ObjectClass::kPod: {
-      Pod made;
-      made.ns = header.ns;
-      made.name = header.name;
-      touched_.insert(header.ns);
-      return read_pod(reader, header, made) &&
-             store(reader, state_.pods, header.key(), std::move(made));
+      auto object = std::make_shared<Pod>();
+      object->ns = header.ns;
+      object->name = header.name;
+      return made(read_pod(reader, header, *object), header.key(), object, out);
     }
     case ObjectClass::kNode: {
-      Node made;
-      made.name = header.name;
-      return read_node(reader, header, made) &&
-             store(reader, state_.nodes, header.key(), std::move(made));
+      auto object = std::make_shared<Node>();
+      object->name = header.name;
+      return made(read_node(reader, header, *object), header.key(), object, out);
     }
     case ObjectClass::kPolicy: {
-      NetworkPolicy made;
-      made.ns = header.ns;
-      made.name = header.name;
-      touched_.insert(header.ns);
-      return read_policy(reader, header, made) &&
-             store(reader, state_.policies, header.key(), std::move(made));
+      auto object = std::make_shared<NetworkPolicy>();
+      object->ns = header.ns;
+      object->name = header.name;
+      return made(read_policy(reader, header, *object), header.key(), object, out);
     }
     case ObjectClass::kUnsupportedPolicy:
-      return store(reader, state_.unsupported, unsupported_key(header),
-                   UnsupportedPolicy{std::string(header.api_version), std::string(header.kind),
-                                     header.ns, header.name, whole_text(element, header)});
+      return made(true, unsupported_key(header),
+                  std::make_shared<UnsupportedPolicy>(
+                      UnsupportedPolicy{std::string(header.api_version), std::string(header.kind),
+                                        header.ns, header.name, whole_text(element, header)}),
+                  out);
     case ObjectClass::kSkipped:
-      ++skipped_[std::string(header.kind)];
       return true;
   }
   return true;
 }
 
-bool ObjectSink::remove(JsonReader& reader, Header& header) {
+bool read_removal(JsonReader& reader, Header& header, std::optional<Change>& out) {
   const ObjectClass object_class = classify(header);
   if (!check_names(reader, object_class, header)) return false;
   switch (object_class) {
     case ObjectClass::kNamespace:
-      remove_namespace(header.name);
+      out = Change{header.key(), std::shared_ptr<const Namespace>()};
       break;
     case ObjectClass::kPod:
-      state_.pods.erase(header.key());
-      touched_.insert(header.ns);
+      out = Change{header.key(), std::shared_ptr<const Pod>()};
       break;
     case ObjectClass::kNode:
-      state_.nodes.erase(header.key());
+      out = Change{header.key(), std::shared_ptr<const Node>()};
       break;
     case ObjectClass::kPolicy:
-      state_.policies.erase(header.key());
-      touched_.insert(header.ns);
+      out = Change{header.key(), std::shared_ptr<const NetworkPolicy>()};
       break;
     case ObjectClass::kUnsupportedPolicy:
-      state_.unsupported.erase(unsupported_key(header));
+      out = Change{unsupported_key(header), std::shared_ptr<const UnsupportedPolicy>()};
       break;
     case ObjectClass::kSkipped:
-      ++skipped_[std::string(header.kind)];
       break;
   }
   return true;
 }
 
-void ObjectSink::remove_namespace(const std::string& name) {
-  state_.namespaces.erase(ObjectKey{{}, name});
-  erase_all_in(state_.pods, name);
-  erase_all_in(state_.policies, name);
-  erase_if(state_.unsupported, [&](const auto& entry) { return entry.second->ns == name; });
-}
-
-void ObjectSink::settle_namespaces() {
-  for (const std::string& name : touched_) {
-    const bool has_content = any_in(state_.pods, name) || any_in(state_.policies, name);
-    const ObjectKey key{{}, name};
-    const auto found = state_.namespaces.find(key);
-    if (found == state_.namespaces.end()) {
-      if (has_content) state_.namespaces.emplace(key, implied_namespace(name));
-    } else if (found->second->implied && !has_content) {
-      state_.namespaces.erase(found);
-    }
+void KindCounter::add(std::string_view kind) {
+  const auto found = counts_.find(kind);
+  if (found != counts_.end()) {
+    ++found->second;
+  } else {
+    counts_.emplace(kind, 1);
   }
 }
 
-std::vector<SkippedKind> ObjectSink::skipped() const {
+std::vector<SkippedKind> KindCounter::counted() const {
   std::vector<SkippedKind> list;
-  for (const auto& [kind, count] : skipped_) list.push_back({kind, count});
+  for (const auto& [kind, count] : counts_) list.push_back({kind, count});
   return list;
+}
+
+bool ObjectSink::put(JsonReader& reader, JsonReader::Element element, Header& header) {
+  std::optional<Change> object;
+  if (!read_object(reader, element, header, object)) return false;
+  if (!object) {
+    skipped_.add(header.kind);
+    return true;
+  }
+  return changer_.add(*std::move(object)) || reader.fail("stands in the list twice", Fault::kTwice);
 }
 
 }  // namespace rampart::kube

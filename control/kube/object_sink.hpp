@@ -3,11 +3,12 @@
 
 #include <cstdint>
 #include <map>
-#include <set>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "control/kube/change.hpp"
 #include "control/kube/decode.hpp"
 #include "control/kube/decode_metadata.hpp"
 
@@ -25,33 +26,39 @@ enum class ObjectClass : uint8_t {
 
 ObjectClass classify(const Header& header);
 
-/// Puts decoded objects into a ClusterState. Shared by snapshots and events.
-class ObjectSink {
+/// Reads one object whose header has been read (with an empty path). `out` stays empty for a kind
+/// that policy does not speak of. On failure `reader` has field and reason; kind and object are
+/// header's.
+bool read_object(JsonReader& reader, JsonReader::Element element, Header& header,
+                 std::optional<Change>& out);
+/// The same for an object that goes, of which the header is enough.
+bool read_removal(JsonReader& reader, Header& header, std::optional<Change>& out);
+
+/// Counts objects by kind.
+class KindCounter {
  public:
-  enum class Existing : uint8_t { kRefuse, kReplace };
-
-  ObjectSink(ClusterState& state, Existing existing) : state_(state), existing_(existing) {}
-
-  /// Reads one object whose header has been read (with an empty path) and stores or counts it.
-  /// On failure `reader` has field and reason; kind and object are header's.
-  bool put(JsonReader& reader, JsonReader::Element element, Header& header);
-  /// Removes the object with that header, if it is there; a Namespace with all its content.
-  bool remove(JsonReader& reader, Header& header);
-  /// Adds the namespaces that only their content tells of, and drops those that lost it. Call it
-  /// once, after the last object.
-  void settle_namespaces();
-
-  std::vector<SkippedKind> skipped() const;
+  void add(std::string_view kind);
+  std::vector<SkippedKind> counted() const;
 
  private:
-  template <typename T, typename Map>
-  bool store(JsonReader& reader, Map& map, ObjectKey key, T object);
-  void remove_namespace(const std::string& name);
+  std::map<std::string, uint64_t, std::less<>> counts_;
+};
 
-  ClusterState& state_;
-  const Existing existing_;
-  std::map<std::string, uint64_t, std::less<>> skipped_;
-  std::set<std::string> touched_;  ///< namespaces to settle
+/// Puts the objects of a snapshot into a ClusterState.
+class ObjectSink {
+ public:
+  explicit ObjectSink(ClusterState& state) : changer_(state) {}
+
+  /// read_object(), and stores what comes of it or counts it. An object that is there already is
+  /// refused.
+  bool put(JsonReader& reader, JsonReader::Element element, Header& header);
+  /// Call it once, after the last object.
+  void settle_namespaces() { changer_.settle_namespaces(); }
+  std::vector<SkippedKind> skipped() const { return skipped_.counted(); }
+
+ private:
+  StateChanger changer_;
+  KindCounter skipped_;
 };
 
 /// Checks metadata.name and metadata.namespace as the class demands, and fills in the default

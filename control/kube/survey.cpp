@@ -76,7 +76,7 @@ struct Surveyor::State {
 
   const Limits limits;
   Survey survey;
-  ObjectSink sink{survey.state, ObjectSink::Existing::kRefuse};
+  ObjectSink sink{survey.state};
   simdjson::dom::parser parser;
 };
 

@@ -109,44 +109,104 @@ Refused Applier::refuse(kube::Refusal refusal, Mode mode) const {
   return refused;
 }
 
-Outcome Applier::put(std::string_view json, std::optional<Revision> expected) {
+std::vector<Outcome> Applier::apply(std::vector<Submission> submissions) {
   const std::lock_guard changing(changing_);
-  if (auto refused = check(expected)) return *std::move(refused);
+  std::vector<Outcome> outcomes(submissions.size(), Outcome(Refused{}));
+  const std::span<Submission> all(submissions);
+  for (size_t from = 0; from < all.size();) {
+    size_t to = from + 1;
+    while (to < all.size() && !all[to].expected) ++to;
+    apply_together(all.subspan(from, to - from), std::span(outcomes).subspan(from, to - from));
+    from = to;
+  }
+  return outcomes;
+}
+
+void Applier::apply_together(std::span<Submission> together, std::span<Outcome> outcomes) {
+  if (auto refused = check(together.front().expected)) {
+    outcomes.front() = *std::move(refused);
+    if (together.size() > 1) apply_together(together.subspan(1), outcomes.subspan(1));
+    return;
+  }
+  Stopwatch watch;
+  const auto before = in_force();
+  std::optional<kube::ClusterState> state;
+  if (before->compiled != nullptr) state = *before->compiled->state;
+  std::vector<size_t> taken;
+  for (size_t i = 0; i < together.size(); ++i) {
+    if (const auto* whole = std::get_if<kube::Decoded>(&together[i].content)) {
+      state = whole->state;
+    } else if (state) {
+      state = kube::changed(*state, std::get<kube::Changes>(together[i].content));
+    } else {
+      Refused refused;
+      refused.why = Refused::Why::kNoSnapshotYet;
+      refused.refusal.code = ErrorCode::kConflict;
+      refused.refusal.reason = "there is no snapshot yet that events could change";
+      outcomes[i] = std::move(refused);
+      continue;
+    }
+    taken.push_back(i);
+  }
+  if (taken.empty()) return;
+  const Outcome outcome = make_revision(*std::move(state), watch.lap(), Mode::kApply);
+  if (std::holds_alternative<Refused>(outcome) && taken.size() > 1 && in_force() == before) {
+    parts_.log("these were " + std::to_string(taken.size()) + " changes; one by one:");
+    for (const size_t i : taken) apply_together(together.subspan(i, 1), outcomes.subspan(i, 1));
+    return;
+  }
+  for (const size_t i : taken) {
+    outcomes[i] = outcome;
+    auto* accepted = std::get_if<Accepted>(&outcomes[i]);
+    if (accepted == nullptr) continue;
+    accepted->milliseconds.decode += together[i].decode_ms;
+    accepted->skipped =
+        std::visit([](auto& content) { return std::move(content.skipped); }, together[i].content);
+  }
+}
+
+Outcome Applier::put(std::string_view json, std::optional<Revision> expected) {
   Stopwatch watch;
   auto decoded = kube::decode_snapshot(json, parts_.limits);
-  return apply(std::move(decoded), watch.lap(), Mode::kApply);
+  if (!decoded) return refuse(std::move(decoded).error());
+  std::vector<Submission> one;
+  one.push_back({*std::move(decoded), watch.lap(), expected});
+  return apply(std::move(one)).front();
 }
 
 Outcome Applier::patch(std::string_view events, std::optional<Revision> expected) {
-  const std::lock_guard changing(changing_);
-  const auto before = in_force();
-  if (before->compiled == nullptr) {
-    Refused refused;
-    refused.why = Refused::Why::kNoSnapshotYet;
-    refused.refusal.code = ErrorCode::kConflict;
-    refused.refusal.reason = "there is no snapshot yet that events could change";
-    return refused;
-  }
-  if (auto refused = check(expected)) return *std::move(refused);
   Stopwatch watch;
-  auto decoded = kube::apply_events(*before->compiled->state, events, parts_.limits);
-  return apply(std::move(decoded), watch.lap(), Mode::kApply);
+  kube::EventsDecoder decoder(parts_.limits);
+  decoder.put(events);
+  auto changes = std::move(decoder).finish();
+  if (!changes) return refuse(std::move(changes).error());
+  std::vector<Submission> one;
+  one.push_back({*std::move(changes), watch.lap(), expected});
+  return apply(std::move(one)).front();
 }
 
 Outcome Applier::validate(std::string_view json) {
-  const std::lock_guard changing(changing_);
   Stopwatch watch;
   auto decoded = kube::decode_snapshot(json, parts_.limits);
-  return apply(std::move(decoded), watch.lap(), Mode::kTry);
+  const double decode_ms = watch.lap();
+  return validate(std::move(decoded), decode_ms);
 }
 
-Outcome Applier::apply(kube::Checked<kube::Decoded> decoded, double decode_ms, Mode mode) {
-  if (!decoded) return refuse(std::move(decoded).error(), mode);
+Outcome Applier::validate(kube::Checked<kube::Decoded> decoded, double decode_ms) {
+  const std::lock_guard changing(changing_);
+  if (!decoded) return refuse(std::move(decoded).error(), Mode::kTry);
+  Outcome outcome = make_revision(std::move(decoded->state), decode_ms, Mode::kTry);
+  if (auto* accepted = std::get_if<Accepted>(&outcome)) {
+    accepted->skipped = std::move(decoded->skipped);
+  }
+  return outcome;
+}
+
+Outcome Applier::make_revision(kube::ClusterState state, double decode_ms, Mode mode) {
   const auto before = in_force();
   Accepted accepted;
   accepted.milliseconds.decode = decode_ms;
-  accepted.skipped = std::move(decoded->skipped);
-  if (before->compiled != nullptr && kube::same(decoded->state, *before->compiled->state)) {
+  if (before->compiled != nullptr && kube::same(state, *before->compiled->state)) {
     accepted.in_force = before;
     return accepted;
   }
@@ -154,9 +214,8 @@ Outcome Applier::apply(kube::Checked<kube::Decoded> decoded, double decode_ms, M
 
   Stopwatch watch;
   auto next = std::make_shared<InForce>();
-  auto compiled =
-      parts_.compile(std::make_shared<const kube::ClusterState>(std::move(decoded->state)),
-                     before->revision + 1, before->compiled.get());
+  auto compiled = parts_.compile(std::make_shared<const kube::ClusterState>(std::move(state)),
+                                 before->revision + 1, before->compiled.get());
   if (!compiled) return refuse(to_refusal(compiled.error()), mode);
   next->compiled = *std::move(compiled);
   const auto proved = prove(*next->compiled, before->compiled.get(), before->revision + 1);

@@ -8,12 +8,14 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 #include "control/compile/compile.hpp"
+#include "control/kube/change.hpp"
 #include "control/kube/decode.hpp"
 #include "control/store/state_store.hpp"
 #include "dataplane/worker/dataplane.hpp"
@@ -57,6 +59,15 @@ struct Refused {
 
 using Outcome = std::variant<Accepted, Refused>;
 
+/// A change that has been decoded and waits for its turn.
+struct Submission {
+  /// A desired state, or what becomes of the one in force.
+  std::variant<kube::Decoded, kube::Changes> content;
+  double decode_ms = 0;  ///< what decoding it took
+  /// Refuse unless this revision is in force.
+  std::optional<Revision> expected;
+};
+
 /// Takes desired states and puts them in force, one after the other: decode, compile, prove,
 /// publish to every worker, store.
 ///
@@ -88,12 +99,19 @@ class Applier {
   /// Puts the stored state in force, if there is one. Before the data path starts.
   Result<void> restore();
 
-  /// Replaces the desired state. `expected`: refuse unless this revision is in force.
+  /// Carries out submissions in their order, those in a row as one revision; one with `expected`
+  /// begins a revision of its own. Each is all or none: if together they cannot be in force, they
+  /// are tried one by one. The outcomes are in the order of the submissions.
+  std::vector<Outcome> apply(std::vector<Submission> submissions);
+  /// One submission: a whole desired state …
   Outcome put(std::string_view json, std::optional<Revision> expected);
-  /// Changes it by watch events, all or none.
+  /// … and watch events.
   Outcome patch(std::string_view events, std::optional<Revision> expected);
-  /// What put() would say, and nothing else happens.
+  /// What apply() would say of a desired state, and nothing else happens.
+  Outcome validate(kube::Checked<kube::Decoded> decoded, double decode_ms);
   Outcome validate(std::string_view json);
+  /// The outcome of something that could not be decoded.
+  Refused refuse(kube::Refusal refusal) { return refuse(std::move(refusal), Mode::kApply); }
   /// Stores what is in force if that has failed so far, and writes all of it anew when the changes
   /// since it was last written have become many. Waits for no change that is under way: the thread
   /// that calls this is the one that hears of signals.
@@ -102,13 +120,18 @@ class Applier {
   /// Never null.
   std::shared_ptr<const InForce> in_force() const;
 
+  /// What a request may bring at most.
+  const kube::Limits& limits() const { return parts_.limits; }
+
   /// Rule sets that were refused because they did not say what the policies say, since the start.
   uint64_t counterexamples() const { return counterexamples_.load(); }
 
  private:
   enum class Mode : uint8_t { kApply, kTry };
   std::optional<Refused> check(std::optional<Revision> expected) const;
-  Outcome apply(kube::Checked<kube::Decoded> decoded, double decode_ms, Mode mode);
+  /// Makes one revision of them if it can. `changing_` is held.
+  void apply_together(std::span<Submission> together, std::span<Outcome> outcomes);
+  Outcome make_revision(kube::ClusterState state, double decode_ms, Mode mode);
   Refused refuse(kube::Refusal refusal, Mode mode) const;
   /// Checks a rule set against the plain evaluator. An error is a counterexample, which has been
   /// written down and counted.

@@ -297,13 +297,10 @@ def full(pod):
                    for a, b in ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32)))
     image = f"registry.example.org/{namespace}/{labels.get('app', 'agent')}:{labels.get('version', '1')}"
     container = {
-        "env": [{"name": "DATABASE_HOST", "value": f"database.{namespace}.svc.cluster.local"}],
         "image": image, "imagePullPolicy": "IfNotPresent",
         "name": "main", "ports": small["spec"].get("containers", [{}])[0].get("ports", []),
         "resources": {"limits": {"cpu": "1", "memory": "512Mi"}, "requests": {"cpu": "100m", "memory": "128Mi"}},
-        "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
-        "volumeMounts": [{"mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
-                          "name": "kube-api-access-" + uid[:5], "readOnly": True}]}
+        "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}
     managed = [
         {"apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {
             "f:metadata": {"f:generateName": {}, "f:labels": {".": {}, **fields(labels)},
@@ -320,20 +317,17 @@ def full(pod):
     return {
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {
-            "annotations": {"checksum/config": hashlib.sha256(name.encode()).hexdigest()},
             "creationTimestamp": when, "generateName": name[:-5], "labels": labels, "managedFields": managed,
             "name": name, "namespace": namespace,
             "ownerReferences": [{"apiVersion": "apps/v1", "blockOwnerDeletion": True, "controller": True,
                                  "kind": "ReplicaSet", "name": name[:-6], "uid": uid}],
             "resourceVersion": str(1000000 + node), "uid": uid},
         "spec": {
-            "containers": [container], "dnsPolicy": "ClusterFirst", "enableServiceLinks": True,
+            "automountServiceAccountToken": False, "containers": [container], "dnsPolicy": "ClusterFirst", "enableServiceLinks": True,
             **{k: v for k, v in small["spec"].items() if k != "containers"},
             "preemptionPolicy": "PreemptLowerPriority", "priority": 0, "restartPolicy": "Always",
             "schedulerName": "default-scheduler", "securityContext": {}, "serviceAccount": "default",
-            "serviceAccountName": "default", "terminationGracePeriodSeconds": 30,
-            "volumes": [{"name": "kube-api-access-" + uid[:5], "projected": {"defaultMode": 420, "sources": [
-                {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}}]}}]},
+            "serviceAccountName": "default", "terminationGracePeriodSeconds": 30},
         "status": {
             "conditions": [{"lastProbeTime": None, "lastTransitionTime": when, "status": "True", "type": t}
                            for t in ("Initialized", "Ready", "ContainersReady")],

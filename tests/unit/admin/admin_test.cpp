@@ -108,11 +108,16 @@ http::Response AdminTest::call(const std::string& method, const std::string& tar
   http::Request request;
   request.method = method;
   EXPECT_EQ(http::parse_target(target, request), "");
-  request.body = std::move(body);
   request.if_match = std::move(if_match);
   const auto match = router_.find(method, request.path);
   if (match.route == nullptr) return {404, "", "", {}};
   request.parameter = match.parameter;
+  if (match.route->body_reader) {
+    request.body_reader = match.route->body_reader();
+    request.body_reader->put(body);
+  } else {
+    request.body = std::move(body);
+  }
   return match.route->handler(request);
 }
 

@@ -314,7 +314,7 @@ TEST(Snapshots, HaveLimits) {
   EXPECT_EQ(decode_snapshot(two, {.bytes = two.size() - 1}).error().code, ErrorCode::kTooLarge);
   EXPECT_EQ(said(decode_snapshot(two, {.bytes = two.size()})), "accepted");
   EXPECT_EQ(said(decode_snapshot(two, {.depth = 3})),
-            "  |  | the JSON is nested deeper than 3 levels");
+            " items[0] |  | the JSON is nested deeper than 3 levels");
 }
 
 TEST(Events, SayWhatIsWrongWithThem) {
