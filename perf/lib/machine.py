@@ -63,6 +63,8 @@ def facts(root):
         "commit": commit,
         "cpu": f"{model} ({'/'.join(numbers)}), {mhz / 1000:.1f} GHz",
         "dpdk": first_line("pkg-config", "--modversion", "libdpdk"),
+        "kernel": os.uname().release,
+        "compiler": first_line("c++", "--version"),
         "load": f"{os.getloadavg()[0]:.1f}",  # what else the machine was doing: next to nothing, or measure again
         "memory": f"{huge_mib_free()} MiB huge" if huge_mib_free() >= 1024 else "no huge pages",
     }
