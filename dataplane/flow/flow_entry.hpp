@@ -13,35 +13,8 @@
 
 namespace rampart {
 
-/// What every packet of a flow needs to know of it besides its key; written by its worker alone.
-///
-///   offset size field         written when
-///      0     4  last_seen     every packet (the line is in the cache already, and nobody else's)
-///      4     4  judged_in     judged, or found untouched by a newer revision
-///      8     1  state         on a change
-///      9     1  opener_end    insert
-///     10     1  opener_port   insert
-///     11     1  condemned     judged by the sweep
-///     12    32  track         by the state machines of TCP and SCTP
-struct FlowFacts {
-  Tick last_seen = 0;
-  uint32_t judged_in = 0;  ///< low half of the revision it was last judged under
-  FlowState state = FlowState::kOther;
-  uint8_t opener_end = 0;   ///< which end of the normalised key sent the first packet
-  uint8_t opener_port = 0;  ///< which end of the wire it came in on: see WorkerPort::end
-  uint8_t condemned = 0;    ///< no longer allowed; its next packet gets the reset for it
-  union {
-    TcpTrack tcp;    ///< states of TCP
-    SctpTrack sctp;  ///< states of SCTP
-  } track = {};
-
-  /// The side on which the sender of a packet stands, given its end of the key.
-  Side side(unsigned end) const { return end == opener_end ? Side::kOpener : Side::kReplier; }
-};
-static_assert(sizeof(FlowFacts) == 44 && offsetof(FlowFacts, track) == 12);
-
 /// What is kept of a flow for people: why it may pass, and how much did. Nothing depends on it, so
-/// it has a place of its own that is written and hardly ever waited for.
+/// it is written and hardly ever waited for. Where it lies, FlowTable::tally knows.
 struct FlowTally {
   uint32_t egress_rule = 0;          ///< as in Verdict
   uint32_t ingress_rule = 0;         ///< as in Verdict
@@ -67,8 +40,44 @@ struct FlowTally {
 };
 static_assert(sizeof(FlowTally) == 32);
 
-/// One flow, both directions. IPv4 fills one cache line and keeps its tally elsewhere; IPv6 needs
-/// two lines, in which the tally has room.
+/// What every packet of a flow needs to know of it besides its key; written by its worker alone.
+///
+///   offset size field         written when
+///      0     4  last_seen     every packet (the line is in the cache already, and nobody else's)
+///      4     4  judged_in     judged, or found untouched by a newer revision
+///      8     1  state         on a change
+///      9     1  opener_end    insert
+///     10     1  opener_port   insert
+///     11     1  condemned     judged by the sweep
+///     12    32  track         by the state machines of TCP and SCTP; where there are none, in
+///                             IPv4, with every packet
+struct FlowFacts {
+  Tick last_seen = 0;
+  uint32_t judged_in = 0;  ///< low half of the revision it was last judged under
+  FlowState state = FlowState::kOther;
+  uint8_t opener_end = 0;   ///< which end of the normalised key sent the first packet
+  uint8_t opener_port = 0;  ///< which end of the wire it came in on: see WorkerPort::end
+  uint8_t condemned = 0;    ///< no longer allowed; its next packet gets the reset for it
+  union {
+    TcpTrack tcp;     ///< states of TCP
+    SctpTrack sctp;   ///< states of SCTP
+    FlowTally tally;  ///< of an IPv4 flow that is neither
+  } track = {};
+
+  /// The side on which the sender of a packet stands, given its end of the key.
+  Side side(unsigned end) const { return end == opener_end ? Side::kOpener : Side::kReplier; }
+};
+static_assert(sizeof(FlowFacts) == 44 && offsetof(FlowFacts, track) == 12);
+
+/// Whether flows of this protocol (IANA number) have a TcpTrack or a SctpTrack.
+constexpr bool has_track(uint8_t protocol) {
+  return protocol == static_cast<uint8_t>(IpProtocol::kTcp) ||
+         protocol == static_cast<uint8_t>(IpProtocol::kSctp);
+}
+
+/// One flow, both directions. IPv4 fills one cache line, in which the tally takes the place of the
+/// track if there is none, and lies elsewhere if there is one; IPv6 needs two lines, in which the
+/// tally has room.
 template <typename Key>
 struct alignas(kCacheLine) FlowEntry {
   static constexpr bool kHoldsTally = false;

@@ -20,11 +20,12 @@ namespace rampart {
 ///
 /// Slots come in chunks of fourteen. A chunk has a 16-byte head (a tag of seven hash bits a slot,
 /// and how many flows wanted to be here but had to go on); the entries lie in an array of their
-/// own, and so do the tallies of IPv4. The heads are a ninetieth of the table and stay in the
-/// cache, so a hit costs one miss: the entry's line (the tally's is fetched beside it, and nothing
-/// waits for it). A flow that finds its chunk full goes on by a stride of its own; a search goes on
-/// only from chunks that somebody left (after F14, "Open-sourcing F14 for faster, more memory-
-/// efficient hash tables", 2019). Entries never move, so a slot number is good until erase.
+/// own, and so do the tallies of TCP and SCTP over IPv4. The heads are a ninetieth of the table and
+/// stay in the cache, so a hit costs one miss: the entry's line (the tally's is fetched beside it,
+/// and nothing waits for it). A flow that finds its chunk full goes on by a stride of its own; a
+/// search goes on only from chunks that somebody left (after F14, "Open-sourcing F14 for faster,
+/// more memory- efficient hash tables", 2019). Entries never move, so a slot number is good until
+/// erase.
 ///
 /// With eleven flows for fourteen slots at full capacity one flow in twenty is not in its first
 /// chunk.
@@ -75,7 +76,8 @@ class FlowTable {
     if constexpr (Entry::kHoldsTally) {
       return entries_[slot].tally;
     } else {
-      return tallies_[slot];
+      Entry& entry = entries_[slot];
+      return has_track(entry.key.protocol) ? tallies_[slot] : entry.facts.track.tally;
     }
   }
   bool is_used(Slot slot) const {
@@ -85,13 +87,27 @@ class FlowTable {
   /// Looks up `count` keys (any number, best a burst): `slots[i]` becomes kNone where there is no
   /// such flow. Three passes, so that the misses of a burst overlap.
   void find(const Key* keys, const uint64_t* hashes, unsigned count, Slot* slots) const noexcept {
+    fetch(keys, hashes, count, slots);
+    for (unsigned i = 0; i < count; ++i) slots[i] = find(keys[i], hashes[i], slots[i]);
+  }
+  /// The first two of them: fetches what find reads, and says where the flows most likely are.
+  void fetch(const Key* keys, const uint64_t* hashes, unsigned count, Slot* likely) const noexcept {
     for (unsigned i = 0; i < count; ++i) prefetch_line(&heads_[home(hashes[i])]);
     for (unsigned i = 0; i < count; ++i) {
       const uint32_t chunk = home(hashes[i]);
       const unsigned matches = match(heads_[chunk], tag(hashes[i]));
-      if (matches != 0) prefetch(slot_of(chunk, matches));
+      likely[i] = kNone;
+      if (matches == 0) continue;
+      likely[i] = slot_of(chunk, matches);
+      prefetch(likely[i], keys[i]);
     }
-    for (unsigned i = 0; i < count; ++i) slots[i] = find(keys[i], hashes[i]);
+  }
+  /// The third, one by one. `likely`: what fetch said, if no flow has been erased since.
+  Slot find(const Key& key, uint64_t hash, Slot likely) const noexcept {
+    if (likely != kNone && entries_[likely].key == key) [[likely]] {
+      return likely;
+    }
+    return find(key, hash);
   }
 
   Slot find(const Key& key, uint64_t hash) const noexcept {
@@ -188,9 +204,9 @@ class FlowTable {
 
   /// Fetches what recycle reads first of all.
   void prefetch_worths(uint64_t hash) const { prefetch_line(&worths_[home(hash)]); }
-  /// Fetches the place that insert will give to a flow with this hash, most likely; with
-  /// `recycling`, when recycle has made room for it.
-  void prefetch_place(uint64_t hash, bool recycling) const {
+  /// Fetches the place that insert will give to this flow, most likely; with `recycling`, when
+  /// recycle has made room for it.
+  void prefetch_place(const Key& key, uint64_t hash, bool recycling) const {
     const uint32_t chunk = home(hash);
     Slot slot = recycling ? least_worth(chunk) : kNone;
     if (slot == kNone) {
@@ -198,12 +214,7 @@ class FlowTable {
       if (empty == 0) return;
       slot = chunk * kSlotsPerChunk + first_after(empty, heads_[chunk].hand);
     }
-    prefetch_line(&entries_[slot]);
-    if constexpr (Entry::kHoldsTally) {
-      prefetch_line(&entries_[slot].tally);
-    } else {
-      prefetch_line(&tallies_[slot]);
-    }
+    prefetch(slot, key);
   }
 
   /// Calls fn(slot) for every flow of a chunk; fn may erase that very slot.
@@ -293,9 +304,11 @@ class FlowTable {
     prefetch_line(&entries_[slot]);
     if constexpr (Entry::kHoldsTally) prefetch_line(&entries_[slot].tally);
   }
-  void prefetch(Slot slot) const {
+  void prefetch(Slot slot, const Key& key) const {
     prefetch_facts(slot);
-    if constexpr (!Entry::kHoldsTally) prefetch_line(&tallies_[slot]);
+    if constexpr (!Entry::kHoldsTally) {
+      if (has_track(key.protocol)) prefetch_line(&tallies_[slot]);
+    }
   }
   static void pass_on(Head& head) {
     if (head.passed_on != 255) ++head.passed_on;

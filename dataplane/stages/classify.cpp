@@ -101,7 +101,7 @@ template <typename Key>
 void fetch_places(const FlowColumns<Key>& c, const FlowTable<Key>& table, bool full) {
   for (unsigned n = 0; n < c.pending_count; ++n) {
     const unsigned k = c.pending[n];
-    if (c.slot[k] == FlowTable<Key>::kNone) table.prefetch_place(c.hash[k], full);
+    if (c.slot[k] == FlowTable<Key>::kNone) table.prefetch_place(c.key[k], c.hash[k], full);
   }
 }
 

@@ -51,21 +51,25 @@ template <typename Key>
 void track_family(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
                   FlowTable<Key>& table) {
   c.pending_count = 0;
-  table.find(c.key, c.hash, c.count, c.slot);
+  table.fetch(c.key, c.hash, c.count, c.slot);
+  // A packet before this one in the burst may have ended its flow; none opens one in this stage.
+  bool ended = false;
   const Tick now = tick_of(b.now);
   for (unsigned k = 0; k < c.count; ++k) {
     const unsigned i = c.packet[k];
     const ParsedPacket& p = b.packet[i];
-    const auto slot = c.slot[k];
-    // A packet before this one in the burst may have ended the flow; none opens one in this stage.
-    if (slot == FlowTable<Key>::kNone || !table.is_used(slot)) {
+    const auto likely = ended ? FlowTable<Key>::kNone : c.slot[k];
+    const auto slot = table.find(c.key[k], c.hash[k], likely);
+    if (slot == FlowTable<Key>::kNone) {
       ++w.counters.flow_misses;
       miss(b, i, w, r, c, k);
       continue;
     }
+    c.slot[k] = slot;
     FlowEntry<Key>& entry = table[slot];
     if (is_expired(entry.facts.last_seen, now, entry.facts.state, w.timeouts)) {
       end_flow(w, table, slot, c.hash[k]);
+      ended = true;
       ++w.counters.flows_expired;
       ++w.counters.flow_misses;
       miss(b, i, w, r, c, k);
@@ -90,6 +94,7 @@ void track_family(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& 
         continue;
       }
       end_flow(w, table, slot, c.hash[k]);
+      ended = true;
       ++w.counters.flow_misses;
       miss(b, i, w, r, c, k);
       continue;
