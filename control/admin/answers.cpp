@@ -60,6 +60,13 @@ http::Response accepted_response(const publish::Accepted& accepted, const Cuts& 
   return response_of(accepted, json);
 }
 
+http::Response outcome_response(const publish::Outcome& outcome) {
+  if (const auto* refused = std::get_if<publish::Refused>(&outcome)) {
+    return refused_response(*refused);
+  }
+  return accepted_response(std::get<publish::Accepted>(outcome));
+}
+
 http::Response refused_response(const publish::Refused& refused) {
   http::Problem problem;
   problem.revision = refused.in_force;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "control/admin/bodies.hpp"
+#include "control/admin/change_queue.hpp"
 #include "control/admin/documents.hpp"
 #include "control/admin/json.hpp"
 #include "control/http/problem.hpp"
@@ -35,13 +36,6 @@ Response bad_request(const Error& error) {
 
 Response failed(const Error& error) {
   return error.code == ErrorCode::kInvalid ? bad_request(error) : http::to_response(error);
-}
-
-Response answer(const publish::Outcome& outcome) {
-  if (const auto* refused = std::get_if<publish::Refused>(&outcome)) {
-    return refused_response(*refused);
-  }
-  return accepted_response(std::get<publish::Accepted>(outcome));
 }
 
 /// If-Match: "7" (RFC 9110 §13.1.1). The quotes may be missing.
@@ -82,7 +76,7 @@ Response validate(const Request& request, publish::Applier& applier, Dataplane& 
   auto read = read_body<SnapshotBody>(request);
   const publish::Outcome outcome = applier.validate(std::move(read.content), read.decode_ms);
   const auto* accepted = std::get_if<publish::Accepted>(&outcome);
-  if (!flows || accepted == nullptr) return answer(outcome);
+  if (!flows || accepted == nullptr) return outcome_response(outcome);
   const auto cuts = cuts_under(*accepted->in_force->compiled->rules, dataplane);
   if (!cuts) return http::to_response(cuts.error());
   return accepted_response(*accepted, *cuts, *before);
@@ -100,29 +94,30 @@ Response change(publish::Applier& applier, history::History& history, history::E
     entry.when = now->accepted;
     history.note(std::move(entry), now->compiled->state, cuts);
   }
-  return answer(outcome);
+  return outcome_response(outcome);
 }
 
 void add_changes(http::Router& router, publish::Applier& applier, Dataplane& dataplane,
                  history::History& history) {
+  const auto queue = std::make_shared<ChangeQueue>(applier, history);
   const auto add = [&]<typename Body>(const char* method, const char* action, const Body*) {
-    router.add({method, "/v1/snapshot", Lane::kChange, true,
-                [&, action](const Request& r) {
-                  const auto reason = reason_of(r);
-                  if (!reason) return bad_request(reason.error());
-                  const auto expected = expected_revision(r);
-                  if (!expected) return bad_request(expected.error());
-                  return change(applier, history, entry_of(r, action, *reason), [&] {
-                    auto read = read_body<Body>(r);
-                    if (!read.content) {
-                      return publish::Outcome(applier.refuse(std::move(read.content).error()));
-                    }
-                    std::vector<publish::Submission> one;
-                    one.push_back({*std::move(read.content), read.decode_ms, *expected});
-                    return applier.apply(std::move(one)).front();
-                  });
-                },
-                [&applier] { return std::make_shared<Body>(applier.limits()); }});
+    http::Route route{method, "/v1/snapshot", Lane::kChange, true, nullptr};
+    route.body_reader = [&applier] { return std::make_shared<Body>(applier.limits()); };
+    route.queue.submit = [&applier, queue, action](const Request& r, http::Answer reply) {
+      const auto reason = reason_of(r);
+      if (!reason) return reply(bad_request(reason.error()));
+      const auto expected = expected_revision(r);
+      if (!expected) return reply(bad_request(expected.error()));
+      auto read = read_body<Body>(r);
+      if (!read.content) {
+        return reply(refused_response(applier.refuse(std::move(read.content).error())));
+      }
+      queue->add({{*std::move(read.content), read.decode_ms, *expected},
+                  entry_of(r, action, *reason),
+                  std::move(reply)});
+    };
+    route.queue.work = [queue] { queue->work(); };
+    router.add(std::move(route));
   };
   add("PUT", "apply", static_cast<const SnapshotBody*>(nullptr));
   add("PATCH", "delta", static_cast<const EventsBody*>(nullptr));

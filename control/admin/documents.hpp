@@ -35,6 +35,7 @@ http::Response accepted_response(const publish::Accepted& accepted);
 http::Response accepted_response(const publish::Accepted& accepted, const Cuts& cuts,
                                  const publish::InForce& before);
 http::Response refused_response(const publish::Refused& refused);
+http::Response outcome_response(const publish::Outcome& outcome);
 
 /// reason= of a change, or empty. kInvalid names another parameter, or one that is too long.
 Result<std::string> reason_of(const http::Request& request);

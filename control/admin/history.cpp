@@ -56,12 +56,19 @@ std::string history_document(const history::History& history) {
       counts[kind] = {
           {"added", count.added}, {"changed", count.changed}, {"removed", count.removed}};
     }
+    Json others = Json::array();
+    for (const history::Sender& sender : entry.others) {
+      others.push_back({{"by", caller_json(sender.by)},
+                        {"action", sender.action},
+                        {"reason", sender.reason.empty() ? Json() : Json(sender.reason)}});
+    }
     out.add({{"first", entry.first},
              {"revision", entry.last},
              {"when", time_text(entry.when)},
              {"by", caller_json(entry.by)},
              {"action", entry.action},
              {"reason", entry.reason.empty() ? Json() : Json(entry.reason)},
+             {"others", std::move(others)},
              {"changed", std::move(counts)},
              {"policies", entry.policies},
              {"flows_cut", entry.cut}});

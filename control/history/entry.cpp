@@ -44,6 +44,16 @@ Json meta_json(const Entry& entry) {
   for (const auto& [kind, count] : entry.counts) {
     counts[kind] = {count.added, count.changed, count.removed};
   }
+  Json others = Json::array();
+  for (const Sender& sender : entry.others) {
+    others.push_back({{"uid", sender.by.uid},
+                      {"user", sender.by.user},
+                      {"pid", sender.by.pid},
+                      {"process", sender.by.process},
+                      {"agent", sender.by.agent},
+                      {"action", sender.action},
+                      {"reason", sender.reason}});
+  }
   return {{"first", entry.first},
           {"last", entry.last},
           {"when_ms", store::milliseconds_of(entry.when)},
@@ -54,6 +64,7 @@ Json meta_json(const Entry& entry) {
           {"agent", entry.by.agent},
           {"action", entry.action},
           {"reason", entry.reason},
+          {"others", std::move(others)},
           {"counts", std::move(counts)},
           {"policies", entry.policies},
           {"cut", entry.cut},
@@ -63,15 +74,25 @@ Json meta_json(const Entry& entry) {
           {"remove_unsupported", keys_json(entry.undo.remove_unsupported)}};
 }
 
+Caller caller_of(const Json& json) {
+  return {json.at("uid").get<uid_t>(), json.at("user").get<std::string>(),
+          json.at("pid").get<pid_t>(), json.at("process").get<std::string>(),
+          json.at("agent").get<std::string>()};
+}
+
 void read_meta(const Json& meta, Entry& entry) {
   entry.first = meta.at("first").get<Revision>();
   entry.last = meta.at("last").get<Revision>();
   entry.when = store::time_of(meta.at("when_ms").get<int64_t>());
-  entry.by = {meta.at("uid").get<uid_t>(), meta.at("user").get<std::string>(),
-              meta.at("pid").get<pid_t>(), meta.at("process").get<std::string>(),
-              meta.at("agent").get<std::string>()};
+  entry.by = caller_of(meta);
   entry.action = meta.at("action").get<std::string>();
   entry.reason = meta.at("reason").get<std::string>();
+  if (const auto others = meta.find("others"); others != meta.end()) {  // earlier files have none
+    for (const Json& one : *others) {
+      entry.others.push_back({caller_of(one), one.at("action").get<std::string>(),
+                              one.at("reason").get<std::string>()});
+    }
+  }
   for (const auto& [kind, count] : meta.at("counts").items()) {
     entry.counts[kind] = {count.at(0).get<uint64_t>(), count.at(1).get<uint64_t>(),
                           count.at(2).get<uint64_t>()};

@@ -27,6 +27,14 @@ struct Caller {
   bool operator==(const Caller&) const = default;
 };
 
+/// Somebody whose change is in a revision.
+struct Sender {
+  Caller by;
+  std::string action;  ///< "apply", "delta", "rollback to 5"
+  std::string reason;  ///< in the caller's words; may be empty
+  bool operator==(const Sender&) const = default;
+};
+
 /// How many objects of a kind came, changed and went.
 struct Count {
   uint64_t added = 0, changed = 0, removed = 0;
@@ -40,6 +48,7 @@ struct Entry {
   Caller by;                                   ///< of the last
   std::string action;                          ///< "apply", "delta", "rollback to 5"
   std::string reason;                          ///< in the caller's words; may be empty
+  std::vector<Sender> others;                  ///< whose changes came just before and are in it too
   std::map<std::string, Count> counts;         ///< by kind, those of which anything changed
   /// "+ NetworkPolicy web/allow", "~ …", "- …", the first of them.
   std::vector<std::string> policies;

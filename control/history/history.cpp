@@ -104,11 +104,12 @@ void History::note(Entry entry, State state, uint64_t cuts_before) {
   fingerprint_ = entry.policies_after;
   state_ = std::move(state);
   revision_ = entry.last;
-  const bool quiet = !entry.changes_policies() && entry.reason.empty();
-  const bool together =
-      quiet && !kept_.empty() && !kept_.back().entry.changes_policies() &&
-      kept_.back().entry.reason.empty() && kept_.back().entry.by.uid == entry.by.uid &&
-      kept_.back().entry.by.agent == entry.by.agent && kept_.back().entry.action == entry.action;
+  const bool quiet = !entry.changes_policies() && entry.reason.empty() && entry.others.empty();
+  const bool together = quiet && !kept_.empty() && !kept_.back().entry.changes_policies() &&
+                        kept_.back().entry.reason.empty() && kept_.back().entry.others.empty() &&
+                        kept_.back().entry.by.uid == entry.by.uid &&
+                        kept_.back().entry.by.agent == entry.by.agent &&
+                        kept_.back().entry.action == entry.action;
   if (together) {
     Entry& last = kept_.back().entry;
     last.last = entry.last;

@@ -36,9 +36,10 @@ std::string text(boost::beast::string_view view) {
 }
 
 /// Runs a handler; whatever it throws is a 500 and not the end of the daemon.
-Response run(const Handler& handler, const Request& request) {
+template <typename Action>
+Response run(Action action) {
   try {
-    return handler(request);
+    return action();
   } catch (const std::bad_alloc&) {
     return problem(507, "no-memory", "the control plane's memory is exhausted");
   } catch (const std::exception& e) {
@@ -228,12 +229,57 @@ void Connection::finish_or_fail(Code error) {
   close();
 }
 
+void Connection::answer_once(uint64_t number, Response response) {
+  if (!awaits_ || number != submitted_) return;
+  awaits_ = false;
+  if (socket_.is_open()) answer(std::move(response));
+}
+
+void Connection::submit() {
+  const Queued& queue = route_->queue;
+  const uint64_t number = ++submitted_;
+  awaits_ = true;
+  // What runs on the lane keeps the connection until it has its answer. A queue does not: it may
+  // outlive the server.
+  const Answer reply = [alive = weak_from_this(), number](Response response) {
+    auto self = alive.lock();
+    if (self == nullptr) return;
+    const auto executor = self->socket_.get_executor();
+    asio::post(executor, [self, number, response = std::move(response)]() mutable {
+      self->answer_once(number, std::move(response));
+    });
+  };
+  bool taken = false;
+  Response failure = run([&] {
+    queue.submit(request_, reply);
+    taken = true;
+    return Response{};
+  });
+  request_.body_reader.reset();
+  if (!taken) return answer_once(number, std::move(failure));
+  auto& lane = route_->lane == Lane::kChange ? shared_.changers : shared_.readers;
+  asio::post(lane, [self = shared_from_this(), reply, &queue] {
+    if (self->shared_.stopping) {
+      reply(problem(503, "stopping", "the appliance is about to end"));
+      return;
+    }
+    bool done = false;
+    Response why = run([&] {
+      queue.work();
+      done = true;
+      return Response{};
+    });
+    if (!done) reply(std::move(why));
+  });
+}
+
 void Connection::run_handler() {
+  if (route_->queue.submit) return submit();
   auto& lane = route_->lane == Lane::kChange ? shared_.changers : shared_.readers;
   asio::post(lane, [self = shared_from_this()]() mutable {
     Response response = self->shared_.stopping
                             ? problem(503, "stopping", "the appliance is about to end")
-                            : run(self->route_->handler, self->request_);
+                            : run([&] { return self->route_->handler(self->request_); });
     self->request_.body = {};
     self->request_.body_reader.reset();
     const auto executor = self->socket_.get_executor();

@@ -56,6 +56,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void read_body();
   void on_body(Code error);
   void run_handler();
+  void submit();
+  /// The answer to request number `number`, unless it has one.
+  void answer_once(uint64_t number, Response response);
   /// The answer to a request that could not be read, or none if nobody is there to read it.
   std::optional<Response> explain(Code error) const;
   void answer(Response response);
@@ -79,6 +82,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<Parser> parser_;
   Request request_;
   const Route* route_ = nullptr;
+  uint64_t submitted_ = 0;  ///< counts requests that wait in queues
+  bool awaits_ = false;     ///< the last of them has no answer yet
   bool body_unread_ = false;
   bool keep_alive_ = false;
   std::optional<Message> message_;

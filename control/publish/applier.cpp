@@ -237,6 +237,7 @@ Outcome Applier::make_revision(kube::ClusterState state, double decode_ms, Mode 
       !published && parts_.dataplane.rules() == next->compiled->rules;
   if (!published && !in_force_all_the_same) return refuse(to_refusal(published.error()), mode);
   accepted.milliseconds.swap = watch.lap();
+  replaced_.push_back(before);
   set(next);
   std::string not_stored = store(before.get(), *next);
   accepted.milliseconds.store = watch.lap();
@@ -277,6 +278,12 @@ std::string Applier::store(const InForce* before, const InForce& next) {
   parts_.log("revision " + std::to_string(next.revision) +
              " is in force but not on the disk: " + saved.error().text());
   return saved.error().text();
+}
+
+void Applier::free_replaced() {
+  std::vector<std::shared_ptr<const InForce>> replaced;
+  const std::lock_guard changing(changing_);
+  replaced.swap(replaced_);
 }
 
 void Applier::save_again() {

@@ -112,6 +112,9 @@ class Applier {
   Outcome validate(std::string_view json);
   /// The outcome of something that could not be decoded.
   Refused refuse(kube::Refusal refusal) { return refuse(std::move(refusal), Mode::kApply); }
+  /// Frees what has been replaced. Until then apply() keeps it: a state of a hundred thousand pods
+  /// takes longer to free than an answer may wait.
+  void free_replaced();
   /// Stores what is in force if that has failed so far, and writes all of it anew when the changes
   /// since it was last written have become many. Waits for no change that is under way: the thread
   /// that calls this is the one that hears of signals.
@@ -144,7 +147,8 @@ class Applier {
 
   const Parts parts_;
   std::atomic<uint64_t> counterexamples_ = 0;
-  std::mutex changing_;  ///< held through a whole change
+  std::mutex changing_;                                   ///< held through a whole change
+  std::vector<std::shared_ptr<const InForce>> replaced_;  ///< under changing_
   mutable std::mutex pointer_;
   std::shared_ptr<const InForce> in_force_;  ///< under pointer_
 };

@@ -60,6 +60,12 @@ int run_history(Session& session) {
     if (one["reason"].exists()) {
       session.out() << "  because  " << printable(one["reason"].text()) << '\n';
     }
+    for (const Json& other : one["others"].items()) {
+      session.out() << "  with     " << printable(other["action"].text()) << " by "
+                    << printable(caller_text(other["by"]));
+      if (other["reason"].exists()) session.out() << ", " << printable(other["reason"].text());
+      session.out() << '\n';
+    }
     session.out() << "  changed  " << printable(changes_text(one["changed"])) << ", cut "
                   << counted(one["flows_cut"].number(), "flow") << '\n';
     for (const Json& policy : one["policies"].items()) {

@@ -118,7 +118,11 @@ http::Response AdminTest::call(const std::string& method, const std::string& tar
   } else {
     request.body = std::move(body);
   }
-  return match.route->handler(request);
+  if (!match.route->queue.submit) return match.route->handler(request);
+  http::Response response;
+  match.route->queue.submit(request, [&](http::Response r) { response = std::move(r); });
+  match.route->queue.work();
+  return response;
 }
 
 Document AdminTest::get(const std::string& target, unsigned status) {

@@ -299,11 +299,13 @@ TEST(History, ALineARevision) {
             "  ~ NetworkPolicy web/allow\n");
   EXPECT_THAT(stand.calls(), ElementsAre("GET /v1/history"));
   EXPECT_EQ(stand.run({"history", "--limit", "0"}).status, kUsage);
-  const Stand many(R"({"revisions":[{"first":3,"revision":9,"reason":"x","by":{"uid":7}},)"
+  const Stand many(R"({"revisions":[{"first":3,"revision":9,"reason":"x","by":{"uid":7},)"
+                   R"("others":[{"action":"delta","by":{"uid":8},"reason":"y"}]},)"
                    R"({"first":2,"revision":2}]})");
   const std::string said = many.run({"history", "--limit", "1"}).out;
   EXPECT_THAT(said, AllOf(HasSubstr("revision 3-9 "), HasSubstr("by uid 7 (-)"),
-                          HasSubstr("  because  x\n"), Not(HasSubstr("revision 2"))));
+                          HasSubstr("  because  x\n"), HasSubstr("  with     delta by uid 8, y\n"),
+                          Not(HasSubstr("revision 2"))));
   EXPECT_THAT(Stand(R"({"revisions":[]})").run({"history"}).err,
               HasSubstr("no revision is remembered"));
 }

@@ -68,6 +68,7 @@ class HistoryTest : public ::testing::Test {
     entry.last = revision;
     entry.when = std::chrono::system_clock::time_point(std::chrono::seconds(1767225600 + revision));
     entry.by = {0, "root", 4711, "rampartctl", "rampartctl/0.1.0"};
+    entry.others = others_;
     entry.action = "apply";
     entry.reason = reason;
     history_->note(std::move(entry), now, cuts_);
@@ -86,6 +87,7 @@ class HistoryTest : public ::testing::Test {
   std::string file(Revision first) const { return folder_ + "/history/" + std::to_string(first); }
 
   std::string folder_, log_;
+  std::vector<Sender> others_;
   uint64_t cuts_ = 0;
   size_t most_ = 100;
   std::unique_ptr<History> history_;
@@ -152,7 +154,9 @@ TEST_F(HistoryTest, SurvivesARestart) {
   note(1, state({pod("a"), policy("p", 80)}), "why not");
   const auto last = state({pod("a"), policy("p", 81)});
   cuts_ = 4;
+  others_ = {{{7, "ci", 12, "curl", "curl/8"}, "delta", "why"}};
   note(2, last);
+  others_.clear();
   cuts_ = 6;
   history_->save();
   const auto before = history_->entries();
@@ -166,6 +170,8 @@ TEST_F(HistoryTest, SurvivesARestart) {
     EXPECT_EQ(after[i].counts, before[i].counts);
     EXPECT_EQ(after[i].when, before[i].when);
     EXPECT_EQ(after[i].by, before[i].by);
+    EXPECT_EQ(after[i].others.size(), i == 0 ? 1U : 0U);
+    EXPECT_EQ(after[i].others, before[i].others);
     EXPECT_EQ(after[i].cut, before[i].cut) << i;
     EXPECT_EQ(after[i].reason, before[i].reason);
   }

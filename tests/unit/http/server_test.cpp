@@ -67,6 +67,26 @@ class ServerTest : public ::testing::Test {
                  }});
     router_.add({"GET", "/throws", Lane::kRead, false,
                  [](const Request&) -> Response { throw std::runtime_error("oops"); }});
+    Route together{"PUT", "/together", Lane::kChange, true, nullptr};
+    together.queue.submit = [this](const Request& r, Answer answer) {
+      if (r.body == "throw") throw std::runtime_error("oops");
+      const std::lock_guard lock(mutex_);
+      waiting_.push_back(std::move(answer));
+      ++came_;
+    };
+    together.queue.work = [this] {
+      gate_.wait();
+      std::vector<Answer> all;
+      {
+        const std::lock_guard lock(mutex_);
+        all.swap(waiting_);
+      }
+      for (const Answer& answer : all) {
+        answer({200, "text/plain", std::to_string(all.size()), {}});
+        answer({200, "text/plain", "again", {}});  // it has its answer
+      }
+    };
+    router_.add(std::move(together));
     router_.add({"PUT", "/slow", Lane::kChange, true, [this](const Request&) {
                    entered_.open();
                    gate_.wait();
@@ -95,6 +115,9 @@ class ServerTest : public ::testing::Test {
   ServerParams params_;
   Router router_;
   Gate entered_, gate_;
+  std::mutex mutex_;
+  std::vector<Answer> waiting_;
+  std::atomic<int> came_ = 0;
   std::unique_ptr<Server> server_;
 };
 
@@ -284,6 +307,37 @@ TEST_F(ServerTest, AChangeUnderWayHoldsUpNoReader) {
   EXPECT_EQ(call("GET", "/hello").status, 200U);
   gate_.open();
   change.join();
+}
+
+TEST_F(ServerTest, RequestsThatWaitAreAnsweredTogether) {
+  start();
+  std::vector<std::unique_ptr<HttpClient>> clients;
+  for (int i = 1; i <= 3; ++i) {
+    clients.push_back(std::make_unique<HttpClient>(path_));
+    ASSERT_TRUE(clients.back()->send("PUT /together HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"));
+    while (came_ < i) std::this_thread::yield();
+  }
+  EXPECT_EQ(call("PUT", "/together", "throw").status, 500U);
+  EXPECT_EQ(call("GET", "/hello").status, 200U);
+  gate_.open();
+  for (const auto& client : clients) {
+    EXPECT_EQ(client->receive().body, "3");
+    ASSERT_TRUE(client->send("GET /hello HTTP/1.1\r\n\r\n"));
+    EXPECT_EQ(client->receive().body, "hello");
+  }
+}
+
+TEST_F(ServerTest, EndsWithRequestsInAQueue) {
+  start();
+  HttpClient first(path_), second(path_);
+  ASSERT_TRUE(first.send("PUT /together HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"));
+  ASSERT_TRUE(second.send("PUT /together HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"));
+  while (came_ < 2) std::this_thread::yield();
+  std::thread end([this] { server_.reset(); });
+  gate_.open();
+  const auto status = first.receive().status;
+  EXPECT_TRUE(status == 200U || status == 503U) << status;
+  end.join();
 }
 
 TEST_F(ServerTest, HandlersThatThrow) {

@@ -11,6 +11,7 @@
 #include <future>
 #include <thread>
 
+#include "control/kube/events.hpp"
 #include "tests/support/fake_dataplane.hpp"
 
 namespace rampart::publish {
@@ -63,7 +64,12 @@ class ApplierTest : public ::testing::Test {
       if (compile_error_) {
         return Result<std::shared_ptr<const compile::Compiled>>(*compile_error_);
       }
+      ++compiled_;
       if (while_compiling_) while_compiling_();
+      if (!bad_pod_.empty() && state->pods.contains({"web", bad_pod_})) {
+        return Result<std::shared_ptr<const compile::Compiled>>(
+            Error{ErrorCode::kNoMemory, "does not fit", {}});
+      }
       auto made = compile::compile(std::move(state), revision, previous);
       if (!forgets_isolation_ || !made) return made;
       // A bug: no pod is isolated any more.
@@ -105,6 +111,8 @@ class ApplierTest : public ::testing::Test {
   std::optional<store::StateStore> store_;
   std::optional<Error> compile_error_;
   std::function<void()> while_compiling_;
+  std::string bad_pod_;  ///< what has it does not compile
+  int compiled_ = 0;
   bool forgets_isolation_ = false;
   std::vector<std::string> log_;
   std::unique_ptr<Applier> applier_;
@@ -246,6 +254,63 @@ TEST_F(ApplierTest, AWorkerThatDoesNotAnswerIsToldOf) {
   EXPECT_EQ(refused.in_force, 2U) << "what the other workers use";
   EXPECT_EQ(applier_->in_force()->revision, 2U);
   EXPECT_TRUE(passes());
+}
+
+Submission events(const std::string& name, std::optional<Revision> expected = {}) {
+  kube::EventsDecoder decoder;
+  decoder.put(R"({"type":"ADDED","object":)" + pod(name, "10.0.1." + std::to_string(name[0])) +
+              "}");
+  return {*std::move(decoder).finish(), 0, expected};
+}
+
+TEST_F(ApplierTest, ChangesInARowAreOneRevision) {
+  accept(applier_->put(kTwoPods, {}));
+  compiled_ = 0;
+  std::vector<Submission> three;
+  three.push_back(events("x"));
+  three.push_back({*kube::decode_snapshot(kTwoPodsDenied), 0, {}});
+  three.push_back(events("y"));
+  const auto outcomes = applier_->apply(std::move(three));
+  ASSERT_EQ(outcomes.size(), 3U);
+  for (const auto& outcome : outcomes) {
+    EXPECT_EQ(accept(outcome).in_force->revision, 2U);
+    EXPECT_TRUE(accept(outcome).changed);
+  }
+  EXPECT_EQ(compiled_, 1);
+  const auto& pods = applier_->in_force()->compiled->state->pods;
+  EXPECT_FALSE(pods.contains({"web", "x"}));  // the snapshot after it does not have it
+  EXPECT_TRUE(pods.contains({"web", "y"}));
+  EXPECT_FALSE(passes());
+}
+
+TEST_F(ApplierTest, OneThatDoesNotFitSpoilsNoOther) {
+  accept(applier_->put(kTwoPods, {}));
+  bad_pod_ = "bad";
+  std::vector<Submission> three;
+  three.push_back(events("x"));
+  three.push_back(events("bad"));
+  three.push_back(events("y"));
+  const auto outcomes = applier_->apply(std::move(three));
+  EXPECT_EQ(accept(outcomes[0]).in_force->revision, 2U);
+  EXPECT_EQ(refuse(outcomes[1]).refusal.reason, "does not fit");
+  EXPECT_EQ(accept(outcomes[2]).in_force->revision, 3U);
+  const auto& pods = applier_->in_force()->compiled->state->pods;
+  EXPECT_TRUE(pods.contains({"web", "x"}) && pods.contains({"web", "y"}));
+  EXPECT_FALSE(pods.contains({"web", "bad"}));
+}
+
+TEST_F(ApplierTest, AnExpectedRevisionBeginsOneOfItsOwn) {
+  accept(applier_->put(kTwoPods, {}));
+  std::vector<Submission> four;
+  four.push_back(events("x", 1));
+  four.push_back(events("y", 1));
+  four.push_back(events("z", 2));
+  four.push_back(events("w"));
+  const auto outcomes = applier_->apply(std::move(four));
+  EXPECT_EQ(accept(outcomes[0]).in_force->revision, 2U);
+  EXPECT_EQ(refuse(outcomes[1]).why, Refused::Why::kWrongRevision);
+  EXPECT_EQ(accept(outcomes[2]).in_force->revision, 3U);
+  EXPECT_EQ(accept(outcomes[3]).in_force->revision, 3U);
 }
 
 TEST_F(ApplierTest, ValidationChangesNothing) {
