@@ -100,7 +100,10 @@ const std::vector<Command>& command_table() {
            "\n"
            "A state without objects is refused unless --allow-empty says that it is meant: an "
            "empty pipe "
-           "must not open the firewall.\n",
+           "must not open the firewall.\n"
+           "\n"
+           "A state that waits for its turn when a later one comes is dropped (superseded), and the "
+           "command fails: it was never in force.\n",
        .call = "PUT /v1/snapshot; with --dry-run POST /v1/validate and GET /v1/snapshot",
        .options = {kFilename,
                    kRecursive,
