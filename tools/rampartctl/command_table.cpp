@@ -102,7 +102,8 @@ const std::vector<Command>& command_table() {
            "empty pipe "
            "must not open the firewall.\n"
            "\n"
-           "A state that waits for its turn when a later one comes is dropped (superseded), and the "
+           "A state that waits for its turn when a later one comes is dropped (superseded), and "
+           "the "
            "command fails: it was never in force.\n",
        .call = "PUT /v1/snapshot; with --dry-run POST /v1/validate and GET /v1/snapshot",
        .options = {kFilename,

@@ -303,9 +303,10 @@ TEST(History, ALineARevision) {
                    R"("others":[{"action":"delta","by":{"uid":8},"reason":"y"}]},)"
                    R"({"first":2,"revision":2}]})");
   const std::string said = many.run({"history", "--limit", "1"}).out;
-  EXPECT_THAT(said, AllOf(HasSubstr("revision 3-9 "), HasSubstr("by uid 7 (-)"),
-                          HasSubstr("  because  x\n"), HasSubstr("  with     delta by uid 8 (-), y\n"),
-                          Not(HasSubstr("revision 2"))));
+  EXPECT_THAT(
+      said,
+      AllOf(HasSubstr("revision 3-9 "), HasSubstr("by uid 7 (-)"), HasSubstr("  because  x\n"),
+            HasSubstr("  with     delta by uid 8 (-), y\n"), Not(HasSubstr("revision 2"))));
   EXPECT_THAT(Stand(R"({"revisions":[]})").run({"history"}).err,
               HasSubstr("no revision is remembered"));
 }
