@@ -314,10 +314,10 @@ void write_object(std::string& out, bool& first, const T& object) {
 /// The events that turn one state into another.
 class ChangeWriter {
  public:
-  ChangeWriter(const ClusterState& before, const ClusterState& after)
-      : before_(before), after_(after) {}
+  ChangeWriter(const ClusterState& before, const ClusterState& after, size_t most)
+      : before_(before), after_(after), most_(most) {}
 
-  std::string write() && {
+  std::optional<std::string> write() && {
     // A Namespace takes its content along, so those that go go first.
     differ(before_.namespaces, after_.namespaces, [&](const Namespace* a, const Namespace* b) {
       if (a == nullptr || a->implied || (b != nullptr && !b->implied)) return;
@@ -340,16 +340,18 @@ class ChangeWriter {
                out_ += R"({"type":"MODIFIED","object":)" + b->json + "}\n";
              }
            });
+    if (out_.size() > most_) return std::nullopt;
     return std::move(out_);
   }
 
  private:
   template <typename T, typename Use>
-  static void differ(const ClusterState::Objects<T>& before, const ClusterState::Objects<T>& after,
-                     Use use) {
+  void differ(const ClusterState::Objects<T>& before, const ClusterState::Objects<T>& after,
+              Use use) {
     using Pointer = std::shared_ptr<const T>;
     ClusterState::Objects<T>::for_each_difference(
         before, after, [&](const ObjectKey&, const Pointer* a, const Pointer* b) {
+          if (out_.size() > most_) return;
           use(a != nullptr ? a->get() : nullptr, b != nullptr ? b->get() : nullptr);
         });
   }
@@ -383,14 +385,16 @@ class ChangeWriter {
 
   const ClusterState& before_;
   const ClusterState& after_;
+  const size_t most_;
   std::set<std::string> gone_;  ///< namespaces
   std::string out_;
 };
 
 }  // namespace
 
-std::string encode_changes(const ClusterState& before, const ClusterState& after) {
-  return ChangeWriter(before, after).write();
+std::optional<std::string> encode_changes(const ClusterState& before, const ClusterState& after,
+                                          size_t most) {
+  return ChangeWriter(before, after, most).write();
 }
 
 std::string encode_snapshot(const ClusterState& state) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 
 #include "control/kube/model.hpp"
@@ -14,9 +16,11 @@ namespace rampart::kube {
 std::string encode_snapshot(const ClusterState& state);
 
 /// Writes what turns `before` into `after` as watch events, one a line: apply_events(before, …)
-/// makes a state that is the same as `after`. What the two share is not looked at.
+/// makes a state that is the same as `after`. What the two share is not looked at. Nothing if that
+/// takes more than `most` bytes, which is found out without writing many more.
 ///
 /// Any control thread.
-std::string encode_changes(const ClusterState& before, const ClusterState& after);
+std::optional<std::string> encode_changes(const ClusterState& before, const ClusterState& after,
+                                          size_t most = SIZE_MAX);
 
 }  // namespace rampart::kube

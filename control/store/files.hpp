@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <boost/crc.hpp>
 #include <chrono>
 #include <cstdint>
 #include <string>

@@ -185,20 +185,22 @@ Result<void> StateStore::save(const Stored& stored) {
 
 Result<void> StateStore::save_change(const kube::ClusterState& before, Revision revision_before,
                                      const Stored& stored) {
-  const std::string events = kube::encode_changes(before, stored.state);
+  size_t most = kManyChanges;
   {
     const std::lock_guard lock(files_->changing);
-    if (events.size() <= kManyChanges + files_->file_bytes / 4) {
-      if (!files_->journal) {
-        auto opened = Journal::open(files_->directory.get(), files_->path, revision_before);
-        if (!opened) return std::move(opened).error();
-        files_->journal = std::move(*opened);
-      }
-      const size_t bytes = files_->journal->bytes();
-      auto saved = files_->journal->append(revision_before, stored, events);
-      files_->journal_bytes += files_->journal->bytes() - bytes;
-      return saved;
+    most += files_->file_bytes / 4;
+  }
+  if (const auto events = kube::encode_changes(before, stored.state, most)) {
+    const std::lock_guard lock(files_->changing);
+    if (!files_->journal) {
+      auto opened = Journal::open(files_->directory.get(), files_->path, revision_before);
+      if (!opened) return std::move(opened).error();
+      files_->journal = std::move(*opened);
     }
+    const size_t bytes = files_->journal->bytes();
+    auto saved = files_->journal->append(revision_before, stored, *events);
+    files_->journal_bytes += files_->journal->bytes() - bytes;
+    return saved;
   }
   return save(stored);
 }

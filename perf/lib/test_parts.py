@@ -49,7 +49,7 @@ class Benches(unittest.TestCase):
 
 def sample(received, created, flows=1):
     return types.SimpleNamespace(received=received, flows_created=created, flows=flows, time=received / 1e6, ran=0, drops={}, busy_cycles=0,
-                                 forwarded=0, flow_hits=0, challenged=0, dropped=0)
+                                 forwarded=0, flow_hits=0, challenged=0, dropped=0, stages={})
 
 
 class Laps(unittest.TestCase):

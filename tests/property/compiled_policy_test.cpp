@@ -210,11 +210,15 @@ TEST(Changes, WrittenDownMakeTheSameState) {
       auto read = kube::decode_snapshot(kube::encode_snapshot(state));
       ASSERT_TRUE(read) << read.error().text();
       state = std::move(read->state);
-      const std::string events = kube::encode_changes(before, state);
+      const std::string events = *kube::encode_changes(before, state);
       bytes += events.size();
       const auto again = kube::apply_events(before, events);
       ASSERT_TRUE(again) << again.error().text() << "\n" << events;
       ASSERT_TRUE(kube::same(again->state, state)) << events;
+      ASSERT_EQ(kube::encode_changes(before, state, events.size()), events);
+      if (!events.empty()) {
+        ASSERT_FALSE(kube::encode_changes(before, state, events.size() - 1));
+      }
     }
   }
   EXPECT_GT(bytes, 10000U);

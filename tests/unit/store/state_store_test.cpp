@@ -6,11 +6,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <boost/crc.hpp>
 #include <filesystem>
 #include <fstream>
 #include <vector>
 
 #include "control/kube/decode.hpp"
+#include "control/store/files.hpp"
 
 namespace rampart::store {
 namespace {
@@ -58,6 +60,18 @@ Stored stored(Revision revision, const std::string& pod) {
   EXPECT_TRUE(decoded) << decoded.error().text();
   return {revision, std::chrono::system_clock::time_point(std::chrono::milliseconds(1767225605123)),
           decoded->state};
+}
+
+TEST(Checksum, IsTheCrc64OfXzFiles) {
+  EXPECT_EQ(checksum("123456789", {}), 0x995DC9BBDF1939FAU);  // the check value of CRC-64/XZ
+  EXPECT_EQ(checksum("1234", "56789"), 0x995DC9BBDF1939FAU);
+  std::string text;
+  for (unsigned length = 0; length < 100; ++length) {
+    boost::crc_optimal<64, 0x42F0E1EBA9EA3693, ~uint64_t{0}, ~uint64_t{0}, true, true> crc;
+    crc.process_bytes(text.data(), text.size());
+    ASSERT_EQ(checksum({}, text), crc.checksum()) << length;
+    text += static_cast<char>(length * 37 + 200);
+  }
 }
 
 TEST_F(StateStoreTest, NothingAtFirst) {
