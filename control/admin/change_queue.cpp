@@ -77,6 +77,7 @@ void ChangeQueue::work() {
   if (batch.empty()) return;
   try {
     std::vector<publish::Submission> submissions;
+    submissions.reserve(batch.size());
     for (Waiting& one : batch) submissions.push_back(std::move(one.submission));
     const uint64_t cuts = history_.cuts_before_change();
     const Revision before = applier_.in_force()->revision;

@@ -212,6 +212,7 @@ Demands collect(const std::vector<const kube::NetworkPolicy*>& policies, Kinds& 
   Demands demands;
   Collector collector(demands, kinds);
   std::vector<Cost> costs;
+  costs.reserve(policies.size());
   for (const kube::NetworkPolicy* policy : policies) {
     costs.push_back({kinds.ns(policy->ns), entries_of(*policy)});
   }
