@@ -190,10 +190,10 @@ class CowMap {
 
  private:
   using Chunk = std::vector<value_type>;
-  static constexpr size_t kMost = 64;
+  static constexpr size_t kMost = 256;
   /// As much as a chunk has when it is filled in order: a little room, or else the next few
   /// entries that come would each split one.
-  static constexpr size_t kFilled = 56;
+  static constexpr size_t kFilled = 224;
 
   static size_t place_in(const Chunk& chunk, const Key& key) {
     return static_cast<size_t>(
