@@ -274,15 +274,16 @@ class Advance {
     return origins().entries() <= kMaxEntries && origins().acl_rules() <= kMaxAclRules;
   }
 
-  /// Where the part goes, as the last one if that is small, whose other namespaces then come along.
+  /// Where the part goes: to a small one, whose other namespaces then come along, or to a place
+  /// that is empty. The first one is what was made from nothing, or empty.
   size_t place_of_patch(std::vector<const kube::NetworkPolicy*>& policies) const {
-    const auto in_use = [&](size_t p) {
-      return std::any_of(memory_.part_of_namespace.begin(), memory_.part_of_namespace.end(),
-                         [&](uint16_t part) { return part == p; });
-    };
-    for (size_t p = 1; p < memory_.parts.size(); ++p) {
-      if (!memory_.parts[p]) return p;
-      if (memory_.parts[p]->acl_rules() >= kMostRulesOfPatch) continue;
+    size_t empty = memory_.parts.size();
+    for (size_t p = memory_.parts.size(); p-- > 0;) {
+      if (!memory_.parts[p]) {
+        empty = p;
+        continue;
+      }
+      if (p == 0 || memory_.parts[p]->acl_rules() >= kMostRulesOfPatch) continue;
       std::vector<const kube::NetworkPolicy*> together = policies;
       for (const uint32_t ns : memory_.parts[p]->namespaces()) {
         if (memory_.part_of(ns) == p && !dirty_.contains(ns)) add_policies(ns, together);
@@ -291,9 +292,7 @@ class Advance {
       policies = std::move(together);
       return p;
     }
-    // The first one, with what nobody is in any more.
-    if (!memory_.parts.empty() && !in_use(0)) return 0;
-    return memory_.parts.size();
+    return empty;
   }
 
   /// What no namespace is in any more is let go.

@@ -80,6 +80,15 @@ Part::Membership Part::peer_sets(uint32_t atom, const Kinds& kinds) const {
   return found;
 }
 
+/// What the class of these sources is known by. Sets that were empty have no mark.
+uint64_t Part::marks_of(const Membership& sources) const {
+  uint64_t sum = 0;
+  for (const uint32_t s : sources) {
+    if (peer_sources_[s].set != kNone) sum += mark_of(peer_sources_[s].set);
+  }
+  return sum;
+}
+
 uint32_t Part::place_peer(uint32_t atom, const Kinds& kinds,
                           std::vector<uint32_t>& without_place) const {
   const Membership mine = peer_sets(atom, kinds);
@@ -100,17 +109,11 @@ uint32_t Part::place_peer(uint32_t atom, const Kinds& kinds,
       if (!known) give_up(name);
     }
   }
-  uint64_t sum = 0;
   for (const uint32_t s : mine) {
-    if (peer_sources_[s].set == kNone) {
-      give_up(peer_sources_[s]);  // it was empty, so no rule was written
-    } else {
-      sum += mark_of(peer_sources_[s].set);
-    }
+    if (peer_sources_[s].set == kNone) give_up(peer_sources_[s]);  // so no rule was written
   }
-  if (const auto known = peer_of_membership_.find(sum); known != peer_of_membership_.end()) {
-    return known->second;
-  }
+  const auto exactly = peer_of_membership_.find(marks_of(mine));
+  if (exactly != peer_of_membership_.end()) return exactly->second;
   // Of those that are in no set which this one is not in, the one that is in most.
   std::vector<uint32_t> alike;
   if (group != kNone) {
@@ -126,11 +129,7 @@ uint32_t Part::place_peer(uint32_t atom, const Kinds& kinds,
     Membership theirs = peer_sets(other, kinds);
     if (theirs.size() <= of_best.size()) continue;
     if (!std::includes(mine.begin(), mine.end(), theirs.begin(), theirs.end())) continue;
-    uint64_t their_sum = 0;
-    for (const uint32_t s : theirs) {
-      if (peer_sources_[s].set != kNone) their_sum += mark_of(peer_sources_[s].set);
-    }
-    const auto known = peer_of_membership_.find(their_sum);
+    const auto known = peer_of_membership_.find(marks_of(theirs));
     if (known == peer_of_membership_.end()) continue;
     best = known->second;
     of_best = std::move(theirs);

@@ -55,6 +55,7 @@ class Part {
   using Membership = std::vector<uint32_t>;
   void index(const Demands& demands, const Boxes& boxes);
   Membership peer_sets(uint32_t atom, const Kinds& kinds) const;
+  uint64_t marks_of(const Membership& sources) const;
   bool is_peer(const Boxes::PeerSource& source, uint32_t atom, const Kinds& kinds) const;
 
   RulePart rules_;

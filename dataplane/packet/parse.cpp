@@ -24,10 +24,6 @@ constexpr bool is_tag(uint16_t type) {
   return type == 0x8100 || type == 0x88a8 || type == 0x9100;
 }
 
-constexpr bool is_vxlan_or_geneve(uint16_t port) {
-  return port == 4789 || port == 8472 || port == 6081;
-}
-
 /// How far the part of a transport header reaches that decides. A later fragment that starts
 /// below would rewrite it (RFC 1858 §3, RFC 3128).
 constexpr uint32_t header_bytes(uint8_t protocol) {
@@ -122,7 +118,7 @@ void parse_udp(const IpLayer& ip, ParsedPacket& out) {
   }
   out.kind = PacketKind::kFlow;
   out.opens_flow = true;
-  out.tunnel = is_vxlan_or_geneve(out.destination_port.host());
+  out.tunnel = detail::is_vxlan_or_geneve(out.destination_port.host());
 }
 
 /// RFC 9260 §3.

@@ -53,10 +53,12 @@ inline bool header_sum_ok(const uint8_t* ip) noexcept {
   return (sum + again) % 0xffff == 0;
 }
 
+constexpr bool is_vxlan_or_geneve(uint16_t port) {
+  return (port == 4789) | (port == 8472) | (port == 6081);
+}
 /// Ports to which a datagram may be more than one of a flow: DHCP, and tunnels.
 constexpr bool is_special_udp(uint16_t port) {
-  return (port == 67) | (port == 68) | (port == 546) | (port == 547) | (port == 4789) |
-         (port == 8472) | (port == 6081);
+  return (port == 67) | (port == 68) | (port == 546) | (port == 547) | is_vxlan_or_geneve(port);
 }
 
 /// The transport header at `l4`, of `bytes` bytes with its payload, all of them readable. The

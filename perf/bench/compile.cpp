@@ -54,6 +54,19 @@ void note(benchmark::State& state, const compile::Compiled& made) {
   state.counters["subjects"] = static_cast<double>(made.subjects);
 }
 
+/// One state follows the other, each with the one before.
+std::shared_ptr<const compile::Compiled> there_and_back(benchmark::State& state, const State& one,
+                                                        const State& other) {
+  auto made = make(state, one, 1, nullptr);
+  Revision revision = 1;
+  for (auto _ : state) {
+    if (!made) break;
+    made = make(state, revision % 2 != 0 ? other : one, revision + 1, made.get());
+    ++revision;
+  }
+  return made;
+}
+
 void from_nothing(benchmark::State& state) {
   const State desired = cluster(state);
   std::shared_ptr<const compile::Compiled> made;
@@ -100,26 +113,14 @@ void thousand_pods_of_file(benchmark::State& state) {
     }
     moved->pods[key] = std::make_shared<const kube::Pod>(std::move(other));
   }
-  auto made = make(state, all, 1, nullptr);
-  Revision revision = 1;
-  for (auto _ : state) {
-    if (!made) break;
-    made = make(state, revision % 2 != 0 ? State(moved) : all, revision + 1, made.get());
-    ++revision;
-  }
+  there_and_back(state, all, moved);
 }
 
 void one_pod(benchmark::State& state) {
   const State all = cluster(state);
   auto fewer = std::make_shared<kube::ClusterState>(*all);
   fewer->pods.erase(std::next(fewer->pods.begin(), static_cast<ptrdiff_t>(fewer->pods.size() / 2)));
-  auto made = make(state, all, 1, nullptr);
-  Revision revision = 1;
-  for (auto _ : state) {
-    if (!made) break;
-    made = make(state, revision % 2 != 0 ? State(fewer) : all, revision + 1, made.get());
-    ++revision;
-  }
+  const auto made = there_and_back(state, all, fewer);
   if (made && made->rules->policy_changed_in != 1) state.SkipWithError("the policy changed");
 }
 
@@ -133,13 +134,7 @@ void one_policy(benchmark::State& state) {
   policy.isolates_ingress = true;
   policy.ingress.push_back({{}, {{IpProtocol::kTcp, kube::PolicyPort::Range{7, 7}}}});
   changed->policies[key] = std::make_shared<const kube::NetworkPolicy>(policy);
-  auto made = make(state, all, 1, nullptr);
-  Revision revision = 1;
-  for (auto _ : state) {
-    if (!made) break;
-    made = make(state, revision % 2 != 0 ? State(changed) : all, revision + 1, made.get());
-    ++revision;
-  }
+  there_and_back(state, all, changed);
 }
 
 void sizes(benchmark::internal::Benchmark* b) {

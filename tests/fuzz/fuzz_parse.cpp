@@ -11,36 +11,13 @@
 #include "dataplane/packet/fragment.hpp"
 #include "dataplane/packet/parse.hpp"
 #include "tests/fuzz/fuzz.hpp"
+#include "tests/support/same_packet.hpp"
 
 namespace rampart {
 namespace {
 
 using Bytes = std::vector<uint8_t>;
-
-bool same_transport(const ParsedPacket& a, const ParsedPacket& b) {
-  switch (a.protocol) {
-    case 6:
-      return a.tcp.sequence == b.tcp.sequence && a.tcp.acknowledgement == b.tcp.acknowledgement &&
-             a.tcp.window == b.tcp.window && a.tcp.payload == b.tcp.payload &&
-             a.tcp.window_scale == b.tcp.window_scale;
-    case 132:
-      return a.sctp.tag == b.sctp.tag && a.sctp.initiate_tag == b.sctp.initiate_tag &&
-             a.sctp.reflected_tag == b.sctp.reflected_tag;
-    default:
-      return true;
-  }
-}
-
-bool same(const ParsedPacket& a, const ParsedPacket& b) {
-  return a.kind == b.kind && a.reason == b.reason && a.family == b.family &&
-         a.protocol == b.protocol && a.tcp_flags == b.tcp_flags && a.sctp_chunk == b.sctp_chunk &&
-         a.icmp_type == b.icmp_type && a.fragment == b.fragment && a.opens_flow == b.opens_flow &&
-         a.changes_state == b.changes_state && a.tunnel == b.tunnel && a.l3_offset == b.l3_offset &&
-         a.l4_offset == b.l4_offset && a.l4_bytes == b.l4_bytes && a.fragment_id == b.fragment_id &&
-         a.vlans == b.vlans && a.source_port == b.source_port &&
-         a.destination_port == b.destination_port && std::memcmp(a.source, b.source, 16) == 0 &&
-         std::memcmp(a.destination, b.destination, 16) == 0 && same_transport(a, b);
-}
+using support::same;
 
 /// The straight way through a plain frame, where there is one, and the other say the same.
 ParsedPacket parse(const Bytes& frame, size_t contiguous) {

@@ -83,28 +83,21 @@ const std::vector<Command>& command_table() {
       {.name = "apply",
        .summary = "make these objects the desired state",
        .description =
-           "All that -f names, taken together, is the whole desired state: Namespaces, Pods, Nodes "
-           "and "
-           "NetworkPolicies. It replaces what was there, so an object that is left out is gone, "
-           "and a "
-           "policy that is left out no longer protects. (kubectl apply adds to what is there; here "
-           "that "
-           "is delta.) The command returns when the new revision is in force on every worker. If "
-           "anything is refused, nothing changes.\n"
+           "All that -f names, taken together, is the whole desired state: Namespaces, Pods, "
+           "Nodes and NetworkPolicies. It replaces what was there, so an object that is left out "
+           "is gone, and a policy that is left out no longer protects. (kubectl apply adds to "
+           "what is there; here that is delta.) The command returns when the new revision is in "
+           "force on every worker. If anything is refused, nothing changes.\n"
            "\n"
            "Files may be JSON or YAML with any number of documents, objects or Lists. Other kinds "
-           "(a "
-           "Deployment, a ConfigMap) are skipped and counted. Policy speaks of pods by their "
-           "addresses, "
-           "so Pods must carry their status, as kubectl get prints it.\n"
+           "(a Deployment, a ConfigMap) are skipped and counted. Policy speaks of pods by their "
+           "addresses, so Pods must carry their status, as kubectl get prints it.\n"
            "\n"
            "A state without objects is refused unless --allow-empty says that it is meant: an "
-           "empty pipe "
-           "must not open the firewall.\n"
+           "empty pipe must not open the firewall.\n"
            "\n"
            "A state that waits for its turn when a later one comes is dropped (superseded), and "
-           "the "
-           "command fails: it was never in force.\n",
+           "the command fails: it was never in force.\n",
        .call = "PUT /v1/snapshot; with --dry-run POST /v1/validate and GET /v1/snapshot",
        .options = {kFilename,
                    kRecursive,
@@ -139,28 +132,23 @@ const std::vector<Command>& command_table() {
       {.name = "validate",
        .summary = "check files of objects, for pull requests: needs no rampartd",
        .description =
-           "Reads files, directories with all that is below them (*.yaml, *.yml, *.json), or - for "
-           "the "
-           "standard input, as one input, and says everything that is wrong with it at once: what "
-           "an "
-           "API server would refuse, fields that it does not know included, and policies that do "
-           "not "
-           "do what they say. Of Markdown (*.md, named by itself) the code blocks that say yaml or "
-           "json are read, each as an input of its own.\n"
+           "Reads files, directories with all that is below them (*.yaml, *.yml, *.json), or - "
+           "for the standard input, as one input, and says everything that is wrong with it at "
+           "once: what an API server would refuse, fields that it does not know included, and "
+           "policies that do not do what they say. Of Markdown (*.md, named by itself) the code "
+           "blocks that say yaml or json are read, each as an input of its own.\n"
            "\n"
            "Each finding has its place, its rule and, where a few lines would mend it, the mended "
            "YAML. What the input cannot tell is not judged: without pods or workloads in it no "
-           "selector is said to match none. Pods may stand there themselves, as kubectl get prints "
-           "them, or as the templates of Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs "
-           "and "
-           "CronJobs.\n"
+           "selector is said to match none. Pods may stand there themselves, as kubectl get "
+           "prints them, or as the templates of Deployments, StatefulSets, DaemonSets, "
+           "ReplicaSets, Jobs and CronJobs.\n"
            "\n"
            "Exit status 0: clean, or warnings only. 1: a finding is an error, or with --strict a "
            "warning. 2: the command line is wrong or a file cannot be read.\n"
            "\n"
            "Nothing is compiled and no rampartd is asked; apply --dry-run does both. (Earlier "
-           "versions "
-           "did that here and had --offline for the rest.)\n",
+           "versions did that here and had --offline for the rest.)\n",
        .call = "",
        .operands = {{"FILE", "a file, a directory, or - for the standard input", Word::kFile, true,
                      true}},
@@ -204,14 +192,14 @@ const std::vector<Command>& command_table() {
        .summary = "what is in force: revision, ports, workers, warnings",
        .description =
            "Shows the revision in force and what it holds, the settings, ports and workers, and "
-           "standing warnings. QUEUES are those to receive and to send with; RSS says how the port "
-           "spreads what it receives over them: by a symmetric function or a symmetric key, both "
-           "directions of a flow come in at one worker. HANDED OVER counts packets that came in at "
-           "another worker than their flow's.\n"
+           "standing warnings. QUEUES are those to receive and to send with; RSS says how the "
+           "port spreads what it receives over them: by a symmetric function or a symmetric key, "
+           "both directions of a flow come in at one worker. HANDED OVER counts packets that came "
+           "in at another worker than their flow's.\n"
            "\n"
            "With --wait it returns when every worker uses REVISION or a later one. Exit status 0: "
-           "they do. 1: not within --timeout (30 seconds unless given), or there is no rampartd to "
-           "ask. 2: the command line is wrong.\n",
+           "they do. 1: not within --timeout (30 seconds unless given), or there is no rampartd "
+           "to ask. 2: the command line is wrong.\n",
        .call = "GET /v1/status",
        .options = {{.name = "wait",
                     .takes = Value::kRequired,
@@ -236,9 +224,9 @@ const std::vector<Command>& command_table() {
        .summary = "policies, what they select, what is wrong with them",
        .description =
            "One line a policy: the directions it isolates, how many pods it selects, its rules, "
-           "and the "
-           "rules they became in the classifier. NOTE says why a policy fails closed (isolates and "
-           "allows nothing). Policies of kinds that are not enforced are listed after the table.\n",
+           "and the rules they became in the classifier. NOTE says why a policy fails closed "
+           "(isolates and allows nothing). Policies of kinds that are not enforced are listed "
+           "after the table.\n",
        .call = "GET /v1/policies",
        .options = {kNamespace},
        .run = run_policies},
@@ -258,10 +246,10 @@ const std::vector<Command>& command_table() {
            "admitted, as the two columns name it.\n"
            "\n"
            "With --cut the flows that fit are ended, however many, on every worker. What comes "
-           "next of such a connection is judged as if it had never been, and neither end is "
-           "told: the middle of a TCP connection belongs to no flow and is dropped, but the "
-           "connection may be opened again, and a UDP datagram opens it at once, if policy "
-           "allows. To keep somebody out, change a policy.\n",
+           "next of such a connection is judged as if it had never been, and neither end is told: "
+           "the middle of a TCP connection belongs to no flow and is dropped, but the connection "
+           "may be opened again, and a UDP datagram opens it at once, if policy allows. To keep "
+           "somebody out, change a policy.\n",
        .call = "GET /v1/flows; with --cut DELETE /v1/flows",
        .options = {{.name = "address",
                     .takes = Value::kRequired,
@@ -372,8 +360,8 @@ const std::vector<Command>& command_table() {
            "Computes, for every pair, what a new connection may use by the policies in force, or "
            "with -f by the objects in files, for which no rampartd is needed. Pods that no policy "
            "tells apart are one kind; addresses outside of the cluster are cut where rules tell "
-           "them apart. Namespaces are drawn together unless --expand or --kinds takes them apart; "
-           "a ~ says that only some pairs of the two may use the ports.\n"
+           "them apart. Namespaces are drawn together unless --expand or --kinds takes them "
+           "apart; a ~ says that only some pairs of the two may use the ports.\n"
            "\n"
            "Not shown: that a pod reaches itself, and that it and its own node reach each other, "
            "which is always allowed.\n"
@@ -406,9 +394,9 @@ const std::vector<Command>& command_table() {
       {.name = "diff",
        .summary = "what opens and closes between two sets of objects: needs no rampartd",
        .description =
-           "Compares reachability, not text: another way to say the same, or a pod that another of "
-           "its kind replaces, is no difference. A line says who may reach whom on which ports now "
-           "(+) or no longer (-). Pods that are there before and after are compared by name, "
+           "Compares reachability, not text: another way to say the same, or a pod that another "
+           "of its kind replaces, is no difference. A line says who may reach whom on which ports "
+           "now (+) or no longer (-). Pods that are there before and after are compared by name, "
            "whatever has become of their labels; of a kind that comes or goes, all that it may "
            "reach and that may reach it opens or closes.\n"
            "\n"
@@ -453,9 +441,9 @@ const std::vector<Command>& command_table() {
        .summary = "put the policies of an earlier revision back",
        .description =
            "Makes a new revision with the policies that REVISION had. Pods, nodes and namespaces "
-           "stay as they are: they are what the cluster says of itself, and a pod of then may have "
-           "given its address to another one. To see what it would do first: rampartctl history, "
-           "and apply --dry-run of a snapshot.\n",
+           "stay as they are: they are what the cluster says of itself, and a pod of then may "
+           "have given its address to another one. To see what it would do first: rampartctl "
+           "history, and apply --dry-run of a snapshot.\n",
        .call = "POST /v1/history/N/rollback",
        .operands = {{"REVISION", "as history shows it", Word::kNumber}},
        .options = {kReason},

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dataplane/packet/checksum.hpp"
+#include "tests/support/same_packet.hpp"
 #include "tests/unit/packet/parse_fixture.hpp"
 
 namespace rampart::test {
@@ -46,19 +47,6 @@ TEST(ParsePlain, IsNothingThatWantsASecondLook) {
   EXPECT_FALSE(is_plain(frame, frame.size() - 1)) << "its end is in another segment";
 }
 
-bool same(const ParsedPacket& a, const ParsedPacket& b) {
-  return a.kind == b.kind && a.reason == b.reason && a.family == b.family &&
-         a.protocol == b.protocol && a.tcp_flags == b.tcp_flags && a.sctp_chunk == b.sctp_chunk &&
-         a.icmp_type == b.icmp_type && a.fragment == b.fragment && a.opens_flow == b.opens_flow &&
-         a.changes_state == b.changes_state && a.tunnel == b.tunnel && a.l3_offset == b.l3_offset &&
-         a.l4_offset == b.l4_offset && a.l4_bytes == b.l4_bytes && a.fragment_id == b.fragment_id &&
-         a.vlans == b.vlans && a.source_port == b.source_port &&
-         a.destination_port == b.destination_port && std::memcmp(a.source, b.source, 16) == 0 &&
-         std::memcmp(a.destination, b.destination, 16) == 0 && a.tcp.sequence == b.tcp.sequence &&
-         a.tcp.acknowledgement == b.tcp.acknowledgement && a.tcp.window == b.tcp.window &&
-         a.tcp.payload == b.tcp.payload && a.tcp.window_scale == b.tcp.window_scale;
-}
-
 /// So that it is not the checksum for which most of them are dropped.
 void repair_checksum(Bytes& frame) {
   uint8_t* ip = frame.data() + 14;
@@ -90,7 +78,7 @@ TEST(ParsePlain, SaysTheSameOfEveryFrameThatIsOneByteAwayFromAPlainOne) {
           }
           ++plain;
           parse_any_frame(changed.data(), size, size, b);
-          ASSERT_TRUE(same(a, b)) << "byte " << at << " is " << value;
+          ASSERT_TRUE(support::same(a, b)) << "byte " << at << " is " << value;
         }
       }
     }
