@@ -83,17 +83,19 @@ bool fits_together(const TcpSide& r, const ParsedPacket& p) {
          distance(p.tcp.acknowledgement, r.end) <= std::max(window, kLeastSlack);
 }
 
-/// The connection as two segments that fit together tell it.
+/// The connection as two segments that fit together tell it. They say what each side permits now;
+/// what it has permitted before may be more (this one comes late, or a window has shrunk since),
+/// and counts as the largest window there is.
 void join(TcpTrack& t, Side side, const ParsedPacket& p) {
   TcpSide& s = of(t, side);
   TcpSide& r = of(t, other(side));
   s = {};
   s.end = r.ack;
-  s.edge = r.ack + window_of(r);
+  s.edge = r.ack + kMostWindow;
   s.ack = p.tcp.acknowledgement;
   s.scale = TcpFields::kMaxScale;
   s.flags = kKnown | kLoose;
-  r.edge = r.end;
+  r.edge = s.ack + kMostWindow;
   r.flags = static_cast<uint8_t>((r.flags & kFinPending) | kKnown | kAnswered | kLoose);
   take(t, side, p);
 }

@@ -150,8 +150,11 @@ Tracked judge_rst(const TcpSide& s, const TcpSide& r, FlowState state, const Par
   // RFC 5961 §3. What the receiver waits for is between r.ack and s.end. If they differ, a RST at
   // either is likely, and in doubt until the receiver says otherwise; others within the window
   // make a live end answer with an ACK, and the sender of a RST repeat it with that number.
+  // Once reset, an end that listens may have taken a late double of the SYN: what answers it then
+  // is below r.ack, if data came with the first.
   const uint32_t seq = p.tcp.sequence;
-  if (!within(seq, r.ack, later(s.edge, s.end))) return refuse(state, DropReason::kTcpWindow);
+  const uint32_t least = state == kTcpReset ? r.ack - slack_of(r) : r.ack;
+  if (!within(seq, least, later(s.edge, s.end))) return refuse(state, DropReason::kTcpWindow);
   if (seq != r.ack && seq != s.end) return pass_unchanged(state);
   return accept(kTcpReset, true);
 }

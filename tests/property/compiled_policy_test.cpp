@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Random clusters and random connections: the compiled rule set against the plain evaluator.
-// RAMPART_SEED repeats a run (the seed is printed), RAMPART_ROUNDS makes it longer.
+// See tests/support/chance.hpp for other seeds and longer runs.
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -19,6 +17,7 @@
 #include "control/kube/evaluate.hpp"
 #include "control/kube/events.hpp"
 #include "tests/support/ask.hpp"
+#include "tests/support/chance.hpp"
 #include "tests/support/random_cluster.hpp"
 
 namespace rampart {
@@ -27,20 +26,6 @@ namespace {
 using compile::Compiled;
 using support::RandomCluster;
 using support::RandomProbe;
-
-uint64_t setting(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
-uint64_t seed() {
-  static const uint64_t chosen = [] {
-    const uint64_t value = setting("RAMPART_SEED", std::random_device()());
-    std::cout << "RAMPART_SEED=" << value << "\n";
-    return value;
-  }();
-  return chosen;
-}
 
 std::shared_ptr<const Compiled> compile_state(const kube::ClusterState& state, Revision revision,
                                               const Compiled* previous,
@@ -109,10 +94,10 @@ void check_facts(const Compiled& compiled) {
 
 TEST(CompiledPolicy, EqualsTheEvaluator) {
   Counts counts;
-  const uint64_t rounds = setting("RAMPART_ROUNDS", 600);
+  const uint64_t rounds = support::rounds(600);
   for (uint64_t round = 0; round < rounds; ++round) {
-    SCOPED_TRACE("RAMPART_SEED=" + std::to_string(seed()) + " round " + std::to_string(round));
-    RandomCluster random(seed() + round);
+    SCOPED_TRACE("round " + std::to_string(round));
+    RandomCluster random(support::seed() + round);
     const auto compiled = compile_state(random.make(), 1, nullptr);
     ASSERT_NE(compiled, nullptr);
     check_facts(*compiled);
@@ -136,10 +121,10 @@ TEST(CompiledPolicy, EqualsTheEvaluator) {
 TEST(CompiledPolicy, RevisionsFollowEachOtherSoundly) {
   Counts counts;
   size_t spared = 0, only_addresses = 0, revisions = 0, proved = 0, in_parts = 0;
-  const uint64_t rounds = setting("RAMPART_ROUNDS", 600) / 6 + 1;
+  const uint64_t rounds = support::rounds(600) / 6 + 1;
   for (uint64_t round = 0; round < rounds; ++round) {
-    SCOPED_TRACE("RAMPART_SEED=" + std::to_string(seed()) + " round " + std::to_string(round));
-    RandomCluster random(~seed() + round);
+    SCOPED_TRACE("round " + std::to_string(round));
+    RandomCluster random(~support::seed() + round);
     kube::ClusterState state = random.make();
     auto compiled = compile_state(state, 1, nullptr);
     // In parts, as large clusters are compiled, and all anew.
@@ -188,9 +173,9 @@ TEST(CompiledPolicy, RevisionsFollowEachOtherSoundly) {
 /// What the store keeps of a change: written down and read again it makes the same state.
 TEST(Changes, WrittenDownMakeTheSameState) {
   size_t bytes = 0;
-  for (uint64_t round = 0; round < setting("RAMPART_ROUNDS", 600) / 6 + 1; ++round) {
-    SCOPED_TRACE("RAMPART_SEED=" + std::to_string(seed()) + " round " + std::to_string(round));
-    RandomCluster random(seed() + 31 * round);
+  for (uint64_t round = 0; round < support::rounds(600) / 6 + 1; ++round) {
+    SCOPED_TRACE("round " + std::to_string(round));
+    RandomCluster random(support::seed() + 31 * round);
     kube::ClusterState state;
     for (int change = 0; change < 12; ++change) {
       const kube::ClusterState before = state;

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Random clusters: the matrix against the plain evaluator, connection by connection, and what
-// differs between two clusters against what the evaluator says of each. RAMPART_SEED repeats a run
-// (the seed is printed), RAMPART_ROUNDS makes it longer.
+// differs between two clusters against what the evaluator says of each. For other seeds and longer
+// runs see tests/support/chance.hpp.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <iostream>
 #include <map>
-#include <random>
 #include <string>
 
 #include "control/kube/evaluate.hpp"
 #include "control/reach/difference.hpp"
 #include "control/reach/reach.hpp"
+#include "tests/support/chance.hpp"
 #include "tests/support/random_cluster.hpp"
 
 namespace rampart {
@@ -21,20 +20,6 @@ namespace {
 
 using support::RandomCluster;
 using support::RandomProbe;
-
-uint64_t setting(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
-uint64_t seed() {
-  static const uint64_t chosen = [] {
-    const uint64_t value = setting("RAMPART_SEED", std::random_device()());
-    std::cout << "RAMPART_SEED=" << value << "\n";
-    return value;
-  }();
-  return chosen;
-}
 
 /// The end that an address is of; -1 where the matrix makes no statement (shared addresses).
 long end_of(const IpAddress& address, const kube::Evaluator& evaluator, const reach::Reach& reach,
@@ -62,10 +47,10 @@ bool own_node(const kube::End& a, const kube::End& b) {
 
 TEST(Reach, TheMatrixEqualsTheEvaluator) {
   size_t allowed = 0, denied = 0, by_name = 0, outside = 0;
-  const uint64_t rounds = setting("RAMPART_ROUNDS", 600);
+  const uint64_t rounds = support::rounds(600);
   for (uint64_t round = 0; round < rounds; ++round) {
-    SCOPED_TRACE("RAMPART_SEED=" + std::to_string(seed()) + " round " + std::to_string(round));
-    RandomCluster random(seed() + round);
+    SCOPED_TRACE("round " + std::to_string(round));
+    RandomCluster random(support::seed() + round);
     const kube::ClusterState state = random.make();
     const reach::Vocabulary vocabulary({&state});
     reach::PortSets sets;
@@ -103,10 +88,10 @@ TEST(Reach, TheMatrixEqualsTheEvaluator) {
 
 TEST(Reach, TheDifferenceEqualsTheEvaluators) {
   size_t opened = 0, closed = 0, same = 0;
-  const uint64_t rounds = setting("RAMPART_ROUNDS", 600) / 2;
+  const uint64_t rounds = support::rounds(600) / 2;
   for (uint64_t round = 0; round < rounds; ++round) {
-    SCOPED_TRACE("RAMPART_SEED=" + std::to_string(seed()) + " round " + std::to_string(round));
-    RandomCluster random(~seed() + round);
+    SCOPED_TRACE("round " + std::to_string(round));
+    RandomCluster random(~support::seed() + round);
     const kube::ClusterState before = random.make();
     kube::ClusterState after = before;
     if (round % 2 == 0) after.policies = random.make().policies;

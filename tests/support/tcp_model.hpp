@@ -84,6 +84,8 @@ class TcpModel {
   uint32_t bytes_acknowledged() const;
   /// The next number that it waits for; of nobody's data before the handshake.
   uint32_t next_expected() const { return rcv_nxt_; }
+  /// The number of the SYN that it has taken.
+  uint32_t peer_isn() const { return irs_; }
   /// Whether it would take no notice of this RST.
   bool ignores_reset(const ModelSegment& s) const;
   uint32_t send_limit() const { return snd_max_; }

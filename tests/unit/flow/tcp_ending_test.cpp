@@ -301,6 +301,16 @@ TEST_P(TcpEnding, AResetInAHandshake) {
   replier.reopens(from(O, kS));
 }
 
+TEST_P(TcpEnding, AResetThatAnswersALateDoubleOfTheSyn) {
+  c.opens(from(O, kS).data(1));
+  c.accepts(from(R, kS | kA).ack(2), kTcpSynReceived);
+  c.accepts(from(O, kR).seq(2), kTcpReset);
+  // Sent again without the data, it meets a replier that listens once more.
+  c.passes(from(R, kS | kA).ack(1));
+  c.passes(from(O, kR).seq(1));
+  c.out_of_window(from(O, kR).seq(0U - 70000));
+}
+
 // --- SYN within a connection: RFC 5961 §4 -----------------------------------------------------
 
 TEST_P(TcpEnding, ASynWithinAConnectionChangesNothing) {

@@ -230,9 +230,19 @@ TEST_P(TcpWindow, PickedUpFromTheFirstSegmentOfEachSide) {
   EXPECT_EQ(c.state, kTcpPickedUp);
   c.accepts(from(R, kA).seq(3000).ack(7200).data(10).window(60), kTcpEstablished);
   c.accepts(from(O, kA).seq(7200).ack(3010).window(50));
-  // Windows as if the scale were the largest there is.
-  c.accepts(from(O, kA).seq(7200 + (60U << 14) - 1000).ack(3010).data(1000).window(50));
-  c.out_of_window(from(O, kA).seq(7200 + (60U << 14)).ack(3010).data(2).window(50));
+  // What was permitted before is not known: a window as large as there is.
+  c.out_of_window(from(O, kA).seq(7200 + (65535U << 14)).ack(3010).data(2).window(50));
+  c.accepts(from(O, kA).seq(7200 + (65535U << 14) - 1000).ack(3010).data(1000).window(50));
+}
+
+// The opener knows of a larger window: this acknowledgement was overtaken by that, or the window
+// has shrunk since.
+TEST_P(TcpWindow, PickedUpFromAnAcknowledgementThatClosesTheWindow) {
+  c.picks_up(from(R, kA).seq(3000).ack(7000).window(0));
+  c.accepts(from(O, kA).seq(7000).ack(3000).window(0), kTcpEstablished);
+  c.accepts(from(O, kA).seq(7000).ack(3000).data(1792));
+  c.accepts(from(R, kA).seq(3000).ack(7000).data(1792));
+  c.out_of_window(from(R, kA).seq(3000 + (65535U << 14)).ack(7000).data(2));
 }
 
 TEST_P(TcpWindow, PickedUpFromAReplyAndFromAnAcknowledgementAlone) {
