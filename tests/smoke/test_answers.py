@@ -24,7 +24,7 @@ def allow_clients(port=80):
 def test_status_waits_for_a_revision_on_every_worker(lab):
     wire = lab.wire()
     lab.start()
-    late = lab.ctl("status", "--wait", "1", "--timeout", "1", status=1)
+    late = lab.ctl("status", "--wait", "1", "--timeout", "3", status=1)
     assert "revision 0 is in force" in late, late
     lab.ctl("apply", "-f", "-", text=json.dumps(kube.listing(*pods(), allow_clients())))
     assert lab.ctl("status", "--wait", "1") == "revision 1 is in force on every worker\n"
