@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "control/compile/place.hpp"
+#include "control/kube/evaluate.hpp"
 
 namespace rampart::compile {
 namespace {
@@ -122,20 +123,22 @@ class Identifier {
 
   /// Returns whether there are too many claimants to be judged.
   bool add_shared(const IpAddress& address, std::vector<Identity>& list) {
-    // Claimants that every verdict is the same for count once.
+    static_assert(kMaxClaimants == kube::kMostClaimants);
+    const bool too_many = list.size() > kMaxClaimants;
+    if (too_many) list.clear();
     std::vector<Identity> distinct;
-    for (const Identity& claimant : list) {
-      Identity nameless = claimant;
-      nameless.endpoint = 0;
-      if (std::find(distinct.begin(), distinct.end(), nameless) == distinct.end()) {
-        distinct.push_back(nameless);
+    for (Identity claimant : list) {
+      claimant.endpoint = 0;
+      // Claimants for which every verdict is the same are judged once.
+      if (std::find(distinct.begin(), distinct.end(), claimant) == distinct.end()) {
+        distinct.push_back(claimant);
       }
     }
     Identity identity;
     identity.flags = Identity::kShared;
     identity.endpoint = shared_.number(distinct);
     made_.exact.push_back({address, identity});
-    return distinct.size() > kMaxClaimants;
+    return too_many;
   }
 
   void warn_shared(const IpAddress& address, const Claim* begin, const Claim* nodes,

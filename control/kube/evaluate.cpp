@@ -268,9 +268,24 @@ Explanation Evaluator::judge_pair(const Connection& connection) const {
   return made;
 }
 
+Explanation Evaluator::too_many_to_judge(const End& source, const End& destination) {
+  Explanation made;
+  const bool egress = source.claimants() > kMostClaimants;
+  const End& end = egress ? source : destination;
+  made.why = "nothing passes: " + end.address.text() + " is claimed by " +
+             std::to_string(end.claimants()) + ", too many to judge";
+  DirectionVerdict& denies = egress ? made.egress : made.ingress;
+  denies.allowed = false;
+  denies.why = made.why;
+  return made;
+}
+
 Explanation Evaluator::evaluate(const IpAddress& from, const IpAddress& to, uint8_t protocol,
                                 L4Port port) const {
   const End source = end(from), destination = end(to);
+  if (from != to && std::max(source.claimants(), destination.claimants()) > kMostClaimants) {
+    return too_many_to_judge(source, destination);
+  }
   std::optional<Explanation> shown;
   for (const Who& s : identities(source)) {
     for (const Who& d : identities(destination)) {

@@ -61,13 +61,18 @@ struct Explanation {
 /// A pod stands behind its addresses unless it is finished or on the host's network. A node stands
 /// behind the addresses of its Node object, and the host addresses of the unfinished pods whose
 /// spec.nodeName it is, and all addresses of those of them that are on the host's network. Several
-/// of them may claim one address: a connection must then be allowed for each of them.
+/// of them may claim one address: a connection must then be allowed for each of them (nodes count
+/// as one).
 struct End {
   IpAddress address;
   std::vector<const Pod*> pods;         ///< by key
   std::vector<std::string_view> nodes;  ///< by name; more than one: ambiguous, counts as none
-  bool is_shared() const { return pods.size() + (nodes.empty() ? 0 : 1) > 1; }
+  size_t claimants() const { return pods.size() + (nodes.empty() ? 0 : 1); }
+  bool is_shared() const { return claimants() > 1; }
 };
+
+/// An address that more claim is denied everything but itself, rather than judged for every pair.
+inline constexpr size_t kMostClaimants = 8;
 
 /// Answers for one state, which must outlive it. Immutable after construction: any thread.
 class Evaluator {
@@ -101,6 +106,7 @@ class Evaluator {
                                     const Who& other, const Connection& connection) const;
   DirectionVerdict judge(Direction direction, const Connection& connection) const;
   Explanation judge_pair(const Connection& connection) const;
+  static Explanation too_many_to_judge(const End& source, const End& destination);
 
   const ClusterState& state_;
   const Lookup lookup_;  ///< empty: the maps

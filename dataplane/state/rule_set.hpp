@@ -51,7 +51,8 @@ struct RuleSet {
   /// By class of addresses: every one that `addresses` knows is below its size.
   std::shared_ptr<const std::vector<Subjects>> subjects;
   std::vector<RulePart> parts;
-  /// All identities of the addresses that several live pods claim (Identity::kShared).
+  /// All identities of the addresses that several live pods claim (Identity::kShared); none: too
+  /// many.
   std::vector<std::vector<Identity>> shared_addresses;
 };
 

@@ -165,6 +165,19 @@ void RandomCluster::put_pod(kube::ClusterState& state) {
   put(state.pods, std::move(made), key);
 }
 
+void RandomCluster::crowd(kube::ClusterState& state) {
+  const IpAddress crowded = address(one_in(3) ? Family::kV6 : Family::kV4);
+  std::vector<kube::Pod> all;
+  for (const auto& [key, pod] : state.pods) all.push_back(*pod);
+  all.resize(std::min<size_t>(all.size(), 6 + below(8)));
+  for (kube::Pod& pod : all) {
+    pod.addresses = {crowded};
+    pod.finished = pod.host_network = false;
+    const kube::ObjectKey key{pod.ns, pod.name};
+    put(state.pods, std::move(pod), key);
+  }
+}
+
 void RandomCluster::put_node(kube::ClusterState& state) {
   kube::Node made{name("node", below(4)), labels(), {}};
   for (uint32_t left = below(3); left > 0; --left) {
@@ -220,6 +233,7 @@ kube::ClusterState RandomCluster::make() {
   for (uint32_t left = below(40); left > 0; --left) put_pod(state);
   for (uint32_t left = below(4); left > 0; --left) put_node(state);
   for (uint32_t left = below(20); left > 0; --left) put_policy(state);
+  if (one_in(10)) crowd(state);
   return state;
 }
 

@@ -50,6 +50,8 @@ class RandomCluster {
   std::vector<kube::PolicyRule> rules();
   void put_namespace(kube::ClusterState& state);
   void put_pod(kube::ClusterState& state);
+  /// Many pods claim one address, perhaps more than are judged.
+  void crowd(kube::ClusterState& state);
   void put_node(kube::ClusterState& state);
   void put_policy(kube::ClusterState& state);
   /// Changes what a policy's entries say, and not how many there are.

@@ -234,6 +234,10 @@ TEST(Prove, HasNothingToSayOfWhatIsRight) {
   const Proof proof = compile::prove(c.compiled(), nullptr, 100ms, 1);
   EXPECT_EQ(proof.wrong, "");
   EXPECT_GT(proof.probes, 100U);
+  for (int i = 0; i < 12; ++i) {
+    c.pod("other/copy-" + std::to_string(i), 6, R"("tier":"copy")").apply("ADDED");
+  }
+  EXPECT_EQ(compile::prove(c.compiled(), nullptr, 100ms, 1).wrong, "");
 }
 
 TEST(Prove, NoticesEveryFaultThatChangesAVerdict) {
