@@ -161,7 +161,8 @@ class CowMap {
   void clear() { *this = {}; }
 
   /// Calls use(key, before, after) for every key whose values differ, in the order of keys; a null
-  /// pointer where it has none.
+  /// pointer where it has none. Values that are pointers, and the same one, must be of the same
+  /// key: then keys need not be looked at, which lie elsewhere in memory.
   template <typename Use>
   static void for_each_difference(const CowMap& before, const CowMap& after, Use use) {
     auto a = before.begin(), b = after.begin();
@@ -170,6 +171,8 @@ class CowMap {
       if (a != a_end && b != b_end && a.place_ == 0 && b.place_ == 0 &&
           before.chunks_[a.chunk_] == after.chunks_[b.chunk_]) {
         ++a.chunk_, ++b.chunk_;
+      } else if (a != a_end && b != b_end && same_object(a->second, b->second)) {
+        ++a, ++b;
       } else if (a != a_end && b != b_end && a->first == b->first) {
         if (!(a->second == b->second)) use(a->first, &a->second, &b->second);
         ++a, ++b;
@@ -195,6 +198,10 @@ class CowMap {
   /// entries that come would each split one.
   static constexpr size_t kFilled = 224;
 
+  static bool same_object(const Value& a, const Value& b) {
+    if constexpr (requires { a.get(); }) return a != nullptr && a == b;
+    return false;
+  }
   static size_t place_in(const Chunk& chunk, const Key& key) {
     return static_cast<size_t>(
         std::partition_point(chunk.begin(), chunk.end(),
