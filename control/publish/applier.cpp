@@ -220,7 +220,11 @@ Outcome Applier::make_revision(kube::ClusterState state, double decode_ms, Mode 
   next->compiled = *std::move(compiled);
   const auto proved = prove(*next->compiled, before->compiled.get(), before->revision + 1);
   accepted.milliseconds.compile = watch.lap();
-  if (!proved) return refuse(to_refusal(proved.error()), mode);
+  if (!proved) {
+    Refused refused = refuse(to_refusal(proved.error()), mode);
+    refused.why = Refused::Why::kWrongRules;
+    return refused;
+  }
   next->probes = *proved;
   if (mode == Mode::kTry) {
     next->revision = before->revision;

@@ -51,7 +51,12 @@ struct Accepted {
 
 /// The answer to one that was not; everything is as it was.
 struct Refused {
-  enum class Why : uint8_t { kRefused, kWrongRevision, kNoSnapshotYet };
+  enum class Why : uint8_t {
+    kRefused,
+    kWrongRevision,
+    kNoSnapshotYet,
+    kWrongRules,  ///< the objects are right, and what they were compiled to is not: a bug of ours
+  };
   Why why = Why::kRefused;
   kube::Refusal refusal;
   Revision in_force = 0;
