@@ -193,8 +193,8 @@ Outcome Applier::validate(std::string_view json) {
 }
 
 Outcome Applier::validate(kube::Checked<kube::Decoded> decoded, double decode_ms) {
-  const std::lock_guard changing(changing_);
   if (!decoded) return refuse(std::move(decoded).error(), Mode::kTry);
+  const std::lock_guard changing(changing_);
   Outcome outcome = make_revision(std::move(decoded->state), decode_ms, Mode::kTry);
   if (auto* accepted = std::get_if<Accepted>(&outcome)) {
     accepted->skipped = std::move(decoded->skipped);

@@ -112,7 +112,8 @@ class Applier {
   Outcome put(std::string_view json, std::optional<Revision> expected);
   /// … and watch events.
   Outcome patch(std::string_view events, std::optional<Revision> expected);
-  /// What apply() would say of a desired state, and nothing else happens.
+  /// What apply() would say of a desired state, and nothing else happens. Waits for a change that
+  /// is under way, but not to refuse what could not be decoded.
   Outcome validate(kube::Checked<kube::Decoded> decoded, double decode_ms);
   Outcome validate(std::string_view json);
   /// The outcome of something that could not be decoded.

@@ -129,7 +129,8 @@ def test_a_long_compilation_keeps_nobody_waiting(lab):
 @smoke(workers=(1,), cost=3)
 def test_what_waits_for_a_long_compilation_becomes_one_revision(lab):
     """Of snapshots that wait the last to come counts, and the others' senders are told at once. It and the
-    events that wait become one revision, and history names their senders alone."""
+    events that wait become one revision, and history names their senders alone. A dry run has its turn
+    among them, but what it cannot read it refuses at once."""
     lab.wire()
     lab.start(objects=STATE)
     sent = []
@@ -153,11 +154,15 @@ def test_what_waits_for_a_long_compilation_becomes_one_revision(lab):
     for early in waiting:
         answer = early.join()
         assert (answer.status, answer.json["code"], answer.json["revision"]) == (409, "superseded", 1), answer
+    broken = lab.daemon.call("POST", "/v1/validate", json.dumps(kube.listing(kube.pod("web/B_"))))
+    assert (broken.status, broken.json["revision"]) == (422, 1), f"a dry run of what cannot be read: {broken}"
+    dry = Sent(lab.daemon, "POST", "/v1/validate", json.dumps(kube.listing(*STATE)))
     events = [send("event1", "PATCH", kube.event("ADDED", kube.pod("web/event", "10.2.0.11"))),
               send("event2", "PATCH", kube.event("DELETED", kube.policy("web/gone", ingress=[])))]
     assert slow.join().status == 200 and slow.answer.json["revision"] == 2, slow.answer
     for one in (last, *events):
         assert one.join().status == 200 and one.answer.json["revision"] == 3, one.answer
+    assert dry.join().status == 200 and dry.answer.json["revision"] > 1, dry.answer
     objects = [(o["kind"], o["metadata"]["name"]) for o in lab.daemon.get("/v1/snapshot")["items"]]
     assert sorted(objects) == [("Namespace", "web"), ("NetworkPolicy", "some"), ("Pod", "a"), ("Pod", "b"),
                                ("Pod", "event"), ("Pod", "last")], objects
