@@ -81,6 +81,11 @@ http::Response refused_response(const publish::Refused& refused) {
       problem.status = 409;
       problem.code = "conflict";
       return http::to_response(problem);
+    case publish::Refused::Why::kWrongRules:
+      // The server's fault, and not the sender's to mend (RFC 9110 §15.6.1).
+      problem.status = 500;
+      problem.code = "wrong-rules";
+      return http::to_response(problem);
     case publish::Refused::Why::kRefused:
       break;
   }

@@ -2,7 +2,10 @@
 #include "control/admin/api.hpp"
 
 #include <charconv>
+#include <deque>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <utility>
 
 #include "control/admin/bodies.hpp"
@@ -62,24 +65,76 @@ http::Handler plain(std::function<Response(const Request&)> handler) {
   };
 }
 
-/// What a snapshot would do; with flows=true to the live flows as well.
-Response validate(const Request& request, publish::Applier& applier, Dataplane& dataplane) {
+/// Whether a dry run is asked for the live flows as well.
+Result<bool> with_flows(const Request& request) {
   bool flows = false;
   for (const auto& [name, value] : request.query) {
-    if (name != "flows") {
-      return bad_request({ErrorCode::kInvalid, "is no parameter of this call", name});
-    }
-    if (value != "true") return bad_request({ErrorCode::kInvalid, "must be true", name});
+    if (name != "flows") return Error{ErrorCode::kInvalid, "is no parameter of this call", name};
+    if (value != "true") return Error{ErrorCode::kInvalid, "must be true", name};
     flows = true;
   }
+  return flows;
+}
+
+/// What a snapshot would do; with `flows` to the live flows as well.
+Response validate(kube::Decoded decoded, double decode_ms, bool flows, publish::Applier& applier,
+                  Dataplane& dataplane) {
   const auto before = applier.in_force();
-  auto read = read_body<SnapshotBody>(request);
-  const publish::Outcome outcome = applier.validate(std::move(read.content), read.decode_ms);
+  const publish::Outcome outcome = applier.validate(std::move(decoded), decode_ms);
   const auto* accepted = std::get_if<publish::Accepted>(&outcome);
   if (!flows || accepted == nullptr) return outcome_response(outcome);
   const auto cuts = cuts_under(*accepted->in_force->compiled->rules, dataplane);
   if (!cuts) return http::to_response(cuts.error());
   return accepted_response(*accepted, *cuts, *before);
+}
+
+/// Dry runs that wait for their turn among the changes. Each request adds one, if only an empty
+/// one, so that the lane's work for it is its own.
+class DryRuns {
+ public:
+  using Run = std::function<void()>;
+  void add(Run run) {
+    const std::lock_guard lock(mutex_);
+    waiting_.push_back(std::move(run));
+  }
+  /// Carries out the next one.
+  void work() {
+    Run next;
+    {
+      const std::lock_guard lock(mutex_);
+      next = std::move(waiting_.front());
+      waiting_.pop_front();
+    }
+    if (next) next();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::deque<Run> waiting_;  ///< under mutex_
+};
+
+/// What a dry run says of an object that cannot be read, or of its parameters, depends on nothing
+/// that is in force: it is said at once. The rest is compiled, and so has its turn among the
+/// changes.
+void add_validate(http::Router& router, publish::Applier& applier, Dataplane& dataplane) {
+  const auto queue = std::make_shared<DryRuns>();
+  http::Route route{"POST", "/v1/validate", Lane::kChange, true, nullptr};
+  route.body_reader = [&applier] { return std::make_shared<SnapshotBody>(applier.limits()); };
+  route.queue.submit = [&, queue](const Request& request, http::Answer reply) {
+    const auto flows = with_flows(request);
+    auto read = read_body<SnapshotBody>(request);
+    if (!flows || !read.content) {
+      queue->add({});
+      return reply(flows ? outcome_response(applier.validate(std::move(read.content), 0))
+                         : bad_request(flows.error()));
+    }
+    const auto decoded = std::make_shared<kube::Decoded>(*std::move(read.content));
+    queue->add([&, decoded, ms = read.decode_ms, flows = *flows, reply = std::move(reply)] {
+      reply(validate(std::move(*decoded), ms, flows, applier, dataplane));
+    });
+  };
+  route.queue.work = [queue] { queue->work(); };
+  router.add(std::move(route));
 }
 
 /// Carries out a change, and notes it if there is a new revision.
@@ -97,8 +152,7 @@ Response change(publish::Applier& applier, history::History& history, history::E
   return outcome_response(outcome);
 }
 
-void add_changes(http::Router& router, publish::Applier& applier, Dataplane& dataplane,
-                 history::History& history) {
+void add_changes(http::Router& router, publish::Applier& applier, history::History& history) {
   const auto queue = std::make_shared<ChangeQueue>(applier, history);
   const auto add = [&]<typename Body>(const char* method, const char* action, const Body*) {
     http::Route route{method, "/v1/snapshot", Lane::kChange, true, nullptr};
@@ -129,9 +183,6 @@ void add_changes(http::Router& router, publish::Applier& applier, Dataplane& dat
                 return change(applier, history, entry_of(r, "rollback to " + r.parameter, *reason),
                               [&] { return applier.put(*snapshot, std::nullopt); });
               }});
-  router.add({"POST", "/v1/validate", Lane::kChange, true,
-              [&](const Request& request) { return validate(request, applier, dataplane); },
-              [&applier] { return std::make_shared<SnapshotBody>(applier.limits()); }});
 }
 
 Response snapshot(const publish::InForce& in_force) {
@@ -182,7 +233,8 @@ void add_calls(http::Router& router, publish::Applier& applier, Dataplane& datap
     router.add({"GET", std::move(path), Lane::kRead, false, std::move(handler)});
   };
   get("/v1/snapshot", plain([&](const Request&) { return snapshot(*applier.in_force()); }));
-  add_changes(router, applier, dataplane, history);
+  add_changes(router, applier, history);
+  add_validate(router, applier, dataplane);
   get("/v1/status", plain([&](const Request&) {
         return json(status_document(facts, std::chrono::system_clock::now(), *applier.in_force(),
                                     dataplane.status()));

@@ -2,6 +2,7 @@
 #include "control/http/server.hpp"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -29,7 +30,11 @@ using Code = boost::system::error_code;
 class Server::Impl {
  public:
   Impl(const ServerParams& params, const Router& router, SocketFile file)
-      : params_(params), router_(router), file_(std::move(file)) {}
+      : params_(params), router_(router), file_(std::move(file)) {
+    // As top -H and /proc/PID/task show them.
+    asio::post(readers_, [] { pthread_setname_np(pthread_self(), "reads"); });
+    asio::post(changers_, [] { pthread_setname_np(pthread_self(), "changes"); });
+  }
 
   /// The acceptor gets a descriptor of its own: the file's must live until the file is gone.
   Result<void> start() {

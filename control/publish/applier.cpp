@@ -193,8 +193,8 @@ Outcome Applier::validate(std::string_view json) {
 }
 
 Outcome Applier::validate(kube::Checked<kube::Decoded> decoded, double decode_ms) {
-  const std::lock_guard changing(changing_);
   if (!decoded) return refuse(std::move(decoded).error(), Mode::kTry);
+  const std::lock_guard changing(changing_);
   Outcome outcome = make_revision(std::move(decoded->state), decode_ms, Mode::kTry);
   if (auto* accepted = std::get_if<Accepted>(&outcome)) {
     accepted->skipped = std::move(decoded->skipped);
@@ -220,7 +220,11 @@ Outcome Applier::make_revision(kube::ClusterState state, double decode_ms, Mode 
   next->compiled = *std::move(compiled);
   const auto proved = prove(*next->compiled, before->compiled.get(), before->revision + 1);
   accepted.milliseconds.compile = watch.lap();
-  if (!proved) return refuse(to_refusal(proved.error()), mode);
+  if (!proved) {
+    Refused refused = refuse(to_refusal(proved.error()), mode);
+    refused.why = Refused::Why::kWrongRules;
+    return refused;
+  }
   next->probes = *proved;
   if (mode == Mode::kTry) {
     next->revision = before->revision;

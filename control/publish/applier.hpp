@@ -51,7 +51,12 @@ struct Accepted {
 
 /// The answer to one that was not; everything is as it was.
 struct Refused {
-  enum class Why : uint8_t { kRefused, kWrongRevision, kNoSnapshotYet };
+  enum class Why : uint8_t {
+    kRefused,
+    kWrongRevision,
+    kNoSnapshotYet,
+    kWrongRules,  ///< the objects are right, and what they were compiled to is not: a bug of ours
+  };
   Why why = Why::kRefused;
   kube::Refusal refusal;
   Revision in_force = 0;
@@ -107,7 +112,8 @@ class Applier {
   Outcome put(std::string_view json, std::optional<Revision> expected);
   /// … and watch events.
   Outcome patch(std::string_view events, std::optional<Revision> expected);
-  /// What apply() would say of a desired state, and nothing else happens.
+  /// What apply() would say of a desired state, and nothing else happens. Waits for a change that
+  /// is under way, but not to refuse what could not be decoded.
   Outcome validate(kube::Checked<kube::Decoded> decoded, double decode_ms);
   Outcome validate(std::string_view json);
   /// The outcome of something that could not be decoded.

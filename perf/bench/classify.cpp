@@ -79,6 +79,34 @@ void classify_burst(benchmark::State& state) {
   }
 }
 
+/// A burst of 64 first packets whose subjects are in as many parts of the rules as it says, 400
+/// rules each (control/compile/README.md): a call for each part, with its share of the packets.
+void classify_parts(benchmark::State& state) {
+  constexpr unsigned kPackets = 64;
+  const auto parts = static_cast<size_t>(state.range(0));
+  const auto list = rules(400);
+  const auto asked = questions(list);
+  std::vector<std::shared_ptr<const AclTable>> tables;
+  tables.reserve(parts);
+  for (size_t i = 0; i < parts; ++i) {
+    auto table = AclTable::build(list);
+    if (!table) return state.SkipWithError(table.error().text().c_str());
+    tables.push_back(*std::move(table));
+  }
+  const auto share = static_cast<unsigned>(kPackets / parts);
+  uint32_t found[kPackets];
+  size_t at = 0;
+  bench::CyclesPerItem cycles(state);
+  cycles.items_per_iteration(kPackets);
+  for (auto _ : state) {
+    for (size_t i = 0; i < parts; ++i) {
+      tables[i]->classify(&asked[at + i * share], share, found + i * share);
+    }
+    benchmark::DoNotOptimize(found);
+    at = (at + kPackets) % kAsked;
+  }
+}
+
 void one_by_one(benchmark::State& state) {
   const auto list = rules(static_cast<size_t>(state.range(0)));
   const auto asked = questions(list);
@@ -91,6 +119,7 @@ void one_by_one(benchmark::State& state) {
 }
 
 BENCHMARK(classify_burst)->ArgName("rules")->Arg(10)->Arg(100)->Arg(1000)->Arg(10000)->Arg(100000);
+BENCHMARK(classify_parts)->ArgName("parts")->RangeMultiplier(2)->Range(1, 64);
 BENCHMARK(one_by_one)->ArgName("rules")->Arg(10)->Arg(100)->Arg(1000);
 
 }  // namespace

@@ -14,6 +14,30 @@ STATE = [kube.namespace("web"), kube.pod("web/a", A, app="a"), kube.pod("web/b",
          kube.policy("web/some", {"app": "a"}, ingress=[{"ports": [kube.port(80, "UDP")]}])]
 
 
+def many_policies(count=3000):
+    """Takes long to compile: policies that are all different, each with a pod of its own."""
+    return [kube.pod(f"web/p{i}", f"10.1.{i >> 8}.{i & 255}", unique=f"u{i}") for i in range(count)] + [
+        kube.policy(f"web/n{i}", {"unique": f"u{i}"}, ingress=[
+            {"ports": [kube.port(1000 + j * 7 + i) for j in range(4)]}]) for i in range(count)]
+
+
+class Sent:
+    """A request on its way, in a thread of its own."""
+
+    def __init__(self, daemon, method, path, body):
+        self.answer = None
+        self._thread = threading.Thread(target=self._run, args=(daemon, method, path, body))
+        self._thread.start()
+
+    def _run(self, daemon, *request):
+        self.answer = daemon.call(*request, timeout=100)
+
+    def join(self):
+        self._thread.join()
+        assert self.answer is not None, "no answer"
+        return self.answer
+
+
 class Background:
     """Does something over and over in a thread of its own until the block ends."""
 
@@ -87,10 +111,7 @@ def test_a_long_compilation_keeps_nobody_waiting(lab):
     """Questions are answered and packets judged by the old revision until the new one is there."""
     wire = lab.wire()
     lab.start(objects=STATE)
-    pods = [kube.pod(f"web/p{i}", f"10.1.{i >> 8}.{i & 255}", unique=f"u{i}") for i in range(3000)]
-    policies = [kube.policy(f"web/n{i}", {"unique": f"u{i}"}, ingress=[
-        {"ports": [kube.port(1000 + j * 7 + i) for j in range(4)]}]) for i in range(3000)]
-    body = json.dumps(kube.listing(*STATE, *pods, *policies))
+    body = json.dumps(kube.listing(*STATE, *many_policies()))
     answers, meanwhile = [], 0
     feeder = threading.Thread(target=lambda: answers.append(
         lab.daemon.call("PUT", "/v1/snapshot", body, timeout=100)))
@@ -103,6 +124,53 @@ def test_a_long_compilation_keeps_nobody_waiting(lab):
     feeder.join()
     assert answers[0].status == 200 and answers[0].json["revision"] == 2, answers
     assert meanwhile > 0, "nothing could be asked while it compiled"
+
+
+@smoke(workers=(1,), cost=3)
+def test_what_waits_for_a_long_compilation_becomes_one_revision(lab):
+    """Of snapshots that wait the last to come counts, and the others' senders are told at once. It and the
+    events that wait become one revision, and history names their senders alone. A dry run has its turn
+    among them, but what it cannot read it refuses at once."""
+    lab.wire()
+    lab.start(objects=STATE)
+    sent = []
+
+    def send(reason, method, *things):
+        body = kube.lines(*things) if method == "PATCH" else json.dumps(kube.listing(*STATE, *things))
+        sent.append(Sent(lab.daemon, method, f"/v1/snapshot?reason={reason}", body))
+        return sent[-1]
+
+    def told():
+        return [s for s in waiting if s.answer is not None]
+
+    compiled = lab.daemon.thread_ticks("changes")
+    slow = send("slow", "PUT", *many_policies(15000))
+    wait_for("the compilation to run", lambda: lab.daemon.thread_ticks("changes") > compiled + 2)
+    waiting = [send(f"early{i}", "PUT", kube.pod(f"web/early{i}", f"10.2.0.{i}")) for i in range(1, 4)]
+    # Which of them came last, the threads decide: once the others are told, it is there and waits.
+    wait_for("all but one to be told", lambda: len(told()) == len(waiting) - 1)
+    last = send("last", "PUT", kube.pod("web/last", "10.2.0.10"), kube.policy("web/gone", ingress=[]))
+    wait_for("the last of the early ones to be told", lambda: len(told()) == len(waiting))
+    for early in waiting:
+        answer = early.join()
+        assert (answer.status, answer.json["code"], answer.json["revision"]) == (409, "superseded", 1), answer
+    broken = lab.daemon.call("POST", "/v1/validate", json.dumps(kube.listing(kube.pod("web/B_"))))
+    assert (broken.status, broken.json["revision"]) == (422, 1), f"a dry run of what cannot be read: {broken}"
+    dry = Sent(lab.daemon, "POST", "/v1/validate", json.dumps(kube.listing(*STATE)))
+    events = [send("event1", "PATCH", kube.event("ADDED", kube.pod("web/event", "10.2.0.11"))),
+              send("event2", "PATCH", kube.event("DELETED", kube.policy("web/gone", ingress=[])))]
+    assert slow.join().status == 200 and slow.answer.json["revision"] == 2, slow.answer
+    for one in (last, *events):
+        assert one.join().status == 200 and one.answer.json["revision"] == 3, one.answer
+    assert dry.join().status == 200 and dry.answer.json["revision"] > 1, dry.answer
+    objects = [(o["kind"], o["metadata"]["name"]) for o in lab.daemon.get("/v1/snapshot")["items"]]
+    assert sorted(objects) == [("Namespace", "web"), ("NetworkPolicy", "some"), ("Pod", "a"), ("Pod", "b"),
+                               ("Pod", "event"), ("Pod", "last")], objects
+    newest, before = lab.daemon.get("/v1/history")["revisions"][:2]
+    assert (newest["first"], newest["revision"], before["revision"]) == (3, 3, 2), (newest, before)
+    assert {one["reason"] for one in (newest, *newest["others"])} == {"last", "event1", "event2"}, newest
+    assert before["reason"] == "slow" and before["others"] == [], before
+    assert newest["changed"]["NetworkPolicy"] == {"added": 0, "changed": 0, "removed": 15000}, newest
 
 
 @smoke(workers=(2,))

@@ -122,6 +122,16 @@ class Daemon:
     def flows(self, **query):
         return self.get("/v1/flows", **query)["flows"]
 
+    def thread_ticks(self, name):
+        """The CPU time of rampartd's thread of that name, in clock ticks (proc(5), /proc/PID/stat)."""
+        tasks = f"/proc/{self.process.pid}/task"
+        for task in os.listdir(tasks):
+            with open(f"{tasks}/{task}/stat", encoding="ascii") as file:
+                command, fields = file.read().split("(", 1)[1].rsplit(")", 1)
+            if command == name:
+                return sum(int(ticks) for ticks in fields.split()[11:13])
+        raise AssertionError(f"rampartd has no thread {name}")
+
     # ---- the end ----
 
     def settled(self):

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <regex>
 
+#include "control/admin/documents.hpp"
+
 namespace rampart::admin {
 
 using ::testing::HasSubstr;
@@ -374,6 +376,19 @@ TEST_F(AdminTest, CallsWithoutParametersRefuseThem) {
                            "/v1/policies", "/metrics", "/v1/snapshot"}) {
     EXPECT_EQ(call("GET", std::string(path) + "?x=1").status, 400U) << path;
   }
+}
+
+TEST(Answers, RulesThatAreWrongAreTheServersFault) {
+  publish::Refused refused;
+  refused.why = publish::Refused::Why::kWrongRules;
+  refused.refusal = {ErrorCode::kUnsupported, {}, "the rules of revision 2", {}, "a bug: wrong"};
+  refused.in_force = 1;
+  const http::Response response = refused_response(refused);
+  EXPECT_EQ(response.status, 500U);
+  const Document problem = Document::parse(response.body);
+  EXPECT_EQ(problem["code"], "wrong-rules");
+  EXPECT_EQ(problem["detail"], "the rules of revision 2: a bug: wrong");
+  EXPECT_EQ(problem["revision"], 1);
 }
 
 }  // namespace

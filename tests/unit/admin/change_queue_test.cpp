@@ -94,5 +94,27 @@ TEST_F(ChangeQueueTest, ASnapshotThatCannotBeReadSupersedesNothing) {
   EXPECT_EQ(answer_to("first", 200)["revision"], 2);
 }
 
+TEST_F(ChangeQueueTest, ADryRunRefusesAtOnceWhatItCannotRead) {
+  put_cluster();
+  const auto match = router_.find("POST", "/v1/validate");
+  const auto try_out = [&](const std::string& who, const std::string& body) {
+    http::Request request;
+    request.method = "POST";
+    request.body_reader = match.route->body_reader();
+    request.body_reader->put(body);
+    match.route->queue.submit(
+        request, [this, who](const http::Response& answer) { answers_.emplace(who, answer); });
+  };
+  try_out("bad", snapshot_of("B_"));
+  try_out("good", snapshot_of("good"));
+  EXPECT_EQ(answers_.size(), 1U);
+  answer_to("bad", 422);
+  match.route->queue.work();  // that of the one that was refused
+  EXPECT_EQ(answers_.size(), 1U);
+  match.route->queue.work();
+  EXPECT_EQ(answer_to("good", 200)["changed"], true);
+  EXPECT_EQ(applier_->in_force()->revision, 1U);
+}
+
 }  // namespace
 }  // namespace rampart::admin

@@ -220,7 +220,7 @@ TEST_F(ApplierTest, RulesThatDoNotSayWhatThePoliciesSayAreRefusedAndKept) {
   EXPECT_GT(first.in_force->probes, 0U);
   forgets_isolation_ = true;
   const Refused refused = refuse(applier_->put(kTwoPodsDenied, {}));
-  EXPECT_EQ(refused.refusal.code, ErrorCode::kUnsupported);
+  EXPECT_EQ(refused.why, Refused::Why::kWrongRules);
   EXPECT_THAT(refused.refusal.text(), HasSubstr("the rules of revision 2: a bug: 10.0.0."));
   EXPECT_EQ(applier_->in_force(), first.in_force);
   EXPECT_EQ(dataplane_->published, 1U);
