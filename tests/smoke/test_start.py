@@ -181,6 +181,7 @@ def test_a_status_that_a_stranger_can_read(lab):
     assert [w["worker"] for w in status["workers"]] == list(range(lab.workers))
     assert all(w["revision"] == 1 for w in status["workers"]), status["workers"]
     assert status["flows"] == {"live": 1, "max": status["flows"]["max"]}
+    assert status["acl_algorithm"] in ("avx512x32", "avx512x16", "avx2", "sse"), status["acl_algorithm"]
     assert status["memory"]["mib"] > 0 and status["memory"]["mbufs_free"] > 0
     text = lab.daemon.call("GET", "/metrics").body.decode()
     for line in ('rampart_port_received_packets_total{port="a"} 1', "rampart_revision 1",
