@@ -255,6 +255,9 @@ TEST_F(EalTest, VectorsAreAsWideAsTheCpuHasThemOrAsWideAsAsked) {
   EXPECT_EQ(acl_algorithm(256, ""), avx512 ? "avx512x16" : "avx2");
   EXPECT_EQ(acl_algorithm(512, ""),
             avx512 ? "avx512x32" : "--simd 512: this CPU has vectors of at most 256 bits");
+  // No CPU has these.
+  EXPECT_EQ(acl_algorithm(1024, ""), "--simd 1024: this CPU has vectors of at most " +
+                                         std::string(avx512 ? "512" : "256") + " bits");
   // Who tells DPDK itself is obeyed.
   EXPECT_EQ(acl_algorithm(256, "--force-max-simd-bitwidth=128"), "sse");
 }
