@@ -76,7 +76,8 @@ void tcp_open(TcpTrack& track, const ParsedPacket& syn) noexcept;
 
 /// Starts a track in the middle of a connection (state kTcpPickedUp), `side` being the sender's.
 /// False, and nothing done: the segment is none to begin with (only those with ACK and without SYN
-/// and RST are). The window scales and the windows that were not seen count as the largest there is.
+/// and RST are). The window scales and the windows that were not seen count as the largest there
+/// is.
 bool tcp_pick_up(TcpTrack& track, Side side, const ParsedPacket& p) noexcept;
 
 /// What becomes of a segment of a flow in a state from kTcpVerified to kTcpReset. Changes nothing.
