@@ -293,6 +293,14 @@ void add_resources(std::vector<Option>& all) {
                        &Settings::memory_mib, {64, 1048576, "computed"}));
   all.push_back(number({kResources, "mbufs", "N", "Packet buffers."}, &Settings::mbufs,
                        {256, 67108864, "computed"}));
+  using Simd = Settings::Simd;
+  all.push_back(choice<Simd, 4>(
+      {kResources, "simd", "BITS",
+       "The widest vectors that DPDK may use, above all to classify first packets "
+       "(rte_acl): auto takes what the CPU has. Narrower ones are for CPUs that "
+       "lower their clock for wide ones."},
+      &Settings::simd,
+      {{{"auto", Simd::kAuto}, {"128", Simd::k128}, {"256", Simd::k256}, {"512", Simd::k512}}}));
   all.push_back(text({kResources, "eal", "ARGUMENTS",
                       "More arguments for DPDK's environment layer, separated by blanks; they are "
                       "not interpreted here.",

@@ -18,6 +18,7 @@ struct Settings {
   enum class Handling : uint8_t { kDrop, kPass };
   enum class OnCut : uint8_t { kDrop, kReset };
   enum class OnOverload : uint8_t { kDefer, kServe };
+  enum class Simd : uint8_t { kAuto, k128, k256, k512 };
   enum class Pickup : uint8_t { kNever, kAlways };
   struct Port {
     std::string name;
@@ -51,6 +52,7 @@ struct Settings {
   uint64_t memory_mib = 0;  ///< 0: computed
   uint64_t mbufs = 0;       ///< 0: computed
   uint64_t mtu = 0;         ///< 0: as it is
+  Simd simd = Simd::kAuto;
   std::string eal;
 
   Startup startup = Startup::kDrop;

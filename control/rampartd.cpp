@@ -68,6 +68,20 @@ ChecksumMode checksum_of(Settings::Checksum checksum) {
   return ChecksumMode::kAll;
 }
 
+unsigned bits_of(Settings::Simd simd) {
+  switch (simd) {
+    case Settings::Simd::kAuto:
+      return 0;
+    case Settings::Simd::k128:
+      return 128;
+    case Settings::Simd::k256:
+      return 256;
+    case Settings::Simd::k512:
+      return 512;
+  }
+  return 0;
+}
+
 DataplaneParams dataplane_params(const Settings& s) {
   DataplaneParams params;
   for (const Settings::Port& port : s.ports) params.ports.push_back({port.name, port.device, {}});
@@ -98,6 +112,7 @@ DataplaneParams dataplane_params(const Settings& s) {
   params.pick_up_tcp = s.tcp_pickup == Settings::Pickup::kAlways;
   params.idle_us = static_cast<unsigned>(s.idle_us);
   params.eal = s.eal;
+  params.simd_bits = bits_of(s.simd);
   params.timeouts = timeouts_of(s);
   params.fragments = s.fragments;
   params.fragments_held = s.fragments_held;

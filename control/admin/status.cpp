@@ -122,6 +122,7 @@ std::string status_document(const Facts& facts, std::chrono::system_clock::time_
          {"mib", status.memory_mib},
          {"mbufs", status.mbufs},
          {"mbufs_free", status.mbufs_free}}},
+       {"acl_algorithm", status.acl_algorithm},
        {"flows", {{"live", live}, {"max", status.max_flows}}},
        {"settings",
         {{"checksum", facts.checksum}, {"non_ip", facts.non_ip}, {"tunnels", facts.tunnels}}},

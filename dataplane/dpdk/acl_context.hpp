@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "dataplane/base/result.hpp"
+#include "dataplane/dpdk/acl_algorithm.hpp"
 
 namespace rampart {
 
@@ -42,6 +43,7 @@ class AclContext {
           "no room for " + std::to_string(max_rules) + " rules in DPDK's heap (see --memory)",
           name};
     }
+    choose_acl_algorithm(context);
     return AclContext(context);
   }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/dpdk/eal.hpp"
 
+#include <rte_acl.h>
+#include <rte_cpuflags.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
@@ -21,6 +23,8 @@
 #include <sstream>
 #include <string_view>
 #include <system_error>
+
+#include "dataplane/dpdk/acl_algorithm.hpp"
 
 namespace rampart {
 namespace {
@@ -116,6 +120,31 @@ Error start_error(int code) {
   }
 }
 
+/// Bits of the widest vectors that rte_acl could use here.
+unsigned widest_vectors() {
+  for (const rte_cpu_flag_t flag :
+       {RTE_CPUFLAG_AVX512F, RTE_CPUFLAG_AVX512VL, RTE_CPUFLAG_AVX512CD, RTE_CPUFLAG_AVX512BW}) {
+    if (rte_cpu_get_flag_enabled(flag) <= 0) {
+      return rte_cpu_get_flag_enabled(RTE_CPUFLAG_AVX2) > 0 ? 256 : 128;
+    }
+  }
+  return 512;
+}
+
+/// What every context of this process will be given.
+const char* probed_acl_algorithm() {
+  rte_acl_param param{};
+  param.name = "probe";
+  param.socket_id = SOCKET_ID_ANY;
+  param.rule_size = RTE_ACL_RULE_SZ(1);
+  param.max_rule_num = 1;
+  rte_acl_ctx* context = rte_acl_create(&param);
+  if (context == nullptr) return "unknown";
+  const char* name = choose_acl_algorithm(context);
+  rte_acl_free(context);
+  return name;
+}
+
 void remove_folder(const std::string& folder) {
   std::error_code ignored;
   if (!folder.empty()) std::filesystem::remove_all(folder, ignored);
@@ -152,6 +181,12 @@ Result<Eal> Eal::start(const EalParams& params) {
       return Error{ErrorCode::kInvalid, "which CPUs are used is not a matter of EAL arguments here",
                    std::string(option)};
     }
+  }
+  const unsigned widest = widest_vectors();
+  if (params.simd_bits > widest) {
+    return Error{ErrorCode::kInvalid,
+                 "this CPU has vectors of at most " + std::to_string(widest) + " bits",
+                 "--simd " + std::to_string(params.simd_bits)};
   }
   if (started.exchange(true)) return start_error(EALREADY);
 
@@ -195,6 +230,10 @@ Result<Eal> Eal::start(const EalParams& params) {
     // Without huge pages nobody knows physical addresses; devices need the IOMMU.
     words.emplace_back("--iova-mode=va");
   }
+  if (!given(extra, "--force-max-simd-bitwidth")) {
+    words.push_back("--force-max-simd-bitwidth=" +
+                    std::to_string(params.simd_bits != 0 ? params.simd_bits : widest));
+  }
   if (!given(extra, "--file-prefix")) words.push_back("--file-prefix=" + unique_prefix());
   if (params.pci_devices.empty() && !given(extra, "-a") && !given(extra, "--allow")) {
     words.emplace_back("--no-pci");
@@ -224,6 +263,7 @@ Result<Eal> Eal::start(const EalParams& params) {
   std::error_code not_empty;
   if (!eal.runtime_dir_.empty()) std::filesystem::remove(eal.runtime_dir_, not_empty);
   eal.memory_mib_ = static_cast<unsigned>(rte_eal_get_physmem_size() >> 20);
+  eal.acl_algorithm_ = probed_acl_algorithm();
   return eal;
 }
 
@@ -231,6 +271,7 @@ Eal::Eal(Eal&& other) noexcept
     : running_(std::exchange(other.running_, false)),
       huge_pages_(other.huge_pages_),
       memory_mib_(other.memory_mib_),
+      acl_algorithm_(other.acl_algorithm_),
       note_(std::move(other.note_)),
       runtime_dir_(std::move(other.runtime_dir_)) {}
 

@@ -16,6 +16,9 @@ struct EalParams {
   std::vector<std::string>
       pci_devices;    ///< full addresses (0000:3b:02.0); all others are left alone
   std::string extra;  ///< more EAL arguments, separated by spaces, passed last
+  /// The widest vectors that may be used, in bits: 128, 256 or 512; 0: as wide as the CPU has them.
+  /// Without a word DPDK stops at 256.
+  unsigned simd_bits = 0;
 };
 
 /// DPDK's environment layer: memory, lcores, buses. One a process, and only once in its life. All
@@ -41,6 +44,8 @@ class Eal {
 
   bool huge_pages() const noexcept { return huge_pages_; }
   unsigned memory_mib() const noexcept { return memory_mib_; }
+  /// How rte_acl classifies (choose_acl_algorithm).
+  const char* acl_algorithm() const noexcept { return acl_algorithm_; }
   /// One line for people where something is not as it should be on a production machine (ordinary
   /// memory, workers that share CPUs); empty otherwise.
   const std::string& note() const noexcept { return note_; }
@@ -51,6 +56,7 @@ class Eal {
   bool running_ = true;
   bool huge_pages_ = false;
   unsigned memory_mib_ = 0;
+  const char* acl_algorithm_ = "unknown";
   std::string note_;
   std::string runtime_dir_;  // removed at the end; empty: not ours
 };

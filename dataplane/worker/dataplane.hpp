@@ -62,6 +62,7 @@ struct DataplaneParams {
   bool pick_up_tcp = false;  ///< connections met in their middle may become flows
   unsigned idle_us = 0;      ///< sleep this long after many empty polls; 0: never sleep
   std::string eal;           ///< extra EAL arguments, space separated
+  unsigned simd_bits = 0;    ///< widest vectors, 128, 256 or 512; 0: as wide as the CPU has them
   Timeouts timeouts;
   Quotas quotas;
   uint64_t fragments = 0;        ///< datagrams in pieces at once, of all workers; 0: computed
@@ -129,6 +130,7 @@ struct DataplaneStatus {
   std::vector<PortStatus> ports;
   std::vector<WorkerStatus> workers;
   bool huge_pages = false;
+  std::string acl_algorithm;  ///< how rte_acl classifies: "avx512x32" …
   unsigned memory_mib = 0, mbufs = 0, mbufs_free = 0;
   uint64_t max_flows = 0;
   uint64_t passed_always = 0;  ///< ARP, neighbour discovery, MLD, IGMP, DHCP

@@ -127,6 +127,7 @@ DataplaneStatus DataplaneImpl::status() const {
     s.tunnelled += worker.mailbox->report.tunnelled;
   }
   s.huge_pages = eal_.huge_pages();
+  s.acl_algorithm = eal_.acl_algorithm();
   s.memory_mib = eal_.memory_mib();
   s.mbufs = pool_.count();
   s.mbufs_free = pool_.available();

@@ -58,7 +58,14 @@ uint32_t in_order(const std::vector<AclRule>& rules, const AclQuery& asked) {
   return 0;
 }
 
+/// rte_acl may use vectors of 512 bits.
+bool has_avx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512bw");
+}
+
 void classify_burst(benchmark::State& state) {
+  test::limit_vectors(static_cast<uint16_t>(state.range(1)));
   const auto list = rules(static_cast<size_t>(state.range(0)));
   const auto asked = questions(list);
   const auto table = AclTable::build(list);
@@ -118,7 +125,15 @@ void one_by_one(benchmark::State& state) {
   }
 }
 
-BENCHMARK(classify_burst)->ArgName("rules")->Arg(10)->Arg(100)->Arg(1000)->Arg(10000)->Arg(100000);
+void sizes_and_widths(benchmark::internal::Benchmark* all) {
+  for (const int64_t rules : {10, 100, 1000, 10000, 100000}) {
+    for (const int64_t bits : {128, 256, 512}) {
+      if (bits < 512 || has_avx512()) all->Args({rules, bits});
+    }
+  }
+}
+
+BENCHMARK(classify_burst)->ArgNames({"rules", "bits"})->Apply(sizes_and_widths);
 BENCHMARK(classify_parts)->ArgName("parts")->RangeMultiplier(2)->Range(1, 64);
 BENCHMARK(one_by_one)->ArgName("rules")->Arg(10)->Arg(100)->Arg(1000);
 

@@ -45,7 +45,7 @@ def test_bad_options_are_a_usage_error(lab):
     how = {"devices": NULLS, "wires": [("x", "y")]}
     for option, value in (("--workers", "0"), ("--workers", "many"), ("--max-flows", "-1"),
                           ("--startup", "maybe"), ("--checksum", "some"), ("--non-ip", "1"),
-                          ("--tunnels", "x"), ("--udp-s", "0"), ("--wire", "x"), ("--wire", "x,z"),
+                          ("--tunnels", "x"), ("--udp-s", "0"), ("--simd", "64"), ("--wire", "x"), ("--wire", "x,z"),
                           ("--wire", "x,y"), ("--port", "y"), ("--port", "x=net_null2"), ("--port", "z=net_null2"),
                           ("--port-sources", "x=10.0.0.0/40"), ("--port-sources", "q=10.0.0.0/8"),
                           ("--config", "/nope/rampart.conf"), ("--no-such-option", "1")):
@@ -166,6 +166,18 @@ def test_the_supervisor_is_told(lab):
         wait_for("STOPPING=1", lambda: heard("STOPPING=1"))
 
 
+@smoke(workers=(1,))
+def test_narrower_vectors_can_be_asked_for(lab):
+    """--simd 128: rte_acl classifies with SSE, and allows and denies the same."""
+    wire = lab.wire()
+    lab.start("--simd", 128, objects=[
+        kube.namespace("web"), kube.pod("web/a", "10.0.0.1"), kube.pod("web/b", "10.0.0.2"),
+        kube.policy("web/in", ingress=[{"ports": [{"protocol": "UDP", "port": 80}]}])])
+    assert lab.daemon.get("/v1/status")["acl_algorithm"] == "sse"
+    wire.passes(frame(udp(lab.number(), 80), "10.0.0.1", "10.0.0.2"))
+    wire.drops(frame(udp(lab.number(), 81), "10.0.0.1", "10.0.0.2"), "denied_ingress")
+
+
 @smoke(workers=(1, 2))
 def test_a_status_that_a_stranger_can_read(lab):
     """What /v1/status and /metrics say of ports, workers and memory."""
@@ -181,6 +193,7 @@ def test_a_status_that_a_stranger_can_read(lab):
     assert [w["worker"] for w in status["workers"]] == list(range(lab.workers))
     assert all(w["revision"] == 1 for w in status["workers"]), status["workers"]
     assert status["flows"] == {"live": 1, "max": status["flows"]["max"]}
+    assert status["acl_algorithm"] in ("avx512x32", "avx512x16", "avx2", "sse"), status["acl_algorithm"]
     assert status["memory"]["mib"] > 0 and status["memory"]["mbufs_free"] > 0
     text = lab.daemon.call("GET", "/metrics").body.decode()
     for line in ('rampart_port_received_packets_total{port="a"} 1', "rampart_revision 1",

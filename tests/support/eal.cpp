@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+#define ALLOW_EXPERIMENTAL_API  // of rte_vect.h
 #include "tests/support/eal.hpp"
 
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <sched.h>
 #include <unistd.h>
+
+extern "C" {  // which it does not say itself in 22.11
+#include <generic/rte_vect.h>
+}
 
 #include <cstdio>
 #include <cstdlib>
@@ -62,6 +67,10 @@ void stop_eal() {
   std::error_code ignored;
   if (!runtime_dir.empty()) std::filesystem::remove_all(runtime_dir, ignored);
   runtime_dir.clear();
+}
+
+void limit_vectors(uint16_t bits) {
+  if (rte_vect_set_max_simd_bitwidth(bits) != 0) std::abort();
 }
 
 }  // namespace rampart::test

@@ -74,6 +74,7 @@ void print_facts(Session& session, const Json& status) {
                            (memory["huge_pages"].truth() ? " of huge pages" : ", no huge pages") +
                            ", " + memory["mbufs_free"].text() + " of " + memory["mbufs"].text() +
                            " packet buffers free");
+  facts.line("classifier", "rte_acl " + status["acl_algorithm"].text());
   std::string settings;
   for (const auto& [name, value] : status["settings"].members()) {
     settings += (settings.empty() ? "" : ", ") + name + " " + value.text();

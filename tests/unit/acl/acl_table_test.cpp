@@ -7,6 +7,8 @@
 #include <random>
 #include <string>
 
+#include "tests/support/eal.hpp"
+
 namespace rampart {
 namespace {
 
@@ -88,7 +90,17 @@ TEST(AclTable, TheLowestRuleNumberIsReported) {
   EXPECT_EQ(ask(*build(rules), {6, 4, 4, 4}), 3U);
 }
 
-TEST(AclTable, EqualsALinearScan) {
+/// Contexts are made for vectors of at most so many bits.
+class AclTableOfWidth : public testing::TestWithParam<uint16_t> {
+ protected:
+  AclTableOfWidth() { test::limit_vectors(GetParam()); }
+  ~AclTableOfWidth() override { test::limit_vectors(256); }  // DPDK's own default
+};
+
+INSTANTIATE_TEST_SUITE_P(Bits, AclTableOfWidth, testing::Values(64, 128, 256, 512),
+                         testing::PrintToStringParamName());
+
+TEST_P(AclTableOfWidth, EqualsALinearScan) {
   std::mt19937 random(4711);
   const auto number = [&](uint32_t below) { return static_cast<uint32_t>(random() % below); };
   for (int round = 0; round < 24; ++round) {

@@ -96,6 +96,7 @@ AdminTest::AdminTest() {
   dataplane_.status_now.memory_mib = 512;
   dataplane_.status_now.mbufs = 100;
   dataplane_.status_now.mbufs_free = 90;
+  dataplane_.status_now.acl_algorithm = "avx2";
   dataplane_.status_now.max_flows = 4096;
   add_calls(router_, *applier_, dataplane_, *history_, facts_);
 }
@@ -236,6 +237,7 @@ TEST_F(AdminTest, Status) {
                                std::regex(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)")));
   EXPECT_EQ(d["memory"],
             Document::parse(R"({"huge_pages":false,"mib":512,"mbufs":100,"mbufs_free":90})"));
+  EXPECT_EQ(d["acl_algorithm"], "avx2");
   EXPECT_EQ(d["flows"], Document::parse(R"({"live":6,"max":4096})"));
   EXPECT_EQ(d["settings"],
             Document::parse(R"({"checksum":"state","non_ip":"drop","tunnels":"pass"})"));

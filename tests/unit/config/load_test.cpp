@@ -107,6 +107,8 @@ TEST(Load, EveryOptionReachesItsSetting) {
                                          "512",
                                          "--mbufs",
                                          "8192",
+                                         "--simd",
+                                         "256",
                                          "--mtu",
                                          "9000",
                                          "--eal",
@@ -170,6 +172,7 @@ TEST(Load, EveryOptionReachesItsSetting) {
   e.max_flows = 4096;
   e.memory_mib = 512;
   e.mbufs = 8192;
+  e.simd = Settings::Simd::k256;
   e.mtu = 9000;
   e.eal = "--log-level=8 -b 0000:00:01.0";
   e.tcp_opening_s = 1;
@@ -313,6 +316,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"memory", "1048577", "is out of range"},
         BadValue{"mbufs", "255", "255 is out of range"},
         BadValue{"mbufs", "67108865", "is out of range"},
+        BadValue{"simd", "1024", "'1024' is not one of them"},
+        BadValue{"simd", "avx2", "'avx2' is not one of them"},
+        BadValue{"simd", "", "'' is not one of them"},
         BadValue{"mtu", "575", "575 is out of range"}, BadValue{"mtu", "9711", "is out of range"},
         BadValue{"tcp-opening-s", "0", "0 is out of range"},
         BadValue{"tcp-established-s", "604801", "is out of range"},

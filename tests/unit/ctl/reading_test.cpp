@@ -32,6 +32,7 @@ TEST(Status, ShowsWhatIsInForce) {
           "compiled   12 addresses in 5 classes, 3 subjects, 6 rules\n"
           "flows      10 of 524288\n"
           "memory     512 MiB, no huge pages, 16000 of 16384 packet buffers free\n"
+          "classifier rte_acl avx512x32\n"
           "settings   checksum state, non_ip drop, tunnels pass\n"
           "\n"
           "PORT  DEVICE      DRIVER    LINK      SPEED   MTU  MAC   PROMISC  QUEUES  RSS         "

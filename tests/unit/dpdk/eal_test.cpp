@@ -234,6 +234,34 @@ TEST_F(EalTest, RefusesWhatItCannotHave) {
   EXPECT_EQ(leftovers(), 0U);
 }
 
+/// What rte_acl would classify with under so many bits.
+std::string acl_algorithm(unsigned simd_bits, const std::string& extra) {
+  return in_child([&]() -> std::string {
+    const auto eal = Eal::start({.memory_mib = 64,
+                                 .cpus = {},
+                                 .pci_devices = {},
+                                 .extra = "--no-huge " + extra,
+                                 .simd_bits = simd_bits});
+    return eal ? eal->acl_algorithm() : eal.error().text();
+  });
+}
+
+TEST_F(EalTest, VectorsAreAsWideAsTheCpuHasThemOrAsWideAsAsked) {
+  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512bw");
+  if (!__builtin_cpu_supports("avx2")) GTEST_SKIP() << "a CPU without AVX2";
+  EXPECT_EQ(acl_algorithm(0, ""), avx512 ? "avx512x32" : "avx2");
+  EXPECT_EQ(acl_algorithm(128, ""), "sse");
+  EXPECT_EQ(acl_algorithm(256, ""), avx512 ? "avx512x16" : "avx2");
+  EXPECT_EQ(acl_algorithm(512, ""),
+            avx512 ? "avx512x32" : "--simd 512: this CPU has vectors of at most 256 bits");
+  // No CPU has these.
+  EXPECT_EQ(acl_algorithm(1024, ""), "--simd 1024: this CPU has vectors of at most " +
+                                         std::string(avx512 ? "512" : "256") + " bits");
+  // Who tells DPDK itself is obeyed.
+  EXPECT_EQ(acl_algorithm(256, "--force-max-simd-bitwidth=128"), "sse");
+}
+
 TEST_F(EalTest, SaysNothingOnStdout) {
   EXPECT_EQ(in_child([]() -> std::string {
               auto eal = Eal::start({.memory_mib = 64, .cpus = {}, .pci_devices = {}, .extra = {}});

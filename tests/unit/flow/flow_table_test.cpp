@@ -60,6 +60,39 @@ TEST(FlowTable, FindsWhatWasInsertedAndNothingElse) {
   EXPECT_EQ(t.table.size(), 0U);
 }
 
+uintptr_t line_of(const void* p) {
+  return reinterpret_cast<uintptr_t>(p) / kCacheLine;
+}
+
+// All that a packet of UDP touches of its flow is one line; TCP and SCTP need the room for a track.
+TEST(FlowTable, ATallyLiesInTheEntryWhereThereIsNoTrack) {
+  Table<FlowKeyV4> t(10);
+  for (const uint8_t protocol : {1, 6, 17, 47, 132}) {
+    FlowKeyV4 key = key4(protocol);
+    key.protocol = protocol;
+    const auto slot = t.table.insert(key, hash_of(key, kSeed));
+    const bool tracked = protocol == 6 || protocol == 132;
+    EXPECT_EQ(line_of(&t.table.tally(slot)) != line_of(&t.table[slot]), tracked) << +protocol;
+    t.table.tally(slot).count(Side::kReplier, 100);
+    t.table.tally(slot).ingress_rule = 9;
+    EXPECT_EQ(t.table.tally(slot).bytes(Side::kReplier), 100U);
+    EXPECT_TRUE(t.table[slot].key == key) << +protocol;
+    EXPECT_EQ(t.table[slot].facts.last_seen, 0U) << +protocol;
+    EXPECT_EQ(t.table[slot].facts.condemned, 0U) << +protocol;
+    EXPECT_TRUE(!tracked || t.table[slot].facts.track.tcp.side[0].end == 0U) << +protocol;
+  }
+}
+
+TEST(FlowTable, ATallyOfIPv6LiesInTheEntryWhateverTheProtocol) {
+  Table<FlowKeyV6> t(10);
+  for (const uint8_t protocol : {6, 17}) {
+    FlowKeyV6 key = key6(protocol);
+    key.protocol = protocol;
+    const auto slot = t.table.insert(key, hash_of(key, kSeed));
+    EXPECT_EQ(line_of(&t.table.tally(slot)), line_of(&t.table[slot]) + 1) << +protocol;
+  }
+}
+
 TEST(FlowTable, ASlotIsBornWithNewFacts) {
   Table<FlowKeyV4> t(1);
   const uint64_t hash = hash_of(key4(7), kSeed);
