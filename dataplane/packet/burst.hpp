@@ -49,6 +49,7 @@ struct alignas(kCacheLine) Burst {
   DropReason reason[kSize];
   uint32_t frame_bytes[kSize];
   ParsedPacket packet[kSize];
+  uint64_t tunnels;  ///< bit i: packet i is encapsulated traffic
   /// Bit i: a fragment that has been checked (see stages/fragments.hpp).
   uint64_t checked;
   /// Fragments on whose fate in this burst others hang, and those that hang on it, in packet order.
@@ -63,6 +64,18 @@ struct alignas(kCacheLine) Burst {
   void drop(unsigned i, DropReason why) {
     fate[i] = Fate::kDrop;
     reason[i] = why;
+  }
+  /// Whether every packet goes out, as in most bursts. (No early way out: a loop over bytes without
+  /// one becomes a few vector instructions.)
+  bool all_forward() const {
+    bool all = true;
+    for (unsigned i = 0; i < count; ++i) all &= fate[i] == Fate::kForward;
+    return all;
+  }
+  bool of_one_port() const {
+    bool one = true;
+    for (unsigned i = 0; i < count; ++i) one &= in_port[i] == in_port[0];
+    return one;
   }
 };
 static_assert(std::is_trivially_copyable_v<Burst>);

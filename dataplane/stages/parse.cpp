@@ -35,6 +35,7 @@ void admit(Burst& b, unsigned i, const WorkerState& w, const rte_mbuf* m, const 
 [[gnu::noinline]] void parse_other(Burst& b, unsigned i, WorkerState& w, const rte_mbuf* m,
                                    ParsedPacket& p) {
   parse_any_frame(rte_pktmbuf_mtod(m, const uint8_t*), m->data_len, m->pkt_len, p);
+  b.tunnels |= uint64_t{p.tunnel} << i;
   switch (p.kind) {
     case PacketKind::kDropped:
       return b.drop(i, p.reason);
@@ -59,6 +60,7 @@ void admit(Burst& b, unsigned i, const WorkerState& w, const rte_mbuf* m, const 
 }  // namespace
 
 void parse(Burst& b, WorkerState& w, const RuleSet& /*r*/) noexcept {
+  b.tunnels = 0;
   for_each_ahead<4>(
       b.count, [&](unsigned i) { prefetch_line(rte_pktmbuf_mtod(b.mbuf[i], const void*)); },
       [&](unsigned i) {
