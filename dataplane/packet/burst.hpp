@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 
@@ -49,6 +50,7 @@ struct alignas(kCacheLine) Burst {
   DropReason reason[kSize];
   uint32_t frame_bytes[kSize];
   ParsedPacket packet[kSize];
+  bool foreign;      ///< some belong to other workers, and stand in the outboxes
   uint64_t tunnels;  ///< bit i: packet i is encapsulated traffic
   /// Bit i: a fragment that has been checked (see stages/fragments.hpp).
   uint64_t checked;
@@ -80,16 +82,15 @@ struct alignas(kCacheLine) Burst {
 };
 static_assert(std::is_trivially_copyable_v<Burst>);
 
-/// Calls fn(i) for 0 … count-1, after ahead(i + kAhead) where there is such a packet.
+/// Calls fn(i) for 0 … count-1, after ahead(i + kAhead) where there is such a packet, else after
+/// ahead() of the last once more. (One loop, so that a large fn stands there once.)
 template <unsigned kAhead, typename Ahead, typename Fn>
 inline void for_each_ahead(unsigned count, Ahead&& ahead, Fn&& fn) {
   for (unsigned i = 0; i < count && i < kAhead; ++i) ahead(i);
-  unsigned i = 0;
-  for (; i + kAhead < count; ++i) {
-    ahead(i + kAhead);
+  for (unsigned i = 0; i < count; ++i) {
+    ahead(std::min(i + kAhead, count - 1));
     fn(i);
   }
-  for (; i < count; ++i) fn(i);
 }
 
 }  // namespace rampart
