@@ -87,12 +87,14 @@ class FlowTable {
   /// Looks up `count` keys (any number, best a burst): `slots[i]` becomes kNone where there is no
   /// such flow. Three passes, so that the misses of a burst overlap.
   void find(const Key* keys, const uint64_t* hashes, unsigned count, Slot* slots) const noexcept {
+    for (unsigned i = 0; i < count; ++i) prefetch_home(hashes[i]);
     fetch(keys, hashes, count, slots);
     for (unsigned i = 0; i < count; ++i) slots[i] = find(keys[i], hashes[i], slots[i]);
   }
-  /// The first two of them: fetches what find reads, and says where the flows most likely are.
+  /// The first of them, for one flow.
+  void prefetch_home(uint64_t hash) const noexcept { prefetch_line(&heads_[home(hash)]); }
+  /// The second: fetches the entries, and says where the flows most likely are.
   void fetch(const Key* keys, const uint64_t* hashes, unsigned count, Slot* likely) const noexcept {
-    for (unsigned i = 0; i < count; ++i) prefetch_line(&heads_[home(hashes[i])]);
     for (unsigned i = 0; i < count; ++i) {
       const uint32_t chunk = home(hashes[i]);
       const unsigned matches = match(heads_[chunk], tag(hashes[i]));

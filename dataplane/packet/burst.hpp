@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 
@@ -49,6 +50,8 @@ struct alignas(kCacheLine) Burst {
   DropReason reason[kSize];
   uint32_t frame_bytes[kSize];
   ParsedPacket packet[kSize];
+  bool foreign;      ///< some belong to other workers, and stand in the outboxes
+  uint64_t tunnels;  ///< bit i: packet i is encapsulated traffic
   /// Bit i: a fragment that has been checked (see stages/fragments.hpp).
   uint64_t checked;
   /// Fragments on whose fate in this burst others hang, and those that hang on it, in packet order.
@@ -64,19 +67,30 @@ struct alignas(kCacheLine) Burst {
     fate[i] = Fate::kDrop;
     reason[i] = why;
   }
+  /// Whether every packet goes out, as in most bursts. (No early way out: a loop over bytes without
+  /// one becomes a few vector instructions.)
+  bool all_forward() const {
+    bool all = true;
+    for (unsigned i = 0; i < count; ++i) all &= fate[i] == Fate::kForward;
+    return all;
+  }
+  bool of_one_port() const {
+    bool one = true;
+    for (unsigned i = 0; i < count; ++i) one &= in_port[i] == in_port[0];
+    return one;
+  }
 };
 static_assert(std::is_trivially_copyable_v<Burst>);
 
-/// Calls fn(i) for 0 … count-1, after ahead(i + kAhead) where there is such a packet.
+/// Calls fn(i) for 0 … count-1, after ahead(i + kAhead) where there is such a packet, else after
+/// ahead() of the last once more. (One loop, so that a large fn stands there once.)
 template <unsigned kAhead, typename Ahead, typename Fn>
 inline void for_each_ahead(unsigned count, Ahead&& ahead, Fn&& fn) {
   for (unsigned i = 0; i < count && i < kAhead; ++i) ahead(i);
-  unsigned i = 0;
-  for (; i + kAhead < count; ++i) {
-    ahead(i + kAhead);
+  for (unsigned i = 0; i < count; ++i) {
+    ahead(std::min(i + kAhead, count - 1));
     fn(i);
   }
-  for (; i < count; ++i) fn(i);
 }
 
 }  // namespace rampart

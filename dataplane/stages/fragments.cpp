@@ -75,7 +75,7 @@ bool begin(Burst& b, WorkerState& w, Datagram& d, unsigned i, FlowColumns<Key>& 
   w.fragments.move(d, DatagramState::kJudging, b.now);
   note(b, w, d, i);
   if (owner == w.id) {
-    keep(i, c);
+    keep(w, i, c);
     return false;
   }
   give(w, owner, i);
@@ -94,7 +94,7 @@ bool join(Burst& b, WorkerState& w, Datagram& d, unsigned i, FlowColumns<Key>& c
     c.key[n] = d.flow_key<Key>();
     c.hash[n] = d.flow_hash;
     c.end[n] = d.flow_end;
-    keep(i, c);
+    keep(w, i, c);
   } else {
     note(b, w, d, i);
   }

@@ -3,9 +3,13 @@
 
 #include <rte_mbuf.h>
 
+#include <algorithm>
+
 #include "dataplane/base/prefetch.hpp"
+#include "dataplane/stages/fragments.hpp"
 #include "dataplane/stages/l4_check.hpp"
 #include "dataplane/stages/stages.hpp"
+#include "dataplane/stages/steering.hpp"
 
 namespace rampart {
 namespace {
@@ -20,8 +24,9 @@ bool is_spoofed(const rte_mbuf* m, const ParsedPacket& p, const SourceFilter& al
   return !allowed.is_off() && !allowed.allows(p.family, outer_source(m, p));
 }
 
-/// What goes on to be judged, unless it may not be here at all.
-void admit(Burst& b, unsigned i, const WorkerState& w, const rte_mbuf* m, const ParsedPacket& p) {
+/// The rare reasons for which a packet may not be here.
+[[gnu::noinline]] bool admit_closely(Burst& b, unsigned i, const WorkerState& w, const rte_mbuf* m,
+                                     const ParsedPacket& p) {
   if (is_spoofed(m, p, *w.ports[b.in_port[i]].sources)) {
     b.drop(i, DropReason::kSpoofed);
   } else if (p.tunnel && !w.pass_tunnels) {
@@ -29,12 +34,30 @@ void admit(Burst& b, unsigned i, const WorkerState& w, const rte_mbuf* m, const 
   } else if (w.checksum == ChecksumMode::kAll && !l4_is_right(b, i)) {
     b.drop(i, DropReason::kL4Checksum);
   }
+  return b.fate[i] == Fate::kPending;
 }
 
-/// A frame that is not plain.
-[[gnu::noinline]] void parse_other(Burst& b, unsigned i, WorkerState& w, const rte_mbuf* m,
-                                   ParsedPacket& p) {
-  parse_any_frame(rte_pktmbuf_mtod(m, const uint8_t*), m->data_len, m->pkt_len, p);
+/// Whether a packet goes on to be judged. If there is nothing to look at more closely, no call
+/// comes between its headers and its key.
+bool admit(Burst& b, unsigned i, const WorkerState& w, const rte_mbuf* m, const ParsedPacket& p) {
+  const bool plain =
+      w.ports[b.in_port[i]].sources->is_off() && w.checksum != ChecksumMode::kAll && !p.tunnel;
+  return plain || admit_closely(b, i, w, m, p);
+}
+
+/// Where its flow is looked up, or down for the worker who does.
+void place(Burst& b, unsigned i, WorkerState& w, const RuleSet& r, const ParsedPacket& p) {
+  const bool own = p.fragment                ? !steer_fragment(b, w, r, i)
+                   : p.family == Family::kV4 ? keep_own(b, w, i, b.v4)
+                                             : keep_own(b, w, i, b.v6);
+  b.foreign |= !own;
+}
+
+/// A frame that has tags, or is not IPv4, or not plain.
+[[gnu::noinline]] void parse_other(Burst& b, unsigned i, WorkerState& w, const RuleSet& r,
+                                   const rte_mbuf* m, ParsedPacket& p) {
+  parse_frame(rte_pktmbuf_mtod(m, const uint8_t*), m->data_len, m->pkt_len, p);
+  b.tunnels |= uint64_t{p.tunnel} << i;
   switch (p.kind) {
     case PacketKind::kDropped:
       return b.drop(i, p.reason);
@@ -52,26 +75,27 @@ void admit(Burst& b, unsigned i, const WorkerState& w, const rte_mbuf* m, const 
     case PacketKind::kFlow:
     case PacketKind::kFragment:
     case PacketKind::kIcmpError:
-      admit(b, i, w, m, p);
+      if (admit(b, i, w, m, p)) place(b, i, w, r, p);
   }
 }
 
 }  // namespace
 
-void parse(Burst& b, WorkerState& w, const RuleSet& /*r*/) noexcept {
+void parse(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
+  b.v4.count = b.v6.count = b.hanging.count = 0;
+  b.tunnels = 0;
+  b.foreign = false;
+  std::fill_n(b.fate, b.count, Fate::kPending);
   for_each_ahead<4>(
       b.count, [&](unsigned i) { prefetch_line(rte_pktmbuf_mtod(b.mbuf[i], const void*)); },
       [&](unsigned i) {
         const rte_mbuf* m = b.mbuf[i];
         ParsedPacket& p = b.packet[i];
-        b.fate[i] = Fate::kPending;
-        b.reason[i] = DropReason::kInternal;
         b.frame_bytes[i] = m->pkt_len;
-        if (parse_plain_frame(rte_pktmbuf_mtod(m, const uint8_t*), m->data_len, m->pkt_len, p))
-            [[likely]] {
-          admit(b, i, w, m, p);
-        } else {
-          parse_other(b, i, w, m, p);
+        if (!parse_plainest_frame(rte_pktmbuf_mtod(m, const uint8_t*), m->data_len, p)) {
+          parse_other(b, i, w, r, m, p);
+        } else if (admit(b, i, w, m, p)) {
+          b.foreign |= !keep_own(b, w, i, b.v4);
         }
       });
 }

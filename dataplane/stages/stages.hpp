@@ -11,11 +11,11 @@
 namespace rampart {
 
 /// Reads the headers. Settles what no flow is about: malformed, foreign and spoofed frames, ARP
-/// and its like.
+/// and its like. Makes flow keys while the headers are at hand: what is ours to judge stands in the
+/// burst's flow columns then, and what is another worker's in the outboxes.
 void parse(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
 
-/// Makes flow keys and hands packets over whose flows belong to another worker. What remains
-/// stands in the burst's flow columns.
+/// Hands packets over whose flows belong to another worker.
 void steer(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
 
 /// Looks flows up. A hit that was judged under the rule set in force, or that no change since then

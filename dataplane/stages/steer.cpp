@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rte_mbuf.h>
 
-#include "dataplane/stages/fragments.hpp"
 #include "dataplane/stages/stages.hpp"
-#include "dataplane/stages/steering.hpp"
 
 namespace rampart {
 namespace {
@@ -35,20 +33,8 @@ void hand_over(Burst& b, WorkerState& w, unsigned target) {
 
 }  // namespace
 
-void steer(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
-  b.v4.count = b.v6.count = b.hanging.count = 0;
-  bool foreign = false;
-  for (unsigned i = 0; i < b.count; ++i) {
-    if (b.fate[i] != Fate::kPending) continue;
-    const ParsedPacket& p = b.packet[i];
-    if (p.fragment) [[unlikely]] {
-      foreign |= steer_fragment(b, w, r, i);
-      continue;
-    }
-    const bool own = p.family == Family::kV4 ? keep_own(b, w, i, b.v4) : keep_own(b, w, i, b.v6);
-    foreign |= !own;
-  }
-  if (!foreign) return;
+void steer(Burst& b, WorkerState& w, const RuleSet& /*r*/) noexcept {
+  if (!b.foreign) return;
   for (unsigned target = 0; target < w.workers; ++target) {
     if (w.outbox[target].count != 0) hand_over(b, w, target);
   }

@@ -7,11 +7,11 @@
 namespace rampart {
 namespace {
 
-/// Packets that came in on one port, on their way out of its peer, in order.
+/// Packets that came in on one port, on their way out of its peer, in order: two columns.
 struct Leaving {
-  rte_mbuf* mbuf[Burst::kSize];
-  uint32_t bytes[Burst::kSize];
-  unsigned count = 0;
+  rte_mbuf** mbuf;
+  uint32_t* bytes;
+  unsigned count;
 };
 
 void refuse(Leaving& l, unsigned from, PortWork& work, DropReason why) {
@@ -37,8 +37,13 @@ void join_chains(Leaving& l, PortWork& work) {
   l.count = kept;
 }
 
-void send(WorkerState& w, uint8_t in_port, Leaving& l) {
+void send(WorkerState& w, uint8_t in_port, Leaving l) {
   PortWork& work = w.counters.ports[in_port];
+  unsigned segments = 0;
+  for (unsigned n = 0; n < l.count; ++n) segments += l.mbuf[n]->nb_segs;
+  if (segments != l.count) [[unlikely]] {
+    join_chains(l, work);
+  }
   const WorkerPort& out = w.ports[w.ports[in_port].peer];
   if (!out.active->load(std::memory_order_acquire)) {
     return refuse(l, 0, work, DropReason::kPortDown);
@@ -70,31 +75,31 @@ void send(WorkerState& w, uint8_t in_port, Leaving& l) {
   }
 }
 
-}  // namespace
-
-void transmit(Burst& b, WorkerState& w, const RuleSet& /*r*/) noexcept {
-  // Nearly always one pass: a burst from a queue has one port.
-  unsigned first = 0;
-  while (first < b.count) {
-    if (b.fate[first] != Fate::kForward) {
-      ++first;
-      continue;
-    }
+/// Sends what goes out among packets of several fates and ports, port by port.
+void sort_and_send(Burst& b, WorkerState& w) {
+  rte_mbuf* mbuf[Burst::kSize];
+  uint32_t bytes[Burst::kSize];
+  for (unsigned first = 0; first < b.count; ++first) {
+    if (b.fate[first] != Fate::kForward) continue;
     const uint8_t in_port = b.in_port[first];
-    Leaving l;
-    bool chains = false;
+    Leaving l{mbuf, bytes, 0};
     for (unsigned i = first; i < b.count; ++i) {
       if (b.fate[i] != Fate::kForward || b.in_port[i] != in_port) continue;
-      chains |= b.mbuf[i]->nb_segs != 1;
-      l.mbuf[l.count] = b.mbuf[i];
-      l.bytes[l.count++] = b.frame_bytes[i];
+      mbuf[l.count] = b.mbuf[i];
+      bytes[l.count++] = b.frame_bytes[i];
       b.fate[i] = Fate::kHandedOver;  // no longer ours
-    }
-    if (chains) [[unlikely]] {
-      join_chains(l, w.counters.ports[in_port]);
     }
     send(w, in_port, l);
   }
+}
+
+}  // namespace
+
+void transmit(Burst& b, WorkerState& w, const RuleSet& /*r*/) noexcept {
+  if (b.all_forward() && b.of_one_port()) [[likely]] {
+    return send(w, b.in_port[0], {b.mbuf, b.frame_bytes, b.count});
+  }
+  sort_and_send(b, w);
 }
 
 }  // namespace rampart

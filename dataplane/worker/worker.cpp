@@ -36,10 +36,10 @@ unsigned receive(WorkerState& w, const RuleSet& r) noexcept {
     b.now = rte_rdtsc();
     PortWork& work = w.counters.ports[port];
     work.received += b.count;
-    for (unsigned i = 0; i < b.count; ++i) {
-      b.in_port[i] = static_cast<uint8_t>(port);
-      work.received_bytes += b.mbuf[i]->pkt_len;
-    }
+    std::fill_n(b.in_port, b.count, static_cast<uint8_t>(port));
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < b.count; ++i) bytes += b.mbuf[i]->pkt_len;
+    work.received_bytes += bytes;
     total += b.count;
     w.overload.backlog |= b.count == Burst::kSize;
     b.checked = 0;
