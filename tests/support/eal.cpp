@@ -55,6 +55,7 @@ bool start_eal(unsigned memory_mib) {
                                  "--log-level=lib.eal:error",
                                  floating_lcores()};
   std::vector<char*> argv;
+  argv.reserve(words.size());
   for (std::string& word : words) argv.push_back(word.data());
   if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) >= 0) return true;
   std::fprintf(stderr, "rte_eal_init: %s\n", rte_strerror(rte_errno));

@@ -247,7 +247,7 @@ TEST(AclTable, APlanHoldsForMoreThanABurst) {
   plan.first = {0};
   std::vector<AclRule> rules;
   for (uint16_t s = 0; s < 20; ++s) {
-    for (uint16_t a = 0; a < s % (kMaxAsks + 1); ++a) {
+    for (uint16_t a = 0, last = s % (kMaxAsks + 1); a < last; ++a) {
       const auto number = static_cast<uint16_t>(plan.asks.size() + 1);
       plan.asks.push_back({number, a});
       rules.push_back({.any_protocol = true,

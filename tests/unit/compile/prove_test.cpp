@@ -110,7 +110,7 @@ void add_acl_faults(const Compiled& good, std::vector<Planted>& all) {
 
 void add_address_faults(const Compiled& good, std::vector<Planted>& all) {
   const auto identity = [&](const std::string& what, const IpAddress& address,
-                            std::function<void(Identity&)> change) {
+                            const std::function<void(Identity&)>& change) {
     all.push_back({what + " of " + address.text(), [address, change](Compiled&, RuleSet& rules) {
                      Identity now = *rules.addresses->find(address);
                      change(now);
@@ -119,7 +119,7 @@ void add_address_faults(const Compiled& good, std::vector<Planted>& all) {
                    }});
   };
   const auto subjects = [&](const std::string& what, const IpAddress& address,
-                            std::function<void(Subjects&)> change) {
+                            const std::function<void(Subjects&)>& change) {
     all.push_back({what + " of " + address.text(), [address, change](Compiled&, RuleSet& rules) {
                      auto now = std::make_shared<std::vector<Subjects>>(*rules.subjects);
                      change((*now)[rules.addresses->find(address)->class_id]);

@@ -411,6 +411,7 @@ TEST_F(ApplierTest, AChangeAfterOneThatCouldNotBeStoredIsNotLost) {
 TEST_F(ApplierTest, ChangesFromManyThreadsQueueUp) {
   accept(applier_->put(list(""), {}));
   std::vector<std::thread> threads;
+  threads.reserve(4);
   std::atomic<unsigned> accepted = 0;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([this, t, &accepted] {
