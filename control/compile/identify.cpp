@@ -32,7 +32,7 @@ class SharedLists {
  private:
   static std::string bytes(const std::vector<Identity>& list) {
     std::string text(list.size() * sizeof(Identity), '\0');
-    std::memcpy(text.data(), list.data(), text.size());
+    if (!list.empty()) std::memcpy(text.data(), list.data(), text.size());
     return text;
   }
   std::vector<std::vector<Identity>> lists_;
