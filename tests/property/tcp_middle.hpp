@@ -11,6 +11,7 @@
 
 #include "dataplane/flow/tcp_tracker.hpp"
 #include "tests/support/tcp_model.hpp"
+#include "tests/support/tcp_packet.hpp"
 
 namespace rampart::test {
 
@@ -67,12 +68,7 @@ class Middle {
 };
 
 inline ParsedPacket parsed(const ModelSegment& s) {
-  ParsedPacket p;
-  p.kind = PacketKind::kFlow;
-  p.reason = DropReason::kNone;
-  p.protocol = static_cast<uint8_t>(IpProtocol::kTcp);
-  p.tcp_flags = s.flags;
-  p.opens_flow = (s.flags & (kSyn | kAck | kRst | kFin)) == kSyn;
+  ParsedPacket p = tcp_packet(s.flags);
   p.tcp.sequence = s.seq;
   p.tcp.acknowledgement = s.ack;
   p.tcp.window = s.window;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dataplane/flow/tcp_tracker.hpp"
+#include "tests/support/tcp_packet.hpp"
 #include "tests/support/where.hpp"
 #include "tests/unit/flow/printers.hpp"
 
@@ -49,12 +50,7 @@ struct Numbers {
 };
 
 inline ParsedPacket parsed(const Segment& s, const Numbers& isn) {
-  ParsedPacket p;
-  p.kind = PacketKind::kFlow;
-  p.reason = DropReason::kNone;
-  p.protocol = static_cast<uint8_t>(IpProtocol::kTcp);
-  p.tcp_flags = s.flags;
-  p.opens_flow = (s.flags & (kS | kA | kR | kF)) == kS;
+  ParsedPacket p = tcp_packet(s.flags);
   p.fragment = s.first_fragment;
   const bool opener = s.side == O;
   p.tcp.sequence = s.sequence + (opener ? isn.opener : isn.replier);
