@@ -449,8 +449,8 @@ class Prover {
     if (previous_ == nullptr) return;
     const RuleSet &rules = *made_.rules, &before = *previous_->rules;
     if (rules.policy_changed_in > before.revision ||
-        rules.addresses->changed_in(asked.from) > before.revision ||
-        rules.addresses->changed_in(asked.to) > before.revision) {
+        is_after(rules.addresses->changed_in(asked.from), revision_mark(before.revision)) ||
+        is_after(rules.addresses->changed_in(asked.to), revision_mark(before.revision))) {
       return;
     }
     const Question question{before.addresses->find(asked.from), before.addresses->find(asked.to),

@@ -102,19 +102,22 @@ Result<std::shared_ptr<const AddressMap>> AddressMap::build(const std::vector<En
     }
   }
   uint32_t twice_v4 = 0;
-  if (!map->v4_.build(exact_v4, revision, previous != nullptr ? &previous->v4_ : nullptr,
-                      &twice_v4)) {
+  if (!map->v4_.build(exact_v4, previous != nullptr ? &previous->v4_ : nullptr, &twice_v4)) {
     return twice(IpAddress::from_bytes(Family::kV4, &twice_v4));
   }
   ExactKeyV6 twice_v6{};
-  if (!map->v6_.build(exact_v6, revision, previous != nullptr ? &previous->v6_ : nullptr,
-                      &twice_v6)) {
+  if (!map->v6_.build(exact_v6, previous != nullptr ? &previous->v6_ : nullptr, &twice_v6)) {
     return twice(IpAddress::from_bytes(Family::kV6, twice_v6.bytes));
   }
   if (touched != nullptr) {
-    map->v4_.reset_changed(previous->v4_);
-    map->v6_.reset_changed(previous->v6_);
+    map->v4_.keep_marks(previous->v4_);
+    map->v6_.keep_marks(previous->v6_);
     map->touch(*touched, revision);
+  } else {
+    const AddressMap none;
+    const AddressMap& before = previous != nullptr ? *previous : none;
+    map->v4_.mark_changes(before.v4_, revision);
+    map->v6_.mark_changes(before.v6_, revision);
   }
   return std::shared_ptr<const AddressMap>(std::move(map));
 }
@@ -208,7 +211,7 @@ const Identity* AddressMap::find(const IpAddress& address) const noexcept {
   return out;
 }
 
-Revision AddressMap::changed_in(const IpAddress& address) const noexcept {
+RevisionMark AddressMap::changed_in(const IpAddress& address) const noexcept {
   return address.is_v4() ? changed_in_v4(be32::from_raw(raw_v4(address)))
                          : changed_in_v6(address.bytes().data());
 }

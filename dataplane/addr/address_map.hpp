@@ -73,17 +73,22 @@ class AddressMap {
 
   /// The latest revision in which an exact entry of this address may have come, gone or changed, or
   /// the address have been touched otherwise
-  /// (entries are watched by shards: a neighbour in the shard counts too, which costs a flow no
-  /// more than a needless second judgement). Changes of intervals do not count.
-  Revision changed_in_v4(be32 address) const noexcept {
-    return v4_.changed_in(exact_hash(address.raw()));
+  /// (addresses share marks, so a later one is possible, which costs a flow no more than a needless
+  /// second judgement). Changes of intervals do not count.
+  RevisionMark changed_in_v4(be32 address) const noexcept {
+    return v4_.changes().of(exact_hash(address.raw()));
   }
-  Revision changed_in_v6(const uint8_t* address) const noexcept {
-    ExactKeyV6 key;
-    std::memcpy(key.bytes, address, sizeof key.bytes);
-    return v6_.changed_in(exact_hash(key));
+  RevisionMark changed_in_v6(const uint8_t* address) const noexcept {
+    return v6_.changes().of(hash_v6(address));
   }
-  Revision changed_in(const IpAddress& address) const noexcept;
+  /// No earlier than these, and cheaper.
+  RevisionMark roughly_changed_in_v4(be32 address) const noexcept {
+    return v4_.changes().roughly_of(exact_hash(address.raw()));
+  }
+  RevisionMark roughly_changed_in_v6(const uint8_t* address) const noexcept {
+    return v6_.changes().roughly_of(hash_v6(address));
+  }
+  RevisionMark changed_in(const IpAddress& address) const noexcept;
 
   /// Whether all addresses without an exact entry have the same identities in `other`.
   bool same_intervals(const AddressMap& other) const noexcept;
@@ -102,6 +107,11 @@ class AddressMap {
   Result<void> take_intervals(const std::vector<Interval>& v4, const std::vector<Interval>& v6,
                               const AddressMap* previous);
   void touch(const std::vector<IpAddress>& addresses, Revision revision);
+  static uint64_t hash_v6(const uint8_t* address) noexcept {
+    ExactKeyV6 key;
+    std::memcpy(key.bytes, address, sizeof key.bytes);
+    return exact_hash(key);
+  }
 
   ExactTable<uint32_t> v4_;
   ExactTable<ExactKeyV6> v6_;

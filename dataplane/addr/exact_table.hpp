@@ -28,24 +28,56 @@ struct ExactKeyV6 {
   }
 };
 
-inline uint64_t exact_mix(uint64_t v) noexcept {
-  v = (v ^ v >> 32) * 0xD6E8FEB86659FD93;
-  v = (v ^ v >> 32) * 0xD6E8FEB86659FD93;
-  return v ^ v >> 32;
+inline uint64_t exact_mix(uint64_t a, uint64_t b) noexcept {
+  __extension__ typedef unsigned __int128 Product;
+  const Product product = static_cast<Product>(a ^ 0x9E3779B97F4A7C15) * (b ^ 0xD6E8FEB86659FD93);
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
-/// The top bits choose the shard, the low bits the slot.
+/// One multiplication: packets of flows wait for it while pods come and go.
 inline uint64_t exact_hash(uint32_t raw) noexcept {
-  return exact_mix(raw + 0x9E3779B97F4A7C15);
+  return exact_mix(raw, 0);
 }
 inline uint64_t exact_hash(const ExactKeyV6& key) noexcept {
   uint64_t half[2];
   std::memcpy(half, key.bytes, sizeof half);
-  return exact_mix(exact_mix(half[0]) + half[1]);
+  return exact_mix(half[0], half[1]);
 }
 inline unsigned exact_shard(uint64_t hash) noexcept {
   return static_cast<unsigned>(hash >> 54);
 }
 static_assert(kExactShards == 1U << (64 - 54));
+/// Where the search begins among the slots of the shard. Not by the lowest bits: they are hardly
+/// mixed.
+inline uint64_t exact_slot(uint64_t hash, uint32_t mask) noexcept {
+  return hash >> 32 & mask;
+}
+
+/// In which revision each address became something else. Addresses share marks, but each has two
+/// that it shares with different others, so that one of a thousand changed together with another
+/// one is hardly ever taken for it.
+class ChangeMarks {
+ public:
+  void touch(uint64_t hash, RevisionMark revision) noexcept {
+    first_[first(hash)] = revision;
+    second_[second(hash)] = revision;
+  }
+  /// The latest revision in which the address may have changed. `hash`: exact_hash of it.
+  RevisionMark of(uint64_t hash) const noexcept {
+    const RevisionMark a = first_[first(hash)], b = second_[second(hash)];
+    return is_after(a, b) ? b : a;
+  }
+  /// No earlier than of(), from one look.
+  RevisionMark roughly_of(uint64_t hash) const noexcept { return first_[first(hash)]; }
+
+ private:
+  static constexpr unsigned kBits = 10;  // 4 KiB, to stay in the first-level cache beside the rest
+  static unsigned first(uint64_t hash) { return static_cast<unsigned>(hash >> (64 - kBits)); }
+  static unsigned second(uint64_t hash) {
+    return static_cast<unsigned>(hash >> (64 - 2 * kBits)) & ((1U << kBits) - 1);
+  }
+
+  std::array<RevisionMark, 1U << kBits> first_{}, second_{};
+};
 
 /// Exact addresses of one family, Key being the address as it lies in a packet. Immutable after
 /// build; see AddressMap for threads and lifetimes.
@@ -61,15 +93,13 @@ class ExactTable {
     Identity identity;
   };
 
-  ExactTable() {
-    views_.fill(View{&kNoSlot, 0});
-    changed_in_.fill(0);
-  }
+  ExactTable() { views_.fill(View{&kNoSlot, 0}); }
 
   /// Takes entries over (each key once; in any order) and shares every shard that is as in
-  /// `previous`. Returns false if a key comes twice; it is then written to `*twice`.
-  [[nodiscard]] bool build(const std::vector<Pair>& entries, Revision revision,
-                           const ExactTable* previous, Key* twice) {
+  /// `previous`; keep_marks or mark_changes should follow. Returns false if a key comes twice; it
+  /// is then written to `*twice`.
+  [[nodiscard]] bool build(const std::vector<Pair>& entries, const ExactTable* previous,
+                           Key* twice) {
     std::array<uint32_t, kExactShards + 1> start{};
     for (const Pair& e : entries) ++start[exact_shard(exact_hash(e.first)) + 1];
     for (unsigned s = 0; s < kExactShards; ++s) start[s + 1] += start[s];
@@ -83,10 +113,8 @@ class ExactTable {
       const uint32_t count = start[s + 1] - start[s];
       if (previous != nullptr && previous->holds_exactly(s, first, count)) {
         shards_[s] = previous->shards_[s];
-        changed_in_[s] = previous->changed_in_[s];
       } else {
         if (!fill(s, first, count, twice)) return false;
-        changed_in_[s] = revision;
       }
       if (shards_[s]) views_[s] = View{shards_[s]->slots.data(), shards_[s]->mask};
     }
@@ -123,8 +151,11 @@ class ExactTable {
       }
       for (auto c = begin; c != end; ++c) {
         const Identity* old = find(c->key, exact_hash(c->key));
-        changed |= (old != nullptr) != c->identity.has_value() ||
-                   (old != nullptr && !(*old == *c->identity));
+        if ((old != nullptr) != c->identity.has_value() ||
+            (old != nullptr && !(*old == *c->identity))) {
+          changed = true;
+          touch(exact_hash(c->key), revision);
+        }
         if (c->identity) entries.emplace_back(c->key, *c->identity);
       }
       if (!changed) continue;
@@ -135,29 +166,38 @@ class ExactTable {
       shards_[s].reset();
       Key twice{};
       (void)fill(s, pointers.data(), static_cast<uint32_t>(entries.size()), &twice);
-      changed_in_[s] = revision;
       views_[s] = shards_[s] ? View{shards_[s]->slots.data(), shards_[s]->mask} : View{&kNoSlot, 0};
     }
   }
 
-  /// Nothing has changed since `before`, whatever the entries say ...
-  void reset_changed(const ExactTable& before) { changed_in_ = before.changed_in_; }
+  /// Everything that is other than in `before` has changed ...
+  void mark_changes(const ExactTable& before, Revision revision) {
+    changes_ = before.changes_;
+    for (unsigned s = 0; s < kExactShards; ++s) {
+      if (shards_[s] == before.shards_[s]) continue;
+      mark_others(s, before, revision_mark(revision), changes_);
+      before.mark_others(s, *this, revision_mark(revision), changes_);
+    }
+  }
+  /// ... or nothing, whatever the entries say ...
+  void keep_marks(const ExactTable& before) { changes_ = before.changes_; }
   /// ... but this one.
-  void touch(uint64_t hash, Revision revision) { changed_in_[exact_shard(hash)] = revision; }
+  void touch(uint64_t hash, Revision revision) { changes_.touch(hash, revision_mark(revision)); }
 
   void prefetch(uint64_t hash) const noexcept {
     const View& view = views_[exact_shard(hash)];
-    prefetch_line(&view.slots[hash & view.mask]);
+    prefetch_line(&view.slots[exact_slot(hash, view.mask)]);
   }
   /// Null if there is no entry.
   const Identity* find(const Key& key, uint64_t hash) const noexcept {
     const View& view = views_[exact_shard(hash)];
-    for (uint64_t i = hash & view.mask; view.slots[i].used != 0; i = (i + 1) & view.mask) {
+    for (uint64_t i = exact_slot(hash, view.mask); view.slots[i].used != 0;
+         i = (i + 1) & view.mask) {
       if (view.slots[i].key == key) return &view.slots[i].identity;
     }
     return nullptr;
   }
-  Revision changed_in(uint64_t hash) const noexcept { return changed_in_[exact_shard(hash)]; }
+  const ChangeMarks& changes() const noexcept { return changes_; }
   size_t size() const noexcept { return size_; }
   size_t shards_shared_with(const ExactTable& other) const noexcept {
     size_t shared = 0;
@@ -177,6 +217,18 @@ class ExactTable {
     uint32_t mask;
   };
   static constexpr Slot kNoSlot{};
+
+  /// Marks what shard `s` has and `other` has not, or has as something else.
+  void mark_others(unsigned s, const ExactTable& other, RevisionMark revision,
+                   ChangeMarks& marks) const {
+    if (!shards_[s]) return;
+    for (const Slot& slot : shards_[s]->slots) {
+      if (slot.used == 0) continue;
+      const uint64_t hash = exact_hash(slot.key);
+      const Identity* there = other.find(slot.key, hash);
+      if (there == nullptr || !(*there == slot.identity)) marks.touch(hash, revision);
+    }
+  }
 
   bool holds_exactly(unsigned shard, const Pair* const* entries, uint32_t count) const {
     if (count != (shards_[shard] ? shards_[shard]->count : 0)) return false;
@@ -200,7 +252,7 @@ class ExactTable {
     shard->count = count;
     for (uint32_t e = 0; e < count; ++e) {
       const Key& key = entries[e]->first;
-      uint64_t i = exact_hash(key) & shard->mask;
+      uint64_t i = exact_slot(exact_hash(key), shard->mask);
       for (; shard->slots[i].used != 0; i = (i + 1) & shard->mask) {
         if (shard->slots[i].key == key) {
           *twice = key;
@@ -214,8 +266,8 @@ class ExactTable {
   }
 
   std::array<View, kExactShards> views_;
-  std::array<Revision, kExactShards> changed_in_;
   std::array<std::shared_ptr<const Shard>, kExactShards> shards_;
+  ChangeMarks changes_;
   size_t size_ = 0;
 };
 

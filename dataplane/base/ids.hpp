@@ -11,6 +11,15 @@ using PortId = uint16_t;
 using L4Port = uint16_t;
 /// Number of an accepted desired state; 0 is what is in force before the first snapshot.
 using Revision = uint64_t;
+/// Its low half, as it is kept where there is little room. Differences count, so it may wrap.
+using RevisionMark = uint32_t;
+constexpr RevisionMark revision_mark(Revision revision) {
+  return static_cast<RevisionMark>(revision);
+}
+/// Whether `a` comes after `b`.
+constexpr bool is_after(RevisionMark a, RevisionMark b) {
+  return static_cast<int32_t>(a - b) > 0;
+}
 /// Index of a worker, 0 … N-1 (not an lcore id).
 using WorkerId = uint16_t;
 /// Ticks of the invariant time stamp counter.

@@ -10,20 +10,32 @@
 /// What several stages do to flows.
 namespace rampart {
 
-/// The low half of a revision, as entries keep it. Differences count, so it may wrap.
-constexpr uint32_t revision_mark(Revision revision) {
-  return static_cast<uint32_t>(revision);
-}
-
-inline bool changed_after(Revision changed_in, uint32_t judged_in) {
-  return static_cast<int32_t>(revision_mark(changed_in) - judged_in) > 0;
-}
-
-inline Revision changed_in(const AddressMap& map, const FlowKeyV4& key, unsigned end) {
+inline RevisionMark changed_in(const AddressMap& map, const FlowKeyV4& key, unsigned end) {
   return map.changed_in_v4(key.address[end]);
 }
-inline Revision changed_in(const AddressMap& map, const FlowKeyV6& key, unsigned end) {
+inline RevisionMark changed_in(const AddressMap& map, const FlowKeyV6& key, unsigned end) {
   return map.changed_in_v6(key.address[end]);
+}
+inline RevisionMark roughly_changed_in(const AddressMap& map, const FlowKeyV4& key, unsigned end) {
+  return map.roughly_changed_in_v4(key.address[end]);
+}
+inline RevisionMark roughly_changed_in(const AddressMap& map, const FlowKeyV6& key, unsigned end) {
+  return map.roughly_changed_in_v6(key.address[end]);
+}
+
+/// Whether a flow's verdict may have changed after revision `judged_in`, by the tables of `r`.
+template <typename Key>
+inline bool is_touched(const Key& key, const RuleSet& r, RevisionMark judged_in) {
+  const AddressMap& map = *r.addresses;
+  // Without a branch at first: while pods come and go, every packet of every flow comes here.
+  if (!(static_cast<unsigned>(is_after(revision_mark(r.policy_changed_in), judged_in)) |
+        static_cast<unsigned>(is_after(roughly_changed_in(map, key, 0), judged_in)) |
+        static_cast<unsigned>(is_after(roughly_changed_in(map, key, 1), judged_in)))) [[likely]] {
+    return false;
+  }
+  return is_after(revision_mark(r.policy_changed_in), judged_in) ||
+         is_after(changed_in(map, key, 0), judged_in) ||
+         is_after(changed_in(map, key, 1), judged_in);
 }
 
 /// Whether the verdict that a flow got still stands: it is of this revision, or nothing that
@@ -33,11 +45,7 @@ inline bool is_current(FlowEntry<Key>& entry, const RuleSet& r) {
   FlowFacts& f = entry.facts;
   if (f.condemned != 0) return false;
   if (f.judged_in == revision_mark(r.revision)) return true;
-  if (r.mode == RuleSet::Mode::kByTables) {
-    if (changed_after(r.policy_changed_in, f.judged_in)) return false;
-    if (changed_after(changed_in(*r.addresses, entry.key, 0), f.judged_in)) return false;
-    if (changed_after(changed_in(*r.addresses, entry.key, 1), f.judged_in)) return false;
-  }
+  if (r.mode == RuleSet::Mode::kByTables && is_touched(entry.key, r, f.judged_in)) return false;
   f.judged_in = revision_mark(r.revision);
   return true;
 }
