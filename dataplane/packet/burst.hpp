@@ -49,9 +49,12 @@ struct alignas(kCacheLine) Burst {
   Fate fate[kSize];
   DropReason reason[kSize];
   uint32_t frame_bytes[kSize];
-  ParsedPacket packet[kSize];
-  bool foreign;      ///< some belong to other workers, and stand in the outboxes
-  uint64_t tunnels;  ///< bit i: packet i is encapsulated traffic
+  ParsedPacket packet[kSize];  ///< not those that are unread
+  bool foreign;                ///< some belong to other workers, and stand in the outboxes
+  uint64_t tunnels;            ///< bit i: packet i is encapsulated traffic
+  /// Bit i: of packet i, a plain datagram of UDP, nothing but the key has been read. Only parse and
+  /// track meet such packets: those that are more than one of a flow that goes on, track reads.
+  uint64_t unread;
   /// Bit i: a fragment that has been checked (see stages/fragments.hpp).
   uint64_t checked;
   /// Fragments on whose fate in this burst others hang, and those that hang on it, in packet order.

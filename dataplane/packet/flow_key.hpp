@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <immintrin.h>
+
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -24,8 +26,14 @@ namespace detail {
 __extension__ typedef unsigned __int128 Uint128;
 
 inline uint64_t mix(uint64_t a, uint64_t b) {
+#ifdef __BMI2__
+  unsigned long long high;  // the compiler writes the product of __int128 to memory and reads it
+  const auto low = _mulx_u64(a, b, &high);
+  return low ^ high;
+#else
   const auto product = static_cast<Uint128>(a) * b;
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+#endif
 }
 inline uint64_t load64(const void* p) {
   uint64_t v;
@@ -80,10 +88,16 @@ struct HashSeed {
   uint64_t a = 0x9E3779B97F4A7C15, b = 0xD1B54A32D192ED03;
 };
 
+namespace detail {
+inline uint64_t hash_of(uint64_t addresses, uint64_t ports_and_zone, uint8_t protocol,
+                        const HashSeed& s) {
+  return mix(mix(addresses ^ s.a, ports_and_zone ^ s.b) ^ protocol, s.a);
+}
+}  // namespace detail
+
 inline uint64_t hash_of(const FlowKeyV4& k, const HashSeed& s) {
   const auto* p = reinterpret_cast<const uint8_t*>(&k);
-  const uint64_t h = detail::mix(detail::load64(p) ^ s.a, detail::load64(p + 8) ^ s.b);
-  return detail::mix(h ^ k.protocol, s.a);
+  return detail::hash_of(detail::load64(p), detail::load64(p + 8), k.protocol, s);
 }
 
 inline uint64_t hash_of(const FlowKeyV6& k, const HashSeed& s) {
@@ -95,40 +109,83 @@ inline uint64_t hash_of(const FlowKeyV6& k, const HashSeed& s) {
 }
 
 namespace detail {
-/// What stands behind the addresses of either key: ports by end and zone, then protocol and zeros.
-inline void put_rest(const ParsedPacket& p, uint8_t wire, unsigned end, uint8_t* out) {
-  const uint64_t source = p.source_port.raw(), destination = p.destination_port.raw();
-  const uint64_t ports = end == 0 ? source | destination << 16 : destination | source << 16;
-  const uint64_t ports_and_zone = ports | uint64_t{make_zone(wire, p.vlans)} << 32;
-  const uint32_t protocol = p.protocol;
+/// Ports by end, and zone. `ports`: of the packet, as they lie there.
+inline uint64_t ports_and_zone(uint32_t ports, Zone zone, unsigned end) {
+  const uint32_t other_way = std::rotl(ports, 16);
+  return (ports ^ ((ports ^ other_way) & -end)) | uint64_t{zone} << 32;
+}
+/// What stands behind the addresses of either key: that, then protocol and zeros.
+inline void put_rest(uint64_t ports_and_zone, uint8_t protocol, uint8_t* out) {
+  const uint32_t rest = protocol;
   std::memcpy(out, &ports_and_zone, 8);
-  std::memcpy(out + 8, &protocol, 4);
+  std::memcpy(out + 8, &rest, 4);
+}
+inline uint32_t ports_of(const ParsedPacket& p) {
+  return p.source_port.raw() | uint32_t{p.destination_port.raw()} << 16;
+}
+inline bool source_port_is_higher(uint32_t ports) {
+  return __builtin_bswap16(static_cast<uint16_t>(ports)) >
+         __builtin_bswap16(static_cast<uint16_t>(ports >> 16));
 }
 }  // namespace detail
 
-/// Fills the key of a parsed packet (family kV4). Returns which end the packet's source is: 0 or 1.
-inline unsigned make_key(const ParsedPacket& p, uint8_t wire, FlowKeyV4& out) {
+/// Key and hash of a packet's flow, and which end of it the packet's source is.
+struct Aim {
+  uint64_t hash;
+  unsigned end;  ///< 0 or 1
+};
+
+/// Fills the key of a packet whose addresses (`addresses`: the source's 4 bytes, then the
+/// destination's) and `ports` (likewise) are given as they lie in it.
+[[gnu::always_inline]] inline Aim aim_v4(const uint8_t* addresses, uint32_t ports, Zone zone,
+                                         uint8_t protocol, const HashSeed& seed, FlowKeyV4& out) {
   static_assert(std::endian::native == std::endian::little);
-  const uint32_t s = detail::load32(p.source), d = detail::load32(p.destination);
-  const uint64_t a = uint64_t{be32::from_raw(s).host()} << 16 | p.source_port.host();
-  const uint64_t b = uint64_t{be32::from_raw(d).host()} << 16 | p.destination_port.host();
-  const unsigned end = a > b;
-  const uint64_t addresses = end == 0 ? s | uint64_t{d} << 32 : d | uint64_t{s} << 32;
+  const uint64_t both = detail::load64(addresses), other_way = std::rotl(both, 32);
+  const uint32_t s = __builtin_bswap32(static_cast<uint32_t>(both)),
+                 d = __builtin_bswap32(static_cast<uint32_t>(other_way));
+  const unsigned end = s != d ? s > d : detail::source_port_is_higher(ports);
+  // Without a branch, which would be as good as random.
+  const uint64_t in_order = both ^ ((both ^ other_way) & -uint64_t{end});
+  const uint64_t rest = detail::ports_and_zone(ports, zone, end);
   auto* bytes = reinterpret_cast<uint8_t*>(&out);
-  std::memcpy(bytes, &addresses, 8);
-  detail::put_rest(p, wire, end, bytes + offsetof(FlowKeyV4, port));
-  return end;
+  std::memcpy(bytes, &in_order, 8);
+  detail::put_rest(rest, protocol, bytes + offsetof(FlowKeyV4, port));
+  return {detail::hash_of(in_order, rest, protocol, seed), end};
 }
 
-/// The same for family kV6.
-inline unsigned make_key(const ParsedPacket& p, uint8_t wire, FlowKeyV6& out) {
-  const int order = std::memcmp(p.source, p.destination, 16);
-  const unsigned end =
-      order > 0 || (order == 0 && p.source_port.host() > p.destination_port.host()) ? 1 : 0;
-  std::memcpy(out.address[end], p.source, 16);
-  std::memcpy(out.address[1 - end], p.destination, 16);
-  detail::put_rest(p, wire, end, reinterpret_cast<uint8_t*>(&out) + offsetof(FlowKeyV6, port));
-  return end;
+/// The same for IPv6, with addresses of 16 bytes.
+[[gnu::always_inline]] inline Aim aim_v6(const uint8_t* addresses, uint32_t ports, Zone zone,
+                                         uint8_t protocol, const HashSeed& seed, FlowKeyV6& out) {
+  const auto number = [](const uint8_t* address) {
+    return static_cast<detail::Uint128>(__builtin_bswap64(detail::load64(address))) << 64 |
+           __builtin_bswap64(detail::load64(address + 8));
+  };
+  const uint8_t *source = addresses, *destination = addresses + 16;
+  const auto s = number(source), d = number(destination);
+  const unsigned end = s != d ? s > d : detail::source_port_is_higher(ports);
+  std::memcpy(out.address[end], source, 16);
+  std::memcpy(out.address[1 - end], destination, 16);
+  detail::put_rest(detail::ports_and_zone(ports, zone, end), protocol,
+                   reinterpret_cast<uint8_t*>(&out) + offsetof(FlowKeyV6, port));
+  return {hash_of(out, seed), end};
+}
+
+/// The same for a packet that was parsed, of the key's family.
+inline Aim aim_at(const ParsedPacket& p, uint8_t wire, const HashSeed& seed, FlowKeyV4& out) {
+  uint8_t addresses[8];
+  std::memcpy(addresses, p.source, 4);
+  std::memcpy(addresses + 4, p.destination, 4);
+  return aim_v4(addresses, detail::ports_of(p), make_zone(wire, p.vlans), p.protocol, seed, out);
+}
+inline Aim aim_at(const ParsedPacket& p, uint8_t wire, const HashSeed& seed, FlowKeyV6& out) {
+  static_assert(offsetof(ParsedPacket, destination) == offsetof(ParsedPacket, source) + 16);
+  return aim_v6(p.source, detail::ports_of(p), make_zone(wire, p.vlans), p.protocol, seed, out);
+}
+
+/// The same where the hash does not matter. Returns the end.
+template <typename Key>
+inline unsigned make_key(const ParsedPacket& p, uint8_t wire, Key& out) {
+  return aim_at(p, wire, HashSeed{}, out).end;
 }
 
 }  // namespace rampart

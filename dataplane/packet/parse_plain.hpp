@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -56,6 +57,19 @@ inline bool header_sum_ok(const uint8_t* ip) noexcept {
   return (sum + again) % 0xffff == 0;
 }
 
+/// By the first octet of an IPv4 address: bit 0, it is no plain source; bit 1, no plain
+/// destination. Plain are 1.0.0.0 to 223.255.255.255, multicast as a destination; nothing of
+/// loopback's.
+constexpr std::array<uint8_t, 256> odd_first_octets() {
+  std::array<uint8_t, 256> odd{};
+  for (unsigned octet = 0; octet < odd.size(); ++octet) {
+    const bool never = octet == 0 || octet == 127;
+    odd[octet] = static_cast<uint8_t>((never || octet >= 224) | (never || octet >= 240) << 1);
+  }
+  return odd;
+}
+inline constexpr auto kOddFirstOctets = odd_first_octets();
+
 constexpr bool is_vxlan_or_geneve(uint16_t port) {
   return (port == 4789) | (port == 8472) | (port == 6081);
 }
@@ -64,47 +78,83 @@ constexpr bool is_special_udp(uint16_t port) {
   return (port == 67) | (port == 68) | (port == 546) | (port == 547) | is_vxlan_or_geneve(port);
 }
 
-/// The transport header at `l4`, of `bytes` bytes with its payload, all of them readable. The
-/// fields below l4_bytes are filled.
-[[gnu::always_inline]] inline bool read_plain_transport(const uint8_t* l4, uint32_t bytes,
-                                                        uint8_t protocol,
-                                                        ParsedPacket& out) noexcept {
+/// A set of 64 hash values that tells most ports from the special ones with one look. 53 is not in
+/// it, nor 123, nor 443.
+constexpr unsigned special_udp_hash(uint16_t port) {
+  return (port ^ port >> 7) & 63;
+}
+constexpr uint64_t special_udp_hashes() {
+  uint64_t set = 0;
+  for (unsigned port = 0; port < 65536; ++port) {
+    if (is_special_udp(static_cast<uint16_t>(port))) {
+      set |= uint64_t{1} << special_udp_hash(static_cast<uint16_t>(port));
+    }
+  }
+  return set;
+}
+inline bool may_be_special_udp(uint16_t port) {
+  constexpr uint64_t kSet = special_udp_hashes();
+  return (kSet >> special_udp_hash(port) & 1) != 0 && is_special_udp(port);
+}
+
+/// What a plain packet has in either family; addresses lie before the transport header.
+struct PlainTransport {
+  const uint8_t* header;
+  uint32_t bytes;  ///< of the header and its payload
+  uint32_t ports;  ///< source and destination as they lie there
+  uint8_t protocol;
+
+  bool is_udp() const noexcept { return protocol == static_cast<uint8_t>(IpProtocol::kUdp); }
+};
+
+/// Looks at the transport header at `l4`, of `bytes` bytes with its payload, all of them readable.
+[[gnu::always_inline]] inline bool check_plain_transport(const uint8_t* l4, uint32_t bytes,
+                                                         uint8_t protocol,
+                                                         PlainTransport& out) noexcept {
   const auto ports = load<uint32_t>(l4);
   const auto source = static_cast<uint16_t>(ports),
              destination = static_cast<uint16_t>(ports >> 16);
-  if (protocol == static_cast<uint8_t>(IpProtocol::kUdp)) {
+  out = {l4, bytes, ports, protocol};
+  if (out.is_udp()) {
     const uint16_t length = read16(l4 + 4);
-    if (length < 8 || length > bytes || destination == 0 ||
-        is_special_udp(__builtin_bswap16(destination))) {
-      return false;
-    }
+    return length >= 8 && length <= bytes && destination != 0 &&
+           !may_be_special_udp(__builtin_bswap16(destination));
+  }
+  if (protocol != static_cast<uint8_t>(IpProtocol::kTcp)) return false;
+  if (bytes < 20 || source == 0 || destination == 0) return false;
+  const uint32_t header = (l4[12] >> 4) * 4U;
+  constexpr uint64_t kSane = sane_tcp_flags();
+  return header >= 20 && header <= bytes && (kSane >> (l4[13] & 0x3f) & 1) != 0;
+}
+
+/// Fills all that is not of the IP header. False: the options of a SYN are no plain ones.
+[[gnu::always_inline]] inline bool fill_plain_transport(const PlainTransport& t,
+                                                        ParsedPacket& out) noexcept {
+  if (t.is_udp()) {
     out.tcp_flags = 0;
     out.opens_flow = true;
     out.changes_state = false;
     out.tcp = TcpFields{};
-  } else if (protocol == static_cast<uint8_t>(IpProtocol::kTcp)) {
-    if (bytes < 20 || source == 0 || destination == 0) return false;
+  } else {
+    using namespace tcp_flag;
+    const uint8_t* l4 = t.header;
     const uint32_t header = (l4[12] >> 4) * 4U;
     const uint8_t flags = l4[13];
-    constexpr uint64_t kSane = sane_tcp_flags();
-    if (header < 20 || header > bytes || (kSane >> (flags & 0x3f) & 1) == 0) return false;
-    using namespace tcp_flag;
     out.tcp.sequence = read32(l4 + 4);
     out.tcp.acknowledgement = read32(l4 + 8);
     out.tcp.window = read16(l4 + 14);
-    out.tcp.payload = static_cast<uint16_t>(bytes - header);
+    out.tcp.payload = static_cast<uint16_t>(t.bytes - header);
     out.tcp.window_scale = TcpFields::kNoScale;
     if ((flags & kSyn) != 0 && !read_syn_options(l4 + 20, header - 20, out.tcp)) return false;
     out.tcp_flags = flags;
     out.opens_flow = (flags & (kSyn | kAck | kRst | kFin)) == kSyn;
     out.changes_state = (flags & (kSyn | kRst | kFin)) != 0;
-  } else {
-    return false;
   }
-  out.protocol = protocol;
+  out.protocol = t.protocol;
   constexpr size_t kPorts = offsetof(ParsedPacket, source_port);
   static_assert(offsetof(ParsedPacket, destination_port) == kPorts + 2);
-  std::memcpy(reinterpret_cast<uint8_t*>(&out) + kPorts, &ports, sizeof ports);
+  std::memcpy(reinterpret_cast<uint8_t*>(&out) + kPorts, &t.ports, sizeof t.ports);
+  out.l4_bytes = t.bytes;
   out.kind = PacketKind::kFlow;
   out.reason = DropReason::kNone;
   out.sctp_chunk = out.icmp_type = 0;
@@ -112,38 +162,28 @@ constexpr bool is_special_udp(uint16_t port) {
   return true;
 }
 
-[[gnu::always_inline]] inline bool read_plain_v4(const uint8_t* frame, uint32_t l3,
-                                                 uint32_t readable, ParsedPacket& out) noexcept {
-  const uint8_t* ip = frame + l3;
-  if (readable < l3 + 28) return false;
+/// Looks at an IPv4 packet of which `readable` bytes may be read.
+[[gnu::always_inline]] inline bool check_plain_v4(const uint8_t* ip, uint32_t readable,
+                                                  PlainTransport& out) noexcept {
+  if (readable < 28) return false;
   const auto first = load<uint32_t>(ip), second = load<uint32_t>(ip + 4);
   const uint32_t total = __builtin_bswap32(first) & 0xffff;
   constexpr uint32_t kOffsetAndMore = 0xff3f0000;  // as they lie there
   if ((first & 0xff) != 0x45 || (second & kOffsetAndMore) != 0) return false;
-  if (total < 28 || l3 + total > readable || !header_sum_ok(ip)) return false;
+  if (total < 28 || total > readable || !header_sum_ok(ip)) return false;
   const auto source = load<uint32_t>(ip + 12), destination = load<uint32_t>(ip + 16);
-  const uint32_t s = source & 0xff, d = destination & 0xff;
-  // Within 1.0.0.0 … 223.255.255.255, multicast as a destination; none of them loopback's.
-  if ((s - 1 >= 223) | (s == 127) | (d - 1 >= 239) | (d == 127) | (source == destination)) {
-    return false;
-  }
-  if (!read_plain_transport(ip + 20, total - 20, ip[9], out)) return false;
-  out.family = Family::kV4;
-  out.l3_offset = static_cast<uint16_t>(l3);
-  out.l4_offset = static_cast<uint16_t>(l3 + 20);
-  out.l4_bytes = total - 20;
-  out.fragment_id = __builtin_bswap32(second) >> 16;
-  put(out.source, source, 0);
-  put(out.destination, destination, 0);
-  return true;
+  const unsigned odd =
+      (kOddFirstOctets[source & 0xff] & 1) | (kOddFirstOctets[destination & 0xff] & 2);
+  if (odd != 0 || source == destination) return false;
+  return check_plain_transport(ip + 20, total - 20, ip[9], out);
 }
 
-[[gnu::always_inline]] inline bool read_plain_v6(const uint8_t* frame, uint32_t l3,
-                                                 uint32_t readable, ParsedPacket& out) noexcept {
-  const uint8_t* ip = frame + l3;
-  if (readable < l3 + 48) return false;
+/// The same for IPv6.
+[[gnu::always_inline]] inline bool check_plain_v6(const uint8_t* ip, uint32_t readable,
+                                                  PlainTransport& out) noexcept {
+  if (readable < 48) return false;
   const uint32_t payload = read16(ip + 4);
-  if (ip[0] >> 4 != 6 || payload < 8 || l3 + 40 + payload > readable) return false;
+  if (ip[0] >> 4 != 6 || payload < 8 || 40 + payload > readable) return false;
   const auto source = load<uint64_t>(ip + 8), source_low = load<uint64_t>(ip + 16);
   const auto destination = load<uint64_t>(ip + 24), destination_low = load<uint64_t>(ip + 32);
   // Neither of them in ::/8, which has addresses that must not be here, nor multicast.
@@ -152,27 +192,53 @@ constexpr bool is_special_udp(uint16_t port) {
       (((source ^ destination) | (source_low ^ destination_low)) == 0)) {
     return false;
   }
-  if (!read_plain_transport(ip + 40, payload, ip[6], out)) return false;
+  return check_plain_transport(ip + 40, payload, ip[6], out);
+}
+
+/// Fills `out` with what check_plain_v4 has looked at, but for `vlans`. False as
+/// fill_plain_transport.
+[[gnu::always_inline]] inline bool fill_plain_v4(const uint8_t* ip, uint32_t l3,
+                                                 const PlainTransport& t,
+                                                 ParsedPacket& out) noexcept {
+  if (!fill_plain_transport(t, out)) return false;
+  out.family = Family::kV4;
+  out.l3_offset = static_cast<uint16_t>(l3);
+  out.l4_offset = static_cast<uint16_t>(l3 + 20);
+  out.fragment_id = read16(ip + 4);
+  put(out.source, load<uint32_t>(ip + 12), 0);
+  put(out.destination, load<uint32_t>(ip + 16), 0);
+  return true;
+}
+
+/// The same for IPv6.
+[[gnu::always_inline]] inline bool fill_plain_v6(const uint8_t* ip, uint32_t l3,
+                                                 const PlainTransport& t,
+                                                 ParsedPacket& out) noexcept {
+  if (!fill_plain_transport(t, out)) return false;
   out.family = Family::kV6;
   out.l3_offset = static_cast<uint16_t>(l3);
   out.l4_offset = static_cast<uint16_t>(l3 + 40);
-  out.l4_bytes = payload;
   out.fragment_id = 0;
-  put(out.source, source, source_low);
-  put(out.destination, destination, destination_low);
+  put(out.source, load<uint64_t>(ip + 8), load<uint64_t>(ip + 16));
+  put(out.destination, load<uint64_t>(ip + 24), load<uint64_t>(ip + 32));
   return true;
 }
 
 }  // namespace detail
 
-/// Reads a frame if it is a plain one without tags and over IPv4, as in most bursts nearly all are:
-/// a way of its own keeps its headers in registers. `contiguous`: no more than the frame has. The
-/// rest as parse_plain_frame, which reads these frames, too.
-[[gnu::always_inline]] inline bool parse_plainest_frame(const uint8_t* frame, uint32_t contiguous,
-                                                        ParsedPacket& out) noexcept {
-  if (contiguous < 14 || detail::load<uint16_t>(frame + 12) != detail::kIpv4) return false;
-  out.vlans = 0;
-  return detail::read_plain_v4(frame, 14, contiguous, out);
+/// Where the IP packet of a frame begins that may be a plain one.
+struct PlainFrame {
+  uint32_t l3;     ///< bytes from its start
+  uint32_t vlans;  ///< as in ParsedPacket
+  uint16_t type;   ///< EtherType as it lies there
+};
+
+/// `frame`: 18 bytes at least.
+[[gnu::always_inline]] inline PlainFrame look_at_plain_frame(const uint8_t* frame) noexcept {
+  using detail::load;
+  const auto type = load<uint16_t>(frame + 12);
+  if (type != detail::kTag) return {14, 0, type};
+  return {18, (detail::read16(frame + 14) & 0xfffU) << 12, load<uint16_t>(frame + 16)};
 }
 
 /// Reads a frame if it is a plain one: then `out` is filled wholly, and of kind kFlow, without a
@@ -181,20 +247,18 @@ constexpr bool is_special_udp(uint16_t port) {
 [[gnu::always_inline]] inline bool parse_plain_frame(const uint8_t* frame, uint32_t contiguous,
                                                      uint32_t frame_bytes,
                                                      ParsedPacket& out) noexcept {
-  using detail::kIpv4, detail::kIpv6, detail::kTag;
-  using detail::load;
   const uint32_t readable = contiguous < frame_bytes ? contiguous : frame_bytes;
   if (readable < 18) return false;
-  uint32_t l3 = 14, vlans = 0;
-  auto type = load<uint16_t>(frame + 12);
-  if (type == kTag) {
-    vlans = (detail::read16(frame + 14) & 0xfffU) << 12;
-    type = load<uint16_t>(frame + 16);
-    l3 = 18;
+  const PlainFrame at = look_at_plain_frame(frame);
+  out.vlans = at.vlans;
+  const uint8_t* ip = frame + at.l3;
+  detail::PlainTransport t;
+  if (at.type == detail::kIpv4) {
+    return detail::check_plain_v4(ip, readable - at.l3, t) &&
+           detail::fill_plain_v4(ip, at.l3, t, out);
   }
-  out.vlans = vlans;
-  if (type == kIpv4) return detail::read_plain_v4(frame, l3, readable, out);
-  return type == kIpv6 && detail::read_plain_v6(frame, l3, readable, out);
+  return at.type == detail::kIpv6 && detail::check_plain_v6(ip, readable - at.l3, t) &&
+         detail::fill_plain_v6(ip, at.l3, t, out);
 }
 
 }  // namespace rampart

@@ -56,7 +56,7 @@ struct SctpFields {
   bool reflected_tag;
 };
 
-/// All that later stages may know of a packet's bytes; they are read once, by parse_frame.
+/// All that later stages may know of a packet's bytes; they are read by parse_frame.
 /// Addresses and ports are oriented: source and destination as in the packet (for kIcmpError: as
 /// in the quoted packet, which travelled the other way).
 struct ParsedPacket {

@@ -24,9 +24,8 @@ bool is_spoofed(const rte_mbuf* m, const ParsedPacket& p, const SourceFilter& al
   return !allowed.is_off() && !allowed.allows(p.family, outer_source(m, p));
 }
 
-/// The rare reasons for which a packet may not be here.
-[[gnu::noinline]] bool admit_closely(Burst& b, unsigned i, const WorkerState& w, const rte_mbuf* m,
-                                     const ParsedPacket& p) {
+/// Whether a packet may be here, and goes on to be judged.
+bool admit(Burst& b, unsigned i, const WorkerState& w, const rte_mbuf* m, const ParsedPacket& p) {
   if (is_spoofed(m, p, *w.ports[b.in_port[i]].sources)) {
     b.drop(i, DropReason::kSpoofed);
   } else if (p.tunnel && !w.pass_tunnels) {
@@ -37,12 +36,15 @@ bool is_spoofed(const rte_mbuf* m, const ParsedPacket& p, const SourceFilter& al
   return b.fate[i] == Fate::kPending;
 }
 
-/// Whether a packet goes on to be judged. If there is nothing to look at more closely, no call
-/// comes between its headers and its key.
-bool admit(Burst& b, unsigned i, const WorkerState& w, const rte_mbuf* m, const ParsedPacket& p) {
-  const bool plain =
-      w.ports[b.in_port[i]].sources->is_off() && w.checksum != ChecksumMode::kAll && !p.tunnel;
-  return plain || admit_closely(b, i, w, m, p);
+/// Ports whose packets are all looked at closely, by bits.
+uint64_t close_ports(const WorkerState& w) {
+  static_assert(kMaxPorts <= 64);
+  uint64_t ports = 0;
+  for (unsigned port = 0; port < w.port_count; ++port) {
+    const bool closely = !w.ports[port].sources->is_off() || w.checksum == ChecksumMode::kAll;
+    ports |= uint64_t{closely} << port;
+  }
+  return ports;
 }
 
 /// Where its flow is looked up, or down for the worker who does.
@@ -53,9 +55,10 @@ void place(Burst& b, unsigned i, WorkerState& w, const RuleSet& r, const ParsedP
   b.foreign |= !own;
 }
 
-/// A frame that has tags, or is not IPv4, or not plain.
-[[gnu::noinline]] void parse_other(Burst& b, unsigned i, WorkerState& w, const RuleSet& r,
-                                   const rte_mbuf* m, ParsedPacket& p) {
+/// Any frame, read wholly.
+[[gnu::noinline]] void parse_closely(Burst& b, unsigned i, WorkerState& w, const RuleSet& r) {
+  const rte_mbuf* m = b.mbuf[i];
+  ParsedPacket& p = b.packet[i];
   parse_frame(rte_pktmbuf_mtod(m, const uint8_t*), m->data_len, m->pkt_len, p);
   b.tunnels |= uint64_t{p.tunnel} << i;
   switch (p.kind) {
@@ -79,24 +82,81 @@ void place(Burst& b, unsigned i, WorkerState& w, const RuleSet& r, const ParsedP
   }
 }
 
+[[gnu::always_inline]] inline bool check(const uint8_t* ip, uint32_t readable,
+                                         detail::PlainTransport& t,
+                                         const FlowColumns<FlowKeyV4>& /*c*/) {
+  return detail::check_plain_v4(ip, readable, t);
+}
+[[gnu::always_inline]] inline bool check(const uint8_t* ip, uint32_t readable,
+                                         detail::PlainTransport& t,
+                                         const FlowColumns<FlowKeyV6>& /*c*/) {
+  return detail::check_plain_v6(ip, readable, t);
+}
+
+[[gnu::always_inline]] inline bool fill(const uint8_t* ip, uint32_t l3,
+                                        const detail::PlainTransport& t, ParsedPacket& out,
+                                        const FlowColumns<FlowKeyV4>& /*c*/) {
+  return detail::fill_plain_v4(ip, l3, t, out);
+}
+[[gnu::always_inline]] inline bool fill(const uint8_t* ip, uint32_t l3,
+                                        const detail::PlainTransport& t, ParsedPacket& out,
+                                        const FlowColumns<FlowKeyV6>& /*c*/) {
+  return detail::fill_plain_v6(ip, l3, t, out);
+}
+
+/// A plain packet of the columns' family at `at`: into them with it, unread if it is a datagram.
+/// False, and nothing done: it is not plain.
+template <typename Key>
+[[gnu::always_inline]] inline bool take_plain(Burst& b, unsigned i, WorkerState& w,
+                                              const uint8_t* frame, uint32_t readable,
+                                              const PlainFrame& at, FlowColumns<Key>& c) {
+  const uint8_t* ip = frame + at.l3;
+  detail::PlainTransport t;
+  if (!check(ip, readable - at.l3, t, c)) return false;
+  if (t.is_udp()) {
+    b.unread |= uint64_t{1} << i;
+  } else {
+    b.packet[i].vlans = at.vlans;
+    if (!fill(ip, at.l3, t, b.packet[i], c)) return false;
+  }
+  const Zone zone = make_zone(w.ports[b.in_port[i]].wire, at.vlans);
+  b.foreign |= !keep_if_own(w, i, c, aim(w, ip, zone, t, c));
+  return true;
+}
+
+/// A frame that is not an untagged one over IPv4, of 18 bytes at least.
+[[gnu::noinline]] bool take_other_plain(Burst& b, unsigned i, WorkerState& w, const uint8_t* frame,
+                                        uint32_t readable) {
+  const PlainFrame at = look_at_plain_frame(frame);
+  if (at.type == detail::kIpv6) return take_plain(b, i, w, frame, readable, at, b.v6);
+  return at.type == detail::kIpv4 && take_plain(b, i, w, frame, readable, at, b.v4);
+}
+
 }  // namespace
 
 void parse(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   b.v4.count = b.v6.count = b.hanging.count = 0;
-  b.tunnels = 0;
+  b.tunnels = b.unread = 0;
   b.foreign = false;
   std::fill_n(b.fate, b.count, Fate::kPending);
+  const uint64_t closely = close_ports(w);
   for_each_ahead<4>(
       b.count, [&](unsigned i) { prefetch_line(rte_pktmbuf_mtod(b.mbuf[i], const void*)); },
       [&](unsigned i) {
         const rte_mbuf* m = b.mbuf[i];
-        ParsedPacket& p = b.packet[i];
+        const auto* frame = rte_pktmbuf_mtod(m, const uint8_t*);
+        const uint32_t readable = m->data_len;
         b.frame_bytes[i] = m->pkt_len;
-        if (!parse_plainest_frame(rte_pktmbuf_mtod(m, const uint8_t*), m->data_len, p)) {
-          parse_other(b, i, w, r, m, p);
-        } else if (admit(b, i, w, m, p)) {
-          b.foreign |= !keep_own(b, w, i, b.v4);
+        if ((closely >> b.in_port[i] & 1) == 0 && readable >= 18) {
+          // Most frames have a way of their own, on which their headers stay in registers.
+          constexpr PlainFrame kUntagged{14, 0, detail::kIpv4};
+          if (detail::load<uint16_t>(frame + 12) == kUntagged.type
+                  ? take_plain(b, i, w, frame, readable, kUntagged, b.v4)
+                  : take_other_plain(b, i, w, frame, readable)) {
+            return;
+          }
         }
+        parse_closely(b, i, w, r);
       });
 }
 

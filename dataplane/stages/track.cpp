@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <rte_mbuf.h>
+
+#include "dataplane/packet/parse.hpp"
 #include "dataplane/stages/flow_ops.hpp"
 #include "dataplane/stages/stages.hpp"
 
@@ -47,6 +50,60 @@ void miss(Burst& b, unsigned i, const WorkerState& w, const RuleSet& r, FlowColu
   }
 }
 
+/// Reads a packet of which only the key was read so far.
+[[gnu::noinline]] void read(Burst& b, unsigned i) {
+  const rte_mbuf* m = b.mbuf[i];
+  parse_frame(rte_pktmbuf_mtod(m, const uint8_t*), m->data_len, m->pkt_len, b.packet[i]);
+  b.unread &= ~(uint64_t{1} << i);
+}
+
+/// A set of pairs of a flow's state and the side that a datagram comes from.
+constexpr unsigned pair_of(FlowState state, unsigned side) {
+  return 2 * static_cast<unsigned>(state) + side;
+}
+constexpr uint64_t set_of(FlowState state, Side side) {
+  static_assert(2 * kFlowStates <= 64);
+  return uint64_t{1} << pair_of(state, static_cast<unsigned>(side));
+}
+/// Where any datagram leaves the flow in its state.
+constexpr uint64_t kSteady =
+    set_of(FlowState::kUdpReplied, Side::kOpener) | set_of(FlowState::kUdpReplied, Side::kReplier);
+/// Where it does if no datagram before it has moved the state.
+constexpr uint64_t kSteadySoFar = kSteady | set_of(FlowState::kUdpOpening, Side::kOpener);
+
+/// Forwards what is nothing but one more datagram of a flow, which changes in no way but its clock
+/// and its counters. Leaves the columns' indices of all others in `rest`, in order. Returns how
+/// many they are.
+template <typename Key>
+unsigned go_on(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
+               FlowTable<Key>& table, uint8_t* rest) {
+  uint64_t steady = kSteadySoFar;
+  const Tick now = tick_of(b.now);
+  const unsigned count = c.count;
+  const uint64_t unread = b.unread;
+  unsigned left = 0;
+  for (unsigned k = 0; k < count; ++k) {
+    const unsigned i = c.packet[k];
+    const auto slot = c.slot[k];
+    if ((unread >> i & 1) != 0 && slot != FlowTable<Key>::kNone) [[likely]] {
+      FlowEntry<Key>& entry = table[slot];
+      FlowFacts& f = entry.facts;
+      const unsigned side = c.end[k] ^ f.opener_end;
+      if (entry.key == c.key[k] && (steady >> pair_of(f.state, side) & 1) != 0 &&
+          !is_expired(f.last_seen, now, f.state, w.timeouts) && is_current(entry, r)) [[likely]] {
+        f.last_seen = now;
+        table.tally_without_track(slot).count(static_cast<Side>(side), b.frame_bytes[i]);
+        b.fate[i] = Fate::kForward;
+        continue;
+      }
+    }
+    if (c.key[k].protocol == static_cast<uint8_t>(IpProtocol::kUdp)) steady = kSteady;
+    rest[left++] = static_cast<uint8_t>(k);
+  }
+  w.counters.flow_hits += count - left;
+  return left;
+}
+
 template <typename Key>
 void track_family(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
                   FlowTable<Key>& table) {
@@ -55,11 +112,14 @@ void track_family(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& 
   // A packet before this one in the burst may have ended its flow; none opens one in this stage.
   bool ended = false;
   const Tick now = tick_of(b.now);
-  for (unsigned k = 0; k < c.count; ++k) {
-    const unsigned i = c.packet[k];
+  uint8_t rest[Burst::kSize];
+  const unsigned count = go_on(b, w, r, c, table, rest);
+  for (unsigned n = 0; n < count; ++n) {
+    const unsigned k = rest[n], i = c.packet[k];
     const ParsedPacket& p = b.packet[i];
     const auto likely = ended ? FlowTable<Key>::kNone : c.slot[k];
     const auto slot = table.find(c.key[k], c.hash[k], likely);
+    if ((b.unread >> i & 1) != 0) read(b, i);
     if (slot == FlowTable<Key>::kNone) {
       ++w.counters.flow_misses;
       miss(b, i, w, r, c, k);

@@ -183,6 +183,7 @@ Result<void> DataplaneImpl::make_worker_memory(Worker& worker) const {
 /// Owners follow the NICs if every port has a queue for every worker and can be told where to put
 /// a packet. A port whose driver turns out to do otherwise hands over what it gets.
 std::unique_ptr<const RssOwners> DataplaneImpl::make_owners() const {
+  if (params_.workers == 1) return nullptr;  // nobody else could be one
   const unsigned entries = ports_.front()->device.rss_entries();
   if (entries == 0 || entries > RssOwners::kMostEntries) return nullptr;
   for (const auto& port : ports_) {
