@@ -80,14 +80,6 @@ class FlowTable {
       return has_track(entry.key.protocol) ? tallies_[slot] : entry.facts.track.tally;
     }
   }
-  /// The same for a flow that has no track.
-  FlowTally& tally_without_track(Slot slot) {
-    if constexpr (Entry::kHoldsTally) {
-      return entries_[slot].tally;
-    } else {
-      return entries_[slot].facts.track.tally;
-    }
-  }
   bool is_used(Slot slot) const {
     return heads_[slot / kSlotsPerChunk].tag[slot % kSlotsPerChunk] != 0;
   }

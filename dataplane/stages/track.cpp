@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rte_mbuf.h>
 
+#include "dataplane/flow/tcp_goes_on.hpp"
 #include "dataplane/packet/parse.hpp"
 #include "dataplane/stages/flow_ops.hpp"
 #include "dataplane/stages/stages.hpp"
@@ -57,47 +58,56 @@ void miss(Burst& b, unsigned i, const WorkerState& w, const RuleSet& r, FlowColu
   b.unread &= ~(uint64_t{1} << i);
 }
 
-/// A set of pairs of a flow's state and the side that a datagram comes from.
-constexpr unsigned pair_of(FlowState state, unsigned side) {
-  return 2 * static_cast<unsigned>(state) + side;
-}
-constexpr uint64_t set_of(FlowState state, Side side) {
+/// Whether a datagram from this side leaves the flow in its state.
+constexpr bool is_steady(FlowState state, unsigned side) {
+  constexpr auto set_of = [](FlowState of, Side from) {
+    return uint64_t{1} << (2 * static_cast<unsigned>(of) + static_cast<unsigned>(from));
+  };
   static_assert(2 * kFlowStates <= 64);
-  return uint64_t{1} << pair_of(state, static_cast<unsigned>(side));
+  constexpr uint64_t kSteady = set_of(FlowState::kUdpReplied, Side::kOpener) |
+                               set_of(FlowState::kUdpReplied, Side::kReplier) |
+                               set_of(FlowState::kUdpOpening, Side::kOpener);
+  return (kSteady >> (2 * static_cast<unsigned>(state) + side) & 1) != 0;
 }
-/// Where any datagram leaves the flow in its state.
-constexpr uint64_t kSteady =
-    set_of(FlowState::kUdpReplied, Side::kOpener) | set_of(FlowState::kUdpReplied, Side::kReplier);
-/// Where it does if no datagram before it has moved the state.
-constexpr uint64_t kSteadySoFar = kSteady | set_of(FlowState::kUdpOpening, Side::kOpener);
 
-/// Forwards what is nothing but one more datagram of a flow, which changes in no way but its clock
-/// and its counters. Leaves the columns' indices of all others in `rest`, in order. Returns how
-/// many they are.
+/// Forwards what is nothing but one more packet of a flow that goes on: datagrams that change
+/// nothing but its clock and its counters, segments that move nothing but its windows. Leaves the
+/// columns' indices of all others in `rest`, in order, and with them what comes behind one of these
+/// in its flow. Returns how many they are.
 template <typename Key>
 unsigned go_on(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
                FlowTable<Key>& table, uint8_t* rest) {
-  uint64_t steady = kSteadySoFar;
   const Tick now = tick_of(b.now);
   const unsigned count = c.count;
   const uint64_t unread = b.unread;
+  uint64_t waiting = 0;  // flows, by some bits of their hashes
   unsigned left = 0;
   for (unsigned k = 0; k < count; ++k) {
     const unsigned i = c.packet[k];
     const auto slot = c.slot[k];
-    if ((unread >> i & 1) != 0 && slot != FlowTable<Key>::kNone) [[likely]] {
+    const auto bit_of_flow = static_cast<unsigned>(c.hash[k] >> 8 & 63);
+    if (slot != FlowTable<Key>::kNone && (waiting >> bit_of_flow & 1) == 0) [[likely]] {
       FlowEntry<Key>& entry = table[slot];
       FlowFacts& f = entry.facts;
       const unsigned side = c.end[k] ^ f.opener_end;
-      if (entry.key == c.key[k] && (steady >> pair_of(f.state, side) & 1) != 0 &&
-          !is_expired(f.last_seen, now, f.state, w.timeouts) && is_current(entry, r)) [[likely]] {
-        f.last_seen = now;
-        table.tally_without_track(slot).count(static_cast<Side>(side), b.frame_bytes[i]);
-        b.fate[i] = Fate::kForward;
-        continue;
+      if (entry.key == c.key[k] && !is_expired(f.last_seen, now, f.state, w.timeouts)) [[likely]] {
+        bool goes_on = false;
+        if ((unread >> i & 1) != 0) {
+          goes_on = is_steady(f.state, side) && is_current(entry, r);
+        } else if (f.state == FlowState::kTcpEstablished) {
+          const ParsedPacket& p = b.packet[i];
+          goes_on = p.kind == PacketKind::kFlow && is_current(entry, r) &&
+                    tcp_goes_on(f.track.tcp, static_cast<Side>(side), p);
+        }
+        if (goes_on) [[likely]] {
+          f.last_seen = now;
+          table.tally(slot).count(static_cast<Side>(side), b.frame_bytes[i]);
+          b.fate[i] = Fate::kForward;
+          continue;
+        }
       }
     }
-    if (c.key[k].protocol == static_cast<uint8_t>(IpProtocol::kUdp)) steady = kSteady;
+    waiting |= uint64_t{1} << bit_of_flow;
     rest[left++] = static_cast<uint8_t>(k);
   }
   w.counters.flow_hits += count - left;

@@ -12,6 +12,7 @@
 #include "dataplane/flow/tcp_tracker.hpp"
 #include "tests/support/tcp_model.hpp"
 #include "tests/support/tcp_packet.hpp"
+#include "tests/support/tcp_short_way.hpp"
 
 namespace rampart::test {
 
@@ -41,8 +42,10 @@ struct Network {
 class Middle {
  public:
   std::optional<FlowState> state;  ///< none: there is no flow
+  uint64_t short_ways = 0;         ///< segments that tcp_goes_on has taken in
 
-  Tracked judge(Side end, const ParsedPacket& p) const {
+  Tracked judge(Side end, const ParsedPacket& p) {
+    short_ways += short_way_agrees(track_, *state, side_of(end), p);
     return tcp_judge(track_, *state, side_of(end), p);
   }
   void update(Side end, const ParsedPacket& p, const Tracked& t) {

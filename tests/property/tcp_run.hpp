@@ -24,7 +24,7 @@ namespace rampart::test {
 
 struct Totals {
   uint64_t segments = 0, strangers = 0, refused = 0, finished = 0, resets = 0, reused = 0,
-           picked_up = 0, simultaneous = 0, beyond = 0;
+           picked_up = 0, simultaneous = 0, beyond = 0, short_ways = 0;
 };
 
 /// What one run is about.
@@ -51,6 +51,7 @@ class Run {
       ++totals_.reused;
       reconnect();
     }
+    totals_.short_ways += middle_.short_ways;
   }
 
  private:

@@ -9,6 +9,7 @@
 
 #include "dataplane/flow/tcp_tracker.hpp"
 #include "tests/support/tcp_packet.hpp"
+#include "tests/support/tcp_short_way.hpp"
 #include "tests/support/where.hpp"
 #include "tests/unit/flow/printers.hpp"
 
@@ -119,6 +120,7 @@ class Conversation {
     expect(t.action == TrackAction::kReopen && t.verify, t, where);
   }
   Tracked judged(const Segment& s) const {
+    short_way_agrees(track, state, s.side, parsed(s, isn_));
     return tcp_judge(track, state, s.side, parsed(s, isn_));
   }
   void take(const Segment& s, const Tracked& t) {

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "dataplane/flow/tcp_goes_on.hpp"
+
+namespace rampart::test {
+
+/// Expects that tcp_goes_on does nothing with this segment, or what the tracker does. Says whether
+/// it went on.
+inline bool short_way_agrees(const TcpTrack& track, FlowState state, Side side,
+                             const ParsedPacket& p) {
+  TcpTrack after = track, expected = track;
+  const bool goes_on = state == FlowState::kTcpEstablished && tcp_goes_on(after, side, p);
+  if (goes_on) {
+    const Tracked judged = tcp_judge(track, state, side, p);
+    EXPECT_EQ(judged.action, TrackAction::kAccept);
+    EXPECT_EQ(judged.next, state);
+    EXPECT_FALSE(judged.verify);
+    tcp_update(expected, state, side, p);
+  }
+  EXPECT_EQ(std::memcmp(&after, &expected, sizeof after), 0);
+  return goes_on;
+}
+
+}  // namespace rampart::test
