@@ -139,6 +139,13 @@ bool l4_checksum_ok(std::span<const FrameSegment> segments, const ParsedPacket& 
 }
 
 bool l4_checksum_ok(const uint8_t* frame, const ParsedPacket& p) noexcept {
+  // Most are TCP's, of packets that open a connection or end one.
+  if (p.kind == PacketKind::kFlow && p.protocol == static_cast<uint8_t>(IpProtocol::kTcp) &&
+      !p.fragment && p.l4_bytes != 0) {
+    const uint8_t* addresses = frame + p.l3_offset + (p.family == Family::kV4 ? 12 : 8);
+    return fold_sum(ones_sum(frame + p.l4_offset, p.l4_bytes) +
+                    pseudo_header(addresses, p.family, p.protocol, p.l4_bytes)) == 0xffff;
+  }
   const FrameSegment whole{frame, p.l4_offset + p.l4_bytes};
   return l4_checksum_ok(std::span{&whole, 1}, p);
 }

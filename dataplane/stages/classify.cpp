@@ -113,9 +113,10 @@ void answer(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
     const unsigned k = c.pending[n];
     if (c.slot[k] != FlowTable<Key>::kNone) judge_again(b, w, r, c, k, verdicts[n], table);
   }
+  OpenedFlows opened;
   for (unsigned n = 0; n < c.pending_count; ++n) {
     const unsigned k = c.pending[n];
-    if (c.slot[k] == FlowTable<Key>::kNone) open(b, w, r, c, k, verdicts[n], table);
+    if (c.slot[k] == FlowTable<Key>::kNone) open(b, w, r, c, k, verdicts[n], table, opened);
   }
 }
 

@@ -88,7 +88,7 @@ inline void begin_flow(WorkerState& w, FlowTable<Key>& table, typename FlowTable
   f.opener_end = static_cast<uint8_t>(opener_end);
   f.state = state;
   w.half_open += is_half_open(state);
-  table.set_worth(slot, worth_of(state));
+  if (worth_of(state) != FlowWorth::kWeak) table.set_worth(slot, worth_of(state));
   count_worth(w, table[slot], FlowWorth::kDead, worth_of(state));
 }
 

@@ -141,16 +141,32 @@ inline void await_syn(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Ke
   ++w.counters.flows_created;
 }
 
+/// Whose flows have been opened, by some bits of their hashes: what is not in it is not in the
+/// table either, as long as nothing else has opened flows since they were looked up.
+class OpenedFlows {
+ public:
+  bool may_have(uint64_t hash) const { return (word(hash) >> (hash >> 8 & 63) & 1) != 0; }
+  void add(uint64_t hash) { words_[hash >> 14 & 7] |= uint64_t{1} << (hash >> 8 & 63); }
+
+ private:
+  uint64_t word(uint64_t hash) const { return words_[hash >> 14 & 7]; }
+  uint64_t words_[8] = {};
+};
+
+/// `opened`: by the burst so far.
 template <typename Key>
 inline void open(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c, unsigned k,
-                 const Verdict& v, FlowTable<Key>& table) {
+                 const Verdict& v, FlowTable<Key>& table, OpenedFlows& opened) {
   const unsigned i = c.packet[k];
   const ParsedPacket& p = b.packet[i];
   if (p.opens_flow && v.outcome != Outcome::kAllow) return b.drop(i, reason_of(v.outcome));
   if (!may_change_state(b, i, w)) return b.drop(i, DropReason::kL4Checksum);
   // A packet of the same flow, before this one in the burst, may have opened it already.
-  const auto known = table.find(c.key[k], c.hash[k]);
-  if (known != FlowTable<Key>::kNone) return accept(b, i, w, table, known, c.end[k]);
+  if (opened.may_have(c.hash[k])) {
+    const auto known = table.find(c.key[k], c.hash[k]);
+    if (known != FlowTable<Key>::kNone) return accept(b, i, w, table, known, c.end[k]);
+  }
+  opened.add(c.hash[k]);
   if (!p.opens_flow) {
     return (p.tcp_flags & tcp_flag::kRst) != 0 ? await_syn(b, w, r, c, k, v, table)
                                                : pick_up(b, w, r, c, k, v, table);
