@@ -109,12 +109,12 @@ inline uint64_t hash_of(const FlowKeyV6& k, const HashSeed& s) {
 }
 
 namespace detail {
-/// Ports by end, and zone. `ports`: of the packet, as they lie there.
-inline uint64_t ports_and_zone(uint32_t ports, Zone zone, unsigned end) {
+/// `ports`: of the packet, as they lie there.
+inline uint32_t ports_by_end(uint32_t ports, unsigned end) {
   const uint32_t other_way = std::rotl(ports, 16);
-  return (ports ^ ((ports ^ other_way) & -end)) | uint64_t{zone} << 32;
+  return ports ^ ((ports ^ other_way) & -end);
 }
-/// What stands behind the addresses of either key: that, then protocol and zeros.
+/// What stands behind the addresses of either key: ports by end, zone, protocol and zeros.
 inline void put_rest(uint64_t ports_and_zone, uint8_t protocol, uint8_t* out) {
   const uint32_t rest = protocol;
   std::memcpy(out, &ports_and_zone, 8);
@@ -135,6 +135,17 @@ struct Aim {
   unsigned end;  ///< 0 or 1
 };
 
+/// Fills the key of a packet whose addresses and ports are in the key's order already.
+[[gnu::always_inline]] inline Aim aim_in_order(uint64_t addresses, uint32_t ports, unsigned end,
+                                               Zone zone, uint8_t protocol, const HashSeed& seed,
+                                               FlowKeyV4& out) {
+  const uint64_t rest = ports | uint64_t{zone} << 32;
+  auto* bytes = reinterpret_cast<uint8_t*>(&out);
+  std::memcpy(bytes, &addresses, 8);
+  detail::put_rest(rest, protocol, bytes + offsetof(FlowKeyV4, port));
+  return {detail::hash_of(addresses, rest, protocol, seed), end};
+}
+
 /// Fills the key of a packet whose addresses (`addresses`: the source's 4 bytes, then the
 /// destination's) and `ports` (likewise) are given as they lie in it.
 [[gnu::always_inline]] inline Aim aim_v4(const uint8_t* addresses, uint32_t ports, Zone zone,
@@ -146,11 +157,7 @@ struct Aim {
   const unsigned end = s != d ? s > d : detail::source_port_is_higher(ports);
   // Without a branch, which would be as good as random.
   const uint64_t in_order = both ^ ((both ^ other_way) & -uint64_t{end});
-  const uint64_t rest = detail::ports_and_zone(ports, zone, end);
-  auto* bytes = reinterpret_cast<uint8_t*>(&out);
-  std::memcpy(bytes, &in_order, 8);
-  detail::put_rest(rest, protocol, bytes + offsetof(FlowKeyV4, port));
-  return {detail::hash_of(in_order, rest, protocol, seed), end};
+  return aim_in_order(in_order, detail::ports_by_end(ports, end), end, zone, protocol, seed, out);
 }
 
 /// The same for IPv6, with addresses of 16 bytes.
@@ -165,7 +172,7 @@ struct Aim {
   const unsigned end = s != d ? s > d : detail::source_port_is_higher(ports);
   std::memcpy(out.address[end], source, 16);
   std::memcpy(out.address[1 - end], destination, 16);
-  detail::put_rest(detail::ports_and_zone(ports, zone, end), protocol,
+  detail::put_rest(detail::ports_by_end(ports, end) | uint64_t{zone} << 32, protocol,
                    reinterpret_cast<uint8_t*>(&out) + offsetof(FlowKeyV6, port));
   return {hash_of(out, seed), end};
 }

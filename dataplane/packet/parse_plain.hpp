@@ -70,12 +70,17 @@ constexpr std::array<uint8_t, 256> odd_first_octets() {
 }
 inline constexpr auto kOddFirstOctets = odd_first_octets();
 
+/// Ports to which a datagram may be more than one of a flow: DHCP, and tunnels (VXLAN's and
+/// Geneve's).
+inline constexpr uint16_t kSpecialUdpPorts[] = {67, 68, 546, 547, 4789, 8472, 6081};
+
 constexpr bool is_vxlan_or_geneve(uint16_t port) {
   return (port == 4789) | (port == 8472) | (port == 6081);
 }
-/// Ports to which a datagram may be more than one of a flow: DHCP, and tunnels.
 constexpr bool is_special_udp(uint16_t port) {
-  return (port == 67) | (port == 68) | (port == 546) | (port == 547) | is_vxlan_or_geneve(port);
+  bool special = false;
+  for (const uint16_t one : kSpecialUdpPorts) special |= port == one;
+  return special;
 }
 
 /// A set of 64 hash values that tells most ports from the special ones with one look. 53 is not in

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "dataplane/base/prefetch.hpp"
+#include "dataplane/packet/eight_heads.hpp"
 #include "dataplane/stages/fragments.hpp"
 #include "dataplane/stages/l4_check.hpp"
 #include "dataplane/stages/stages.hpp"
@@ -132,6 +133,74 @@ template <typename Key>
   return at.type == detail::kIpv4 && take_plain(b, i, w, frame, readable, at, b.v4);
 }
 
+/// Any frame of a port that is not looked at closely.
+[[gnu::always_inline]] inline void parse_one(Burst& b, unsigned i, WorkerState& w, const RuleSet& r,
+                                             uint64_t closely) {
+  const rte_mbuf* m = b.mbuf[i];
+  const auto* frame = rte_pktmbuf_mtod(m, const uint8_t*);
+  const uint32_t readable = m->data_len;
+  if ((closely >> b.in_port[i] & 1) == 0 && readable >= 18) {
+    // Most frames have a way of their own, on which their headers stay in registers.
+    constexpr PlainFrame kUntagged{14, 0, detail::kIpv4};
+    if (detail::load<uint16_t>(frame + 12) == kUntagged.type
+            ? take_plain(b, i, w, frame, readable, kUntagged, b.v4)
+            : take_other_plain(b, i, w, frame, readable)) {
+      return;
+    }
+  }
+  parse_closely(b, i, w, r);
+}
+
+#ifdef __AVX2__
+/// Eight frames from `first` on, of which the first is an untagged one over IPv4.
+void parse_eight(Burst& b, unsigned first, WorkerState& w, const RuleSet& r, uint64_t closely) {
+  static constexpr uint8_t kNothing[EightHeads::kLeastBytes] = {};
+  const uint8_t* frame[8];
+  uint32_t readable[8];
+  for (unsigned j = 0; j < 8; ++j) {
+    const rte_mbuf* m = b.mbuf[first + j];
+    const bool looked_at =
+        m->data_len >= EightHeads::kLeastBytes && (closely >> b.in_port[first + j] & 1) == 0;
+    frame[j] = looked_at ? rte_pktmbuf_mtod(m, const uint8_t*) : kNothing;
+    readable[j] = m->data_len;
+  }
+  EightHeads heads;
+  look_at_eight(frame, heads);
+  for (unsigned j = 0; j < 8; ++j) {
+    const unsigned i = first + j;
+    const uint32_t bit = uint32_t{1} << j;
+    if (((heads.udp | heads.tcp) & bit) == 0 || 14 + heads.total[j] > readable[j]) {
+      parse_one(b, i, w, r, closely);
+      continue;
+    }
+    uint8_t protocol = static_cast<uint8_t>(IpProtocol::kUdp);
+    if ((heads.udp & bit) != 0) {
+      b.unread |= uint64_t{1} << i;
+    } else {
+      const uint8_t* ip = frame[j] + 14;
+      detail::PlainTransport t;
+      protocol = static_cast<uint8_t>(IpProtocol::kTcp);
+      b.packet[i].vlans = 0;
+      if (!detail::check_plain_transport(ip + 20, heads.total[j] - 20, protocol, t) ||
+          !detail::fill_plain_v4(ip, 14, t, b.packet[i])) {
+        parse_one(b, i, w, r, closely);
+        continue;
+      }
+    }
+    const Zone zone = make_zone(w.ports[b.in_port[i]].wire, 0);
+    const Aim at = aim_in_order(heads.addresses[j], heads.ports[j], heads.end[j], zone, protocol,
+                                w.seed, b.v4.key[b.v4.count]);
+    b.foreign |= !keep_if_own(w, i, b.v4, put_aim(w, b.v4, at));
+  }
+}
+
+/// Whether a frame is worth looking at together with the seven behind it.
+bool leads_eight(const rte_mbuf* m) {
+  return m->data_len >= EightHeads::kLeastBytes &&
+         detail::load<uint16_t>(rte_pktmbuf_mtod(m, const uint8_t*) + 12) == detail::kIpv4;
+}
+#endif
+
 }  // namespace
 
 void parse(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
@@ -140,24 +209,23 @@ void parse(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   b.foreign = false;
   std::fill_n(b.fate, b.count, Fate::kPending);
   const uint64_t closely = close_ports(w);
-  for_each_ahead<4>(
-      b.count, [&](unsigned i) { prefetch_line(rte_pktmbuf_mtod(b.mbuf[i], const void*)); },
-      [&](unsigned i) {
-        const rte_mbuf* m = b.mbuf[i];
-        const auto* frame = rte_pktmbuf_mtod(m, const uint8_t*);
-        const uint32_t readable = m->data_len;
-        b.frame_bytes[i] = m->pkt_len;
-        if ((closely >> b.in_port[i] & 1) == 0 && readable >= 18) {
-          // Most frames have a way of their own, on which their headers stay in registers.
-          constexpr PlainFrame kUntagged{14, 0, detail::kIpv4};
-          if (detail::load<uint16_t>(frame + 12) == kUntagged.type
-                  ? take_plain(b, i, w, frame, readable, kUntagged, b.v4)
-                  : take_other_plain(b, i, w, frame, readable)) {
-            return;
-          }
-        }
-        parse_closely(b, i, w, r);
-      });
+  const auto fetch = [&](unsigned i) { prefetch_line(rte_pktmbuf_mtod(b.mbuf[i], const void*)); };
+  constexpr unsigned kAhead = 8;
+  for (unsigned i = 0; i < b.count; ++i) b.frame_bytes[i] = b.mbuf[i]->pkt_len;
+  for (unsigned i = 0; i < b.count && i < kAhead; ++i) fetch(i);
+  for (unsigned i = 0; i < b.count;) {
+    const unsigned end = std::min(i + 8, b.count);
+    for (unsigned ahead = i + kAhead; ahead < std::min(end + kAhead, b.count); ++ahead)
+      fetch(ahead);
+#ifdef __AVX2__
+    if (end - i == 8 && leads_eight(b.mbuf[i])) {
+      parse_eight(b, i, w, r, closely);
+      i = end;
+      continue;
+    }
+#endif
+    for (; i < end; ++i) parse_one(b, i, w, r, closely);
+  }
 }
 
 }  // namespace rampart
