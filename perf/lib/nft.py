@@ -6,12 +6,13 @@ Debian's package, unpacked; ends what it has started, and everything is gone wit
 
 Source and router share a core and a thread. The source alone is measured too, with a rule that drops every frame as it
 comes in, and subtracted: what is left is the kernel's share. Nothing of the system's settings is touched: connections have the room and the hash table
-that the kernel has given them."""
+that the kernel has given them (a namespace can change neither)."""
 
 import os
 import subprocess
 import tempfile
 import time
+from typing import NamedTuple
 
 import appliance
 import machine
@@ -59,20 +60,51 @@ def ruleset(rules):
 """
 
 
+class Sample(NamedTuple):
+    """Frames that the source sent, and seconds of its thread; frames that came in, and that left."""
+
+    time: float
+    packets: int
+    ran: float
+    came: int
+    left: int
+
+
+def between(first, last, hz, connections=0):
+    """`connections`: those that the frames between the two samples have opened."""
+    packets, came = last.packets - first.packets, last.came - first.came
+    if packets == 0 or came == 0:
+        raise appliance.ApplianceError("nftables received nothing")
+    return Window((last.ran - first.ran) * hz / packets, packets / (last.time - first.time) / 1e6,
+                  {"sent": (last.left - first.left) / came, "created": connections / came})
+
+
+def kernels_share(whole, source):
+    """A window without what the source alone costs, which was measured before and after it."""
+    return whole._replace(cycles=whole.cycles - sum(window.cycles for window in source) / len(source))
+
+
+def check_room(frames, room):
+    if frames > room:
+        raise packages.PackageError(f"a file of {frames:,} flows does not fit the kernel's table of {room:,} connections")
+
+
 class Nft:
-    def __init__(self, folder, generator, pcap, replies, strange, core, rules):
-        """`pcap`: the frames to be measured, a frame a flow; `replies`: their answers, which make connections out of
-        them; `strange`: frames that no rule names; all are files. `generator`: the program veth_stream."""
-        self.root = packages.unpacked(folder, "nftables")
+    def __init__(self, folder, generator, pcap, frames, replies, strange, core, rules):
+        """`pcap`: the frames to be measured, `frames` of them, each of another flow; `replies`: their answers, which make
+        connections out of them (None: for first packets); `strange`: frames that no rule names; all are files.
+        `generator`: the program veth_stream."""
+        self.root = packages.unpacked(folder, "nftables", "conntrack")
         self.environment = packages.environment(self.root)
         self.source, self.router = (f"rampart-perf-{os.getpid()}-{side}" for side in ("source", "router"))
         self.program, self.core = generator, core
         self.streams, self.files = [], tempfile.TemporaryDirectory(prefix="rampart-perf.")
         try:
             self._wire()
-            self._load(ruleset(rules))
+            self._load(ruleset(rules))  # from now on connections are tracked
+            check_room(frames, self._number("max"))
             self.strange, self.leaked = self._once(strange)
-            for path in (pcap, replies):
+            for path in (pcap, replies) if replies else ():
                 self._once(path)
             self.stream = self._stream(pcap)
             self.pid = self.stream.process.pid
@@ -131,34 +163,50 @@ class Nft:
         by_name = {words[0].rstrip(":"): list(map(int, words[1:])) for words in statistics}
         return by_name["in"][1], by_name["sink"][3]
 
+    def _number(self, name):
+        return int(self._within("cat", f"/proc/sys/net/netfilter/nf_conntrack_{name}"))
+
     def connections(self):
-        return int(self._within("cat", "/proc/sys/net/netfilter/nf_conntrack_count"))
+        return self._number("count")
 
     def _sample(self):
         stats = self.stream.ask("stats")
-        return time.monotonic(), stats["packets"], stats["cpu_ns"] / 1e9, *self._counted()
+        return Sample(time.monotonic(), stats["packets"], stats["cpu_ns"] / 1e9, *self._counted())
 
     def _span(self, seconds):
+        self.stream.tell("send on")
         first = self._sample()
         time.sleep(seconds)
-        spent, packets, ran, came, left = (b - a for a, b in zip(first, self._sample()))
-        if packets == 0 or came == 0:
-            raise appliance.ApplianceError("nftables received nothing")
-        return Window(ran * machine.tsc_hz() / packets, packets / spent / 1e6, {"sent": left / came})
+        last = self._sample()
+        self.stream.tell("send off")
+        return between(first, last, machine.tsc_hz())
 
-    def window(self, seconds):
-        """The kernel's share: less what the source costs, measured before and after."""
-        self.stream.tell("send on")
+    def _once_new(self):
+        self._within(os.path.join(self.root, "usr/sbin/conntrack"), "--flush")
+        if left := self.connections():
+            raise appliance.ApplianceError(f"nftables keeps {left:,} connections that were flushed")
+        first = self._sample()
+        self.stream.ask("once")
+        return between(first, self._sample(), machine.tsc_hz(), self.connections())
+
+    def _without_source(self, measure, seconds):
         source = []
         for turn in ("before", "between", "after"):
             if turn == "between":
-                whole = self._span(seconds)
+                whole = measure()
                 continue
             self._load(ALONE)
-            source.append(self._span(seconds / 4).cycles)
+            source.append(self._span(seconds))
             self._load("delete table netdev alone\n")
-        self.stream.tell("send off")
-        return Window(whole.cycles - sum(source) / 2, whole.mpps, whole.shares)
+        return kernels_share(whole, source)
+
+    def window(self, seconds):
+        """The kernel's share: less what the source costs, measured before and after."""
+        return self._without_source(lambda: self._span(seconds), seconds / 4)
+
+    def lap(self, seconds=0.15):
+        """The same of first packets: every frame once, all connections being forgotten before. `seconds`: for the source."""
+        return self._without_source(self._once_new, seconds)
 
     def end(self):
         for stream in self.streams:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from typing import NamedTuple
 
 import appliance
 import machine
@@ -17,6 +18,36 @@ import workload
 from contenders import Window
 
 NUMBERS = itertools.count(10)
+# Of one pool for all ports (its default), less what descriptors and caches hold; net_pcap wants a buffer a frame.
+MOST_FRAMES = 240000
+
+
+class Sample(NamedTuple):
+    """Of the PMD thread since its start: packets received, those that were asked of OpenFlow's tables, seconds of CPU
+    time; and the connections that there are."""
+
+    time: float
+    packets: int
+    upcalls: int
+    ran: float
+    connections: int = 0
+
+
+def first_lap(samples, frames, hz):
+    """The window of first packets among samples from before a file of `frames` flows began (nothing received, nothing
+    tracked) to after its first lap. What the lap cost is taken from the first sample that saw a packet to the last one
+    within the lap: before and after it the thread polled, or met the same flows again."""
+    begun = [s for s in samples if s.packets > samples[0].packets]
+    within = [s for s in begun if s.packets - samples[0].packets <= frames]
+    if len(begun) == len(within):
+        raise appliance.ApplianceError(f"Open vSwitch: no lap of {frames:,} frames came to its end")
+    first, last = (within[0], within[-1]) if within else (samples[0], samples[0])
+    packets = last.packets - first.packets
+    if packets < frames / 2:
+        raise appliance.ApplianceError(f"Open vSwitch: only {packets:,} packets of a lap of {frames:,} were seen")
+    shares = {"upcalls": (last.upcalls - first.upcalls) / packets,
+              "created": (samples[-1].connections - samples[0].connections) / frames}
+    return Window((last.ran - first.ran) * hz / packets, packets / (last.time - first.time) / 1e6, shares)
 
 
 def prefixes(first, last):
@@ -47,13 +78,18 @@ def flows(rules):
 
 class Ovs:
     def __init__(self, folder, pcap, frames, core, rules):
+        if frames > MOST_FRAMES:
+            raise packages.PackageError(f"a file of {frames:,} frames does not fit its packet buffers")
+        self.frames, self.memory = frames, machine.buffers_mib(frames) + 1024
+        if machine.huge_mib_free() <= self.memory:  # it asks for --in-memory itself, with which --no-huge does not go
+            raise packages.PackageError(f"it needs {self.memory:,} MiB of free huge pages")
         self.root = packages.unpacked(folder, "openvswitch-switch-dpdk")
         self.folder = tempfile.mkdtemp(prefix="rampart-perf.")
         self.environment = {**packages.environment(self.root), **dict.fromkeys(
             ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"), self.folder)}
         self.processes = []
         try:
-            self._start(core, frames)
+            self._start(core)
             self._wire(pcap, rules)
         except BaseException:
             self.end()
@@ -87,15 +123,13 @@ class Ovs:
                 raise appliance.ApplianceError("Open vSwitch does not start: " + machine.read(self._path("log"))[-800:])
             time.sleep(0.05)
 
-    def _start(self, core, frames):
+    def _start(self, core):
         self._tool("ovsdb-tool", "create", self._path("conf.db"),
                    os.path.join(self.root, "usr/share/openvswitch/vswitch.ovsschema"))
         self._serve("usr/sbin/ovsdb-server", self._path("conf.db"), f"--remote=punix:{self._path('db.sock')}",
                     f"--unixctl={self._path('db.ctl')}", "-vconsole:warn")
         self._wait(self._path("db.sock"))
-        memory = machine.buffers_mib(frames) + 1024
-        huge = "--in-memory" if machine.huge_mib_free() > memory else "--no-huge"
-        extra = f"--no-pci {huge} --no-telemetry -m {memory}"
+        extra = f"--no-pci --in-memory --no-telemetry -m {self.memory}"
         other = next((cpu for cpu in sorted(os.sched_getaffinity(0)) if cpu != core), core)
         settings = [f"other_config:{name}={value}" for name, value in {
             "dpdk-init": "true", "dpdk-lcore-mask": hex(1 << other), "pmd-cpu-mask": hex(1 << core),
@@ -133,23 +167,55 @@ class Ovs:
         count = {name: int(re.search(rf"{name}: (\d+)", thread).group(1))
                  for name in ("packets received", "miss with success upcall", "miss with failed upcall")}
         ran = int(machine.read(self.thread).split()[0]) / 1e9
-        return time.monotonic(), count["packets received"], sum(count.values()) - count["packets received"], ran
+        received = count.pop("packets received")
+        return Sample(time.monotonic(), received, sum(count.values()), ran)
 
     def window(self, seconds):
         first = self._sample()
         time.sleep(seconds)
-        spent, packets, upcalls, ran = (b - a for a, b in zip(first, self._sample()))
+        last = self._sample()
+        packets = last.packets - first.packets
         if packets == 0:
             raise appliance.ApplianceError("Open vSwitch received nothing")
-        return Window(ran * machine.tsc_hz() / packets, packets / spent / 1e6, {"upcalls": upcalls / packets})
+        return Window((last.ran - first.ran) * machine.tsc_hz() / packets, packets / (last.time - first.time) / 1e6,
+                      {"upcalls": (last.upcalls - first.upcalls) / packets})
+
+    def lap(self):
+        """First packets: the port stands still while all connections are forgotten; then it goes on for a lap."""
+        self._receive("down")
+        self._ask("dpctl/flush-conntrack")
+        if left := self.connections():
+            raise appliance.ApplianceError(f"Open vSwitch keeps {left:,} connections that were flushed")
+        samples = [self._sample()]
+        self._receive("up")
+        while samples[-1].packets - samples[0].packets <= self.frames:
+            if time.monotonic() - samples[0].time > 60:
+                raise appliance.ApplianceError("Open vSwitch: no lap came to its end within 60 s")
+            samples.append(self._sample())
+        self._receive("down")
+        samples[-1] = samples[-1]._replace(connections=self.connections())
+        return first_lap(samples, self.frames, machine.tsc_hz())
+
+    def _receive(self, state):
+        """"up" or "down": whether the thread polls the port that the frames come from."""
+        self._tool("ovs-ofctl", "mod-port", f"unix:{self._path('br0.mgmt')}", "p0", state)
+
+    def _counted(self):
+        """(received by one port, sent by the other). Interfaces' statistics are renewed every five seconds."""
+        return [int(self._database("get", "Interface", port, f"statistics:{what}"))
+                for port, what in (("p0", "rx_packets"), ("p1", "tx_packets"))]
 
     def sent_share(self, seconds=11):
-        """Of all packets received, what the other port sent. Interfaces' statistics are renewed every five seconds."""
-        def count(port, what):
-            return int(self._database("get", "Interface", port, f"statistics:{what}"))
-        first = count("p0", "rx_packets"), count("p1", "tx_packets")
+        """Of all packets received meanwhile, what the other port sent."""
+        first = self._counted()
         time.sleep(seconds)
-        received, sent = count("p0", "rx_packets") - first[0], count("p1", "tx_packets") - first[1]
+        received, sent = (b - a for a, b in zip(first, self._counted()))
+        return sent / received if received else 0
+
+    def sent_in_all(self, seconds=6):
+        """The same of all packets since the start; nothing may be coming any more."""
+        time.sleep(seconds)
+        received, sent = self._counted()
         return sent / received if received else 0
 
     def end(self):

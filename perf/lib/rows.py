@@ -76,7 +76,15 @@ class PeerRow:
 
     def __init__(self, row, name, bar):
         self.row, self.name, self.bar = row, name, bar
-        self.cycles, self.broken, self.proof = [], [], ""
+        self.cycles, self.shares, self.broken, self.proof = [], [], [], ""
+
+    def add(self, window):
+        self.cycles.append(window.cycles)
+        self.shares.append(window.shares)
+
+    def worst(self, name):
+        """The least share of a round's packets that was that."""
+        return min(shares[name] for shares in self.shares)
 
     def ratios(self):
         return [mine / whole for mine, whole in zip(self.cycles, self.row.total)]
@@ -100,7 +108,7 @@ class PeerRow:
     def facts(self):
         return {"traffic": self.row.kind, "flows": self.row.flows, "peer": self.name, "bar": self.bar,
                 "verdict": self.verdict(), "median": {"cycles": middle(self.cycles), "ratio": middle(self.ratios())},
-                "rounds": {"cycles": self.cycles, "ratio": self.ratios()}, "proof": self.proof}
+                "rounds": {"cycles": self.cycles, "ratio": self.ratios(), "shares": self.shares}, "proof": self.proof}
 
 
 def table(headings, rows):

@@ -166,16 +166,28 @@ def test_the_supervisor_is_told(lab):
         wait_for("STOPPING=1", lambda: heard("STOPPING=1"))
 
 
-@smoke(workers=(1,))
+@smoke(workers=(1,), cost=4)
 def test_narrower_vectors_can_be_asked_for(lab):
-    """--simd 128: rte_acl classifies with SSE, and allows and denies the same."""
+    """--simd: rte_acl classifies as wide as asked, and allows and denies the same; what the CPU does not have is refused."""
     wire = lab.wire()
-    lab.start("--simd", 128, objects=[
-        kube.namespace("web"), kube.pod("web/a", "10.0.0.1"), kube.pod("web/b", "10.0.0.2"),
-        kube.policy("web/in", ingress=[{"ports": [{"protocol": "UDP", "port": 80}]}])])
-    assert lab.daemon.get("/v1/status")["acl_algorithm"] == "sse"
-    wire.passes(frame(udp(lab.number(), 80), "10.0.0.1", "10.0.0.2"))
-    wire.drops(frame(udp(lab.number(), 81), "10.0.0.1", "10.0.0.2"), "denied_ingress")
+    with open("/proc/cpuinfo", encoding="ascii") as file:
+        flags = next(line for line in file if line.startswith("flags")).split()
+    widest = 512 if {"avx512f", "avx512vl", "avx512cd", "avx512bw"} <= set(flags) else 256 if "avx2" in flags else 128
+    named = {128: "sse", 256: "avx512x16" if widest == 512 else "avx2", 512: "avx512x32"}
+    for asked in ("auto", 128, 256, 512):
+        bits = widest if asked == "auto" else asked
+        if bits > widest:
+            status, said = lab.refused_start("--simd", asked)
+            assert status == 1 and f"--simd {asked}: this CPU has vectors of at most {widest} bits" in said, (status, said)
+            continue
+        lab.start("--simd", asked, objects=[
+            kube.namespace("web"), kube.pod("web/a", "10.0.0.1"), kube.pod("web/b", "10.0.0.2"),
+            kube.policy("web/in", ingress=[{"ports": [{"protocol": "UDP", "port": 80}]}])])
+        algorithm = lab.daemon.get("/v1/status")["acl_algorithm"]
+        assert algorithm == named[bits], f"--simd {asked}: {algorithm}"
+        wire.passes(frame(udp(lab.number(), 80), "10.0.0.1", "10.0.0.2"))
+        wire.drops(frame(udp(lab.number(), 81), "10.0.0.1", "10.0.0.2"), "denied_ingress")
+        lab.daemon.finish()
 
 
 @smoke(workers=(1, 2))

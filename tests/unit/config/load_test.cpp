@@ -257,6 +257,14 @@ TEST(Load, BadFiles) {
   EXPECT_THAT(refusal({"--config", nested.path()}), HasSubstr("config"));
 }
 
+TEST(Load, WidthsOfVectors) {
+  using Simd = Settings::Simd;
+  for (const auto& [text, simd] : std::vector<std::pair<std::string, Simd>>{
+           {"auto", Simd::kAuto}, {"128", Simd::k128}, {"256", Simd::k256}, {"512", Simd::k512}}) {
+    EXPECT_EQ(accepted(with_wire({"--simd", text})).simd, simd) << text;
+  }
+}
+
 struct BadValue {
   const char *option, *value, *says;
 };

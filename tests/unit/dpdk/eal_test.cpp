@@ -18,6 +18,7 @@
 #include <string>
 
 #include "dataplane/dpdk/eal.hpp"
+#include "tests/support/vectors.hpp"
 
 namespace rampart {
 namespace {
@@ -247,21 +248,14 @@ std::string acl_algorithm(unsigned simd_bits, const std::string& extra) {
 }
 
 TEST_F(EalTest, VectorsAreAsWideAsTheCpuHasThemOrAsWideAsAsked) {
-  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                      __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512bw");
-  const bool avx2 = __builtin_cpu_supports("avx2");
-  const unsigned widest = avx512 ? 512 : avx2 ? 256 : 128;
-  const auto expected = [&](unsigned bits, const std::string& name) {
-    return bits <= widest
-               ? name
-               : "--simd " + std::to_string(bits) + ": this CPU has vectors of at most " +
-                     std::to_string(widest) + " bits";
-  };
-  EXPECT_EQ(acl_algorithm(0, ""), avx512 ? "avx512x32" : avx2 ? "avx2" : "sse");
-  EXPECT_EQ(acl_algorithm(128, ""), "sse");
-  EXPECT_EQ(acl_algorithm(256, ""), expected(256, avx512 ? "avx512x16" : "avx2"));
-  EXPECT_EQ(acl_algorithm(512, ""), expected(512, "avx512x32"));
-  EXPECT_EQ(acl_algorithm(1024, ""), expected(1024, "no CPU has these"));
+  const unsigned widest = test::widest_vectors();
+  EXPECT_EQ(acl_algorithm(0, ""), test::acl_algorithm_within(512));
+  for (const unsigned bits : {128U, 256U, 512U, 1024U}) {
+    EXPECT_EQ(acl_algorithm(bits, ""), bits <= widest ? test::acl_algorithm_within(bits)
+                                                      : "--simd " + std::to_string(bits) +
+                                                            ": this CPU has vectors of at most " +
+                                                            std::to_string(widest) + " bits");
+  }
   // Who tells DPDK itself is obeyed.
   EXPECT_EQ(acl_algorithm(256, "--force-max-simd-bitwidth=128"), "sse");
 }
