@@ -97,7 +97,7 @@ constexpr uint64_t special_udp_hashes() {
   }
   return set;
 }
-inline bool may_be_special_udp(uint16_t port) {
+inline bool is_special_udp_quickly(uint16_t port) {
   constexpr uint64_t kSet = special_udp_hashes();
   return (kSet >> special_udp_hash(port) & 1) != 0 && is_special_udp(port);
 }
@@ -123,7 +123,7 @@ struct PlainTransport {
   if (out.is_udp()) {
     const uint16_t length = read16(l4 + 4);
     return length >= 8 && length <= bytes && destination != 0 &&
-           !may_be_special_udp(__builtin_bswap16(destination));
+           !is_special_udp_quickly(__builtin_bswap16(destination));
   }
   if (protocol != static_cast<uint8_t>(IpProtocol::kTcp)) return false;
   if (bytes < 20 || source == 0 || destination == 0) return false;
