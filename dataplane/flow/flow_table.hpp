@@ -73,11 +73,22 @@ class FlowTable {
   Entry& operator[](Slot slot) { return entries_[slot]; }
   const Entry& operator[](Slot slot) const { return entries_[slot]; }
   FlowTally& tally(Slot slot) {
+    return has_track(entries_[slot].key.protocol) ? tally_beside_track(slot)
+                                                  : tally_without_track(slot);
+  }
+  /// The same for a flow that is known to have a track, or none.
+  FlowTally& tally_beside_track(Slot slot) {
     if constexpr (Entry::kHoldsTally) {
       return entries_[slot].tally;
     } else {
-      Entry& entry = entries_[slot];
-      return has_track(entry.key.protocol) ? tallies_[slot] : entry.facts.track.tally;
+      return tallies_[slot];
+    }
+  }
+  FlowTally& tally_without_track(Slot slot) {
+    if constexpr (Entry::kHoldsTally) {
+      return entries_[slot].tally;
+    } else {
+      return entries_[slot].facts.track.tally;
     }
   }
   bool is_used(Slot slot) const {
@@ -93,15 +104,14 @@ class FlowTable {
   }
   /// The first of them, for one flow.
   void prefetch_home(uint64_t hash) const noexcept { prefetch_line(&heads_[home(hash)]); }
-  /// The second: fetches the entries, and says where the flows most likely are.
-  void fetch(const Key* keys, const uint64_t* hashes, unsigned count, Slot* likely) const noexcept {
-    for (unsigned i = 0; i < count; ++i) {
-      const uint32_t chunk = home(hashes[i]);
-      const unsigned matches = match(heads_[chunk], tag(hashes[i]));
-      likely[i] = kNone;
-      if (matches == 0) continue;
-      likely[i] = slot_of(chunk, matches);
-      prefetch(likely[i], keys[i]);
+  /// The second: fetches the entries, and says where the flows most likely are. `tracked`: some may
+  /// have a track.
+  void fetch(const Key* keys, const uint64_t* hashes, unsigned count, Slot* likely,
+             bool tracked = true) const noexcept {
+    if (tracked) {
+      fetch_all<true>(keys, hashes, count, likely);
+    } else {
+      fetch_all<false>(keys, hashes, count, likely);
     }
   }
   /// The third, one by one. `likely`: what fetch said, if no flow has been erased since.
@@ -301,6 +311,22 @@ class FlowTable {
     const unsigned mask = w >> 16 != 0 ? w >> 16 : w;
     if (mask == 0) return kNone;
     return chunk * kSlotsPerChunk + first_after(mask, heads_[chunk].hand);
+  }
+  template <bool kTracked>
+  void fetch_all(const Key* keys, const uint64_t* hashes, unsigned count,
+                 Slot* likely) const noexcept {
+    for (unsigned i = 0; i < count; ++i) {
+      const uint32_t chunk = home(hashes[i]);
+      const unsigned matches = match(heads_[chunk], tag(hashes[i]));
+      likely[i] = kNone;
+      if (matches == 0) continue;
+      likely[i] = slot_of(chunk, matches);
+      if constexpr (kTracked) {
+        prefetch(likely[i], keys[i]);
+      } else {
+        prefetch_facts(likely[i]);
+      }
+    }
   }
   void prefetch_facts(Slot slot) const {
     prefetch_line(&entries_[slot]);

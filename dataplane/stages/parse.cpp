@@ -139,6 +139,7 @@ template <typename Key>
   const rte_mbuf* m = b.mbuf[i];
   const auto* frame = rte_pktmbuf_mtod(m, const uint8_t*);
   const uint32_t readable = m->data_len;
+  b.frame_bytes[i] = m->pkt_len;
   if ((closely >> b.in_port[i] & 1) == 0 && readable >= 18) {
     // Most frames have a way of their own, on which their headers stay in registers.
     constexpr PlainFrame kUntagged{14, 0, detail::kIpv4};
@@ -163,6 +164,7 @@ void parse_eight(Burst& b, unsigned first, WorkerState& w, const RuleSet& r, uin
         m->data_len >= EightHeads::kLeastBytes && (closely >> b.in_port[first + j] & 1) == 0;
     frame[j] = looked_at ? rte_pktmbuf_mtod(m, const uint8_t*) : kNothing;
     readable[j] = m->data_len;
+    b.frame_bytes[first + j] = m->pkt_len;
   }
   EightHeads heads;
   look_at_eight(frame, heads);
@@ -211,7 +213,6 @@ void parse(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   const uint64_t closely = close_ports(w);
   const auto fetch = [&](unsigned i) { prefetch_line(rte_pktmbuf_mtod(b.mbuf[i], const void*)); };
   constexpr unsigned kAhead = 8;
-  for (unsigned i = 0; i < b.count; ++i) b.frame_bytes[i] = b.mbuf[i]->pkt_len;
   for (unsigned i = 0; i < b.count && i < kAhead; ++i) fetch(i);
   for (unsigned i = 0; i < b.count;) {
     const unsigned end = std::min(i + 8, b.count);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rte_mbuf.h>
 
+#include <bit>
+
 #include "dataplane/flow/tcp_goes_on.hpp"
 #include "dataplane/packet/parse.hpp"
 #include "dataplane/stages/flow_ops.hpp"
@@ -90,18 +92,21 @@ unsigned go_on(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
       FlowEntry<Key>& entry = table[slot];
       FlowFacts& f = entry.facts;
       const unsigned side = c.end[k] ^ f.opener_end;
-      if (entry.key == c.key[k] && !is_expired(f.last_seen, now, f.state, w.timeouts)) [[likely]] {
+      const bool lives = f.last_seen == now || !is_expired(f.last_seen, now, f.state, w.timeouts);
+      if (entry.key == c.key[k] && lives) [[likely]] {
+        const uint32_t bytes = b.frame_bytes[i];
         bool goes_on = false;
         if ((unread >> i & 1) != 0) {
           goes_on = is_steady(f.state, side) && is_current(entry, r);
+          if (goes_on) table.tally_without_track(slot).count(static_cast<Side>(side), bytes);
         } else if (f.state == FlowState::kTcpEstablished) {
           const ParsedPacket& p = b.packet[i];
           goes_on = p.kind == PacketKind::kFlow && is_current(entry, r) &&
                     tcp_goes_on(f.track.tcp, static_cast<Side>(side), p);
+          if (goes_on) table.tally_beside_track(slot).count(static_cast<Side>(side), bytes);
         }
         if (goes_on) [[likely]] {
           f.last_seen = now;
-          table.tally(slot).count(static_cast<Side>(side), b.frame_bytes[i]);
           b.fate[i] = Fate::kForward;
           continue;
         }
@@ -118,7 +123,8 @@ template <typename Key>
 void track_family(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
                   FlowTable<Key>& table) {
   c.pending_count = 0;
-  table.fetch(c.key, c.hash, c.count, c.slot);
+  const bool all_unread = static_cast<unsigned>(std::popcount(b.unread)) == b.count;
+  table.fetch(c.key, c.hash, c.count, c.slot, !all_unread);
   // A packet before this one in the burst may have ended its flow; none opens one in this stage.
   bool ended = false;
   const Tick now = tick_of(b.now);
