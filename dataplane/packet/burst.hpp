@@ -50,6 +50,8 @@ struct alignas(kCacheLine) Burst {
   DropReason reason[kSize];
   uint32_t frame_bytes[kSize];
   ParsedPacket packet[kSize];  ///< not those that are unread
+  uint64_t bytes;              ///< of all frames, as parse has met them
+  bool whole;                  ///< every packet is known to lie in one buffer
   bool foreign;                ///< some belong to other workers, and stand in the outboxes
   uint64_t tunnels;            ///< bit i: packet i is encapsulated traffic
   /// Bit i: of packet i, a plain datagram of UDP, nothing but the key has been read. Only parse and

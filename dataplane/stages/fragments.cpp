@@ -270,6 +270,7 @@ void follow(Burst& b, WorkerState& w, const RuleSet& /*r*/) noexcept {
 void resume(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   while (!w.resumed.empty()) {
     b.count = 0;
+    b.whole = false;
     for (unsigned i = 0; i < Burst::kSize; ++i) {
       rte_mbuf* m = w.fragments.take(w.resumed, b.in_port[i]);
       if (m == nullptr) break;

@@ -140,6 +140,7 @@ template <typename Key>
   const auto* frame = rte_pktmbuf_mtod(m, const uint8_t*);
   const uint32_t readable = m->data_len;
   b.frame_bytes[i] = m->pkt_len;
+  b.whole &= m->nb_segs == 1;
   if ((closely >> b.in_port[i] & 1) == 0 && readable >= 18) {
     // Most frames have a way of their own, on which their headers stay in registers.
     constexpr PlainFrame kUntagged{14, 0, detail::kIpv4};
@@ -158,6 +159,7 @@ void parse_eight(Burst& b, unsigned first, WorkerState& w, const RuleSet& r, uin
   static constexpr uint8_t kNothing[EightHeads::kLeastBytes] = {};
   const uint8_t* frame[8];
   uint32_t readable[8];
+  bool whole = true;
   for (unsigned j = 0; j < 8; ++j) {
     const rte_mbuf* m = b.mbuf[first + j];
     const bool looked_at =
@@ -165,7 +167,9 @@ void parse_eight(Burst& b, unsigned first, WorkerState& w, const RuleSet& r, uin
     frame[j] = looked_at ? rte_pktmbuf_mtod(m, const uint8_t*) : kNothing;
     readable[j] = m->data_len;
     b.frame_bytes[first + j] = m->pkt_len;
+    whole &= m->nb_segs == 1;
   }
+  b.whole &= whole;
   EightHeads heads;
   look_at_eight(frame, heads);
   for (unsigned j = 0; j < 8; ++j) {
@@ -209,6 +213,7 @@ void parse(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   b.v4.count = b.v6.count = b.hanging.count = 0;
   b.tunnels = b.unread = 0;
   b.foreign = false;
+  b.whole = true;
   std::fill_n(b.fate, b.count, Fate::kPending);
   const uint64_t closely = close_ports(w);
   const auto fetch = [&](unsigned i) { prefetch_line(rte_pktmbuf_mtod(b.mbuf[i], const void*)); };
@@ -227,6 +232,8 @@ void parse(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
 #endif
     for (; i < end; ++i) parse_one(b, i, w, r, closely);
   }
+  b.bytes = 0;
+  for (unsigned i = 0; i < b.count; ++i) b.bytes += b.frame_bytes[i];
 }
 
 }  // namespace rampart

@@ -12,6 +12,7 @@ struct Leaving {
   rte_mbuf** mbuf;
   uint32_t* bytes;
   unsigned count;
+  bool whole;  ///< each is known to lie in one buffer
 };
 
 void refuse(Leaving& l, unsigned from, PortWork& work, DropReason why) {
@@ -39,9 +40,7 @@ void join_chains(Leaving& l, PortWork& work) {
 
 void send(WorkerState& w, uint8_t in_port, Leaving l) {
   PortWork& work = w.counters.ports[in_port];
-  unsigned segments = 0;
-  for (unsigned n = 0; n < l.count; ++n) segments += l.mbuf[n]->nb_segs;
-  if (segments != l.count) [[unlikely]] {
+  if (!l.whole) [[unlikely]] {
     join_chains(l, work);
   }
   const WorkerPort& out = w.ports[w.ports[in_port].peer];
@@ -82,7 +81,7 @@ void sort_and_send(Burst& b, WorkerState& w) {
   for (unsigned first = 0; first < b.count; ++first) {
     if (b.fate[first] != Fate::kForward) continue;
     const uint8_t in_port = b.in_port[first];
-    Leaving l{mbuf, bytes, 0};
+    Leaving l{mbuf, bytes, 0, b.whole};
     for (unsigned i = first; i < b.count; ++i) {
       if (b.fate[i] != Fate::kForward || b.in_port[i] != in_port) continue;
       mbuf[l.count] = b.mbuf[i];
@@ -97,7 +96,7 @@ void sort_and_send(Burst& b, WorkerState& w) {
 
 void transmit(Burst& b, WorkerState& w, const RuleSet& /*r*/) noexcept {
   if (b.all_forward() && b.of_one_port()) [[likely]] {
-    return send(w, b.in_port[0], {b.mbuf, b.frame_bytes, b.count});
+    return send(w, b.in_port[0], {b.mbuf, b.frame_bytes, b.count, b.whole});
   }
   sort_and_send(b, w);
 }

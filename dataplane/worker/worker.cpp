@@ -37,14 +37,12 @@ unsigned receive(WorkerState& w, const RuleSet& r) noexcept {
     PortWork& work = w.counters.ports[port];
     work.received += b.count;
     std::fill_n(b.in_port, b.count, static_cast<uint8_t>(port));
-    uint64_t bytes = 0;
-    for (unsigned i = 0; i < b.count; ++i) bytes += b.mbuf[i]->pkt_len;
-    work.received_bytes += bytes;
     total += b.count;
     w.overload.backlog |= b.count == Burst::kSize;
     b.checked = 0;
     w.counters.stages.lap(Stage::kReceive);
     run_pipeline(b, w, r);
+    work.received_bytes += b.bytes;
   }
   return total;
 }
@@ -63,6 +61,7 @@ void gather(WorkerState& w, Way way, const Taken& taken) {
   Burst& b = w.burst;
   b.count = 0;
   b.checked = 0;
+  b.whole = false;
   for (unsigned k = 0; k < taken.count; ++k) {
     const HandoffTag::Purpose purpose = HandoffTag::purpose(taken.tag[k]);
     if ((purpose == HandoffTag::kTransmit) != (way == Way::kTransmit)) continue;

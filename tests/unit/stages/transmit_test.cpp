@@ -19,6 +19,7 @@ class Transmit : public testing::Test {
   void leave(unsigned count) {
     Burst& b = bench.w.burst;
     b.count = count;
+    b.whole = true;
     const Bytes bytes = packet().ipv4("10.0.0.1", "10.0.0.2").udp(1, 2).bytes();
     for (unsigned i = 0; i < count; ++i) {
       b.mbuf[i] = bench.buffer(bytes);
@@ -103,6 +104,7 @@ TEST_F(Transmit, FramesInSeveralBuffersLeaveInOne) {
   const std::vector<Bytes> frames{frame(1400), frame(10), frame(1900), frame(3000), frame(20)};
   Burst& b = bench.w.burst;
   b.count = 0;
+  b.whole = false;
   for (const Bytes& one : frames) {
     rte_mbuf* m = chain(bench, one, 500);
     EXPECT_EQ(m->nb_segs, (one.size() + 499) / 500);
