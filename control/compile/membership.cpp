@@ -69,9 +69,14 @@ Part::Membership Part::peer_sets(uint32_t atom, const Kinds& kinds) const {
   };
   for (const uint32_t s : peers_anywhere_) look(s);
   if (group != kNone) {
-    const auto here = peers_of_ns_.find(kinds.groups.ns(group));
+    const uint32_t ns = kinds.groups.ns(group);
+    const auto here = peers_of_ns_.find(ns);
     if (here != peers_of_ns_.end()) {
       for (const uint32_t s : here->second) look(s);
+    }
+    for (size_t n = 0; n < namespace_selectors_.size(); ++n) {
+      if (!kinds.namespaces.matches(namespace_selectors_[n], ns)) continue;
+      for (const uint32_t s : peers_of_ns_selector_[n]) look(s);
     }
   }
   std::sort(found.begin(), found.end());

@@ -157,10 +157,13 @@ void Part::index(const Demands& demands, const Boxes& boxes) {
   for (uint32_t s = 0; s < subject_names_.size(); ++s) {
     names_of_subject_[subject_names_[s].subject].push_back(s);
   }
+  peers_of_ns_selector_.resize(namespace_selectors_.size());
   for (uint32_t s = 0; s < peer_sources_.size(); ++s) {
     const uint32_t peer = peer_sources_[s].peer;
     if (peer != kNone && peers_[peer].ns != kNone) {
       peers_of_ns_[peers_[peer].ns].push_back(s);
+    } else if (peer != kNone && peers_[peer].ns_selector != kNone) {
+      peers_of_ns_selector_[peers_[peer].ns_selector].push_back(s);
     } else {
       peers_anywhere_.push_back(s);
     }

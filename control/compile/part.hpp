@@ -77,9 +77,10 @@ class Part {
   std::unordered_map<uint32_t, std::vector<uint32_t>> subjects_of_ns_;  ///< demands
   std::unordered_map<uint32_t, std::vector<uint32_t>> sources_of_subject_, names_of_subject_;
   std::unordered_map<uint32_t, std::vector<uint32_t>> peers_of_ns_;  ///< sources of one namespace
-  std::vector<uint32_t> peers_anywhere_;                             ///< the other sources
-  std::vector<Ranges> classes_of_set_;                               ///< of peers
-  std::vector<uint32_t> sets_of_class_;  ///< how many a class of peers is in
+  std::vector<std::vector<uint32_t>> peers_of_ns_selector_;  ///< those of several, by selector
+  std::vector<uint32_t> peers_anywhere_;                     ///< the other sources
+  std::vector<Ranges> classes_of_set_;                       ///< of peers
+  std::vector<uint32_t> sets_of_class_;                      ///< how many a class of peers is in
   std::unordered_map<uint64_t, uint32_t> peer_of_membership_;
   std::unordered_map<uint64_t, uint16_t> subject_of_membership_;
   uint32_t nobody_ = 0;
