@@ -40,10 +40,11 @@ void sort_unique(std::vector<T>& list) {
 class Advance {
  public:
   Advance(const kube::ClusterState& state, const Changes& changes, const Compiled& previous,
-          std::vector<IpAddress>& touched, Attempt& made)
+          const Effort& effort, std::vector<IpAddress>& touched, Attempt& made)
       : state_(state),
         changes_(changes),
         previous_(previous),
+        effort_(effort),
         touched_(touched),
         made_(made),
         memory_(made.memory),
@@ -250,7 +251,7 @@ class Advance {
 
     const size_t place = place_of_patch(policies);
     if (place >= kMaxParts) return false;
-    auto part = Part::make(policies, kinds_, origins(), nullptr);
+    auto part = Part::make(policies, kinds_, origins(), nullptr, effort_.few);
     if (!part) return std::move(part).error();
     if (place >= memory_.parts.size()) {
       memory_.parts.resize(place + 1);
@@ -311,6 +312,7 @@ class Advance {
   const kube::ClusterState& state_;
   const Changes& changes_;
   const Compiled& previous_;
+  const Effort& effort_;
   std::vector<IpAddress>& touched_;
   Attempt& made_;
   Memory& memory_;
@@ -327,8 +329,9 @@ class Advance {
 }  // namespace
 
 Result<bool> advance(const kube::ClusterState& state, const Changes& changes,
-                     const Compiled& previous, std::vector<IpAddress>& touched, Attempt& made) {
-  return Advance(state, changes, previous, touched, made).run();
+                     const Compiled& previous, const Effort& effort,
+                     std::vector<IpAddress>& touched, Attempt& made) {
+  return Advance(state, changes, previous, effort, touched, made).run();
 }
 
 void write_subjects(const std::vector<uint32_t>& namespaces, const Memory& memory,

@@ -33,7 +33,8 @@ struct Attempt {
 /// that would be too many, or the numbers of too many addresses would change; all is to be made
 /// anew, and `made` is of no use any more. Errors: as Part::make.
 Result<bool> advance(const kube::ClusterState& state, const Changes& changes,
-                     const Compiled& previous, std::vector<IpAddress>& touched, Attempt& made);
+                     const Compiled& previous, const Effort& effort,
+                     std::vector<IpAddress>& touched, Attempt& made);
 
 /// Writes the subjects of all groups of some namespaces, as the parts that they are in say.
 void write_subjects(const std::vector<uint32_t>& namespaces, const Memory& memory,

@@ -37,7 +37,7 @@ struct Box {
 
 struct Boxes {
   std::vector<SubjectSet> subject_sets;
-  std::vector<Ranges> peer_sets;  ///< atoms, never empty
+  std::vector<Ranges> peer_sets;  ///< atoms, and spares (see spares.hpp); never empty
   std::vector<Box> boxes;         ///< by origin; those that no connection can meet are left out
 
   /// Where the sets come from, for who comes later. `set` is kNone where it is empty now.

@@ -113,19 +113,19 @@ SubjectClasses number_subjects(const Demands& demands, const Groups& groups, con
   return made;
 }
 
-PeerClasses number_peers(uint32_t atoms, const Boxes& boxes) {
+PeerClasses number_peers(uint32_t atoms, const Boxes& boxes, uint32_t spares) {
   std::vector<uint64_t> sizes;
   for (const Ranges& set : boxes.peer_sets) sizes.push_back(size_of(set));
-  Refinement refinement(atoms + 1);  // the last one is nobody
+  Refinement refinement(atoms + 1 + spares);  // nobody comes after the atoms
   for (const uint32_t s : largest_first(sizes)) refinement.split(boxes.peer_sets[s]);
   PeerClasses made;
   made.of_atom = refinement.numbers();
-  made.nobody = made.of_atom.back();
+  made.nobody = made.of_atom[atoms];
   made.count = refinement.classes();
   for (const Ranges& set : boxes.peer_sets) {
     made.of_set.push_back(translate(set, made.of_atom));
   }
-  made.of_atom.pop_back();
+  made.of_atom.resize(atoms);
   return made;
 }
 

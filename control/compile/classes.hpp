@@ -36,6 +36,7 @@ struct PeerClasses {
   std::vector<Ranges> of_set;
   uint32_t count = 0;
 };
-PeerClasses number_peers(uint32_t atoms, const Boxes& boxes);
+/// `spares`: how many add_spares() has added.
+PeerClasses number_peers(uint32_t atoms, const Boxes& boxes, uint32_t spares = 0);
 
 }  // namespace rampart::compile

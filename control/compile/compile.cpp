@@ -54,7 +54,7 @@ bool may_advance(const Compiled* previous, const Changes& changes,
 
 /// Makes everything anew but for the roster.
 Result<void> rebuild(const kube::ClusterState& state, const Changes& changes,
-                     const Compiled* previous, Attempt& made) {
+                     const Compiled* previous, const Effort& effort, Attempt& made) {
   Memory& memory = made.memory;
   memory.kinds = std::make_shared<Kinds>(state);
   memory.version = 0;
@@ -77,7 +77,7 @@ Result<void> rebuild(const kube::ClusterState& state, const Changes& changes,
   std::vector<const kube::NetworkPolicy*> policies;
   policies.reserve(state.policies.size());
   for (const auto& [key, policy] : state.policies) policies.push_back(policy.get());
-  auto part = Part::make(policies, *memory.kinds, *origins, like);
+  auto part = Part::make(policies, *memory.kinds, *origins, like, effort.few);
   if (!part) return std::move(part).error();
   memory.parts = {*part};
   made.parts = {(*part)->rules()};
@@ -195,7 +195,7 @@ Result<std::shared_ptr<const Compiled>> compile_with(
   auto touched = update(*state, changes, made.memory.roster, made.endpoints);
   bool done = false;
   if (may_advance(previous, changes, touched, effort)) {
-    auto advanced = advance(*state, changes, *previous, *touched, made);
+    auto advanced = advance(*state, changes, *previous, effort, *touched, made);
     if (!advanced) return std::move(advanced).error();
     done = *advanced;
     if (!done) {
@@ -204,7 +204,8 @@ Result<std::shared_ptr<const Compiled>> compile_with(
     }
   }
   if (!done) {
-    if (auto ok = rebuild(*state, changes, previous, made); !ok) return std::move(ok).error();
+    if (auto ok = rebuild(*state, changes, previous, effort, made); !ok)
+      return std::move(ok).error();
   }
   prune_shared(before != nullptr ? before->addresses.get() : nullptr, made);
   // Whom this can concern; the numbers of classes tell nothing where all was made anew.

@@ -79,6 +79,9 @@ struct Effort {
   /// With no more entries of policies than this, a change of policies or namespaces is no reason to
   /// have several parts: all of it is compiled anew.
   size_t small = 256;
+  /// A peer that no more namespaces than this speak of is made no room for (see spares.hpp): it is
+  /// as well to compile these again.
+  size_t few = 4;
 };
 /// The same with another effort.
 Result<std::shared_ptr<const Compiled>> compile_with(

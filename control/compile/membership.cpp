@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <random>
 
 #include "control/compile/classes.hpp"
@@ -13,9 +14,6 @@ namespace {
 
 using kube::Direction;
 constexpr Direction kDirections[] = {Direction::kEgress, Direction::kIngress};
-
-/// As many atoms that might be like a new one are looked at.
-constexpr size_t kMostAlike = 16;
 
 uint64_t mixed(uint64_t v) {
   v = (v ^ v >> 32) * 0xD6E8FEB86659FD93;
@@ -71,9 +69,14 @@ Part::Membership Part::peer_sets(uint32_t atom, const Kinds& kinds) const {
   };
   for (const uint32_t s : peers_anywhere_) look(s);
   if (group != kNone) {
-    const auto here = peers_of_ns_.find(kinds.groups.ns(group));
+    const uint32_t ns = kinds.groups.ns(group);
+    const auto here = peers_of_ns_.find(ns);
     if (here != peers_of_ns_.end()) {
       for (const uint32_t s : here->second) look(s);
+    }
+    for (size_t n = 0; n < namespace_selectors_.size(); ++n) {
+      if (!kinds.namespaces.matches(namespace_selectors_[n], ns)) continue;
+      for (const uint32_t s : peers_of_ns_selector_[n]) look(s);
     }
   }
   std::sort(found.begin(), found.end());
@@ -114,30 +117,44 @@ uint32_t Part::place_peer(uint32_t atom, const Kinds& kinds,
   }
   const auto exactly = peer_of_membership_.find(marks_of(mine));
   if (exactly != peer_of_membership_.end()) return exactly->second;
-  // Of those that are in no set which this one is not in, the one that is in most.
-  std::vector<uint32_t> alike;
-  if (group != kNone) {
-    for (const uint32_t other : kinds.groups.of_namespace(kinds.groups.ns(group))) {
-      for (const uint32_t a : kinds.atoms.of_group(other)) {
-        if (a != atom && alike.size() < kMostAlike) alike.push_back(a);
+  const uint32_t best = nearest_class(mine);
+  for (const uint32_t s : mine) {
+    const Boxes::PeerSource& source = peer_sources_[s];
+    if (source.set != kNone && !is_in(best, source.set)) give_up(source);
+  }
+  return best;
+}
+
+/// Of the classes that are in no set but these, the one whose lack of the others concerns fewest
+/// namespaces.
+uint32_t Part::nearest_class(const Membership& sources) const {
+  struct Found {
+    uint32_t sets = 0;  ///< of these
+    size_t owners = 0;  ///< of those
+  };
+  std::vector<Found> found(peer_classes_);
+  for (const uint32_t s : sources) {
+    const Boxes::PeerSource& source = peer_sources_[s];
+    if (source.set == kNone) continue;
+    for (const Range& range : classes_of_set_[source.set]) {
+      for (uint32_t c = range.first; c <= range.last; ++c) {
+        ++found[c].sets;
+        found[c].owners += source.owners.size();
       }
     }
   }
   uint32_t best = nobody_;
-  Membership of_best;
-  for (const uint32_t other : alike) {
-    Membership theirs = peer_sets(other, kinds);
-    if (theirs.size() <= of_best.size()) continue;
-    if (!std::includes(mine.begin(), mine.end(), theirs.begin(), theirs.end())) continue;
-    const auto known = peer_of_membership_.find(marks_of(theirs));
-    if (known == peer_of_membership_.end()) continue;
-    best = known->second;
-    of_best = std::move(theirs);
-  }
-  for (const uint32_t s : mine) {
-    if (!std::binary_search(of_best.begin(), of_best.end(), s)) give_up(peer_sources_[s]);
+  for (uint32_t c = 0; c < peer_classes_; ++c) {
+    if (found[c].sets == sets_of_class_[c] && found[c].owners > found[best].owners) best = c;
   }
   return best;
+}
+
+bool Part::is_in(uint32_t peer_class, uint32_t set) const {
+  const Ranges& classes = classes_of_set_[set];
+  const auto after = std::partition_point(classes.begin(), classes.end(),
+                                          [&](const Range& r) { return r.first <= peer_class; });
+  return after != classes.begin() && peer_class <= std::prev(after)->last;
 }
 
 std::optional<std::array<uint16_t, 2>> Part::place_subject(uint32_t group,

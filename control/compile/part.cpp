@@ -9,6 +9,7 @@
 #include "control/compile/membership.hpp"
 #include "control/compile/numbering.hpp"
 #include "control/compile/rules.hpp"
+#include "control/compile/spares.hpp"
 
 namespace rampart::compile {
 namespace {
@@ -58,30 +59,17 @@ std::vector<uint32_t> write_places(Demands& demands, const SubjectClasses& subje
   return numbers;
 }
 
-/// For each class the sum of what its sets are known by.
-std::vector<uint64_t> memberships(const std::vector<Ranges>& sets, uint32_t classes) {
-  std::vector<uint64_t> sums(classes + 1);
-  for (uint32_t set = 0; set < sets.size(); ++set) {
-    for (const Range& range : sets[set]) {
-      sums[range.first] += mark_of(set);
-      sums[range.last + 1] -= mark_of(set);
-    }
-  }
-  for (uint32_t c = 1; c < classes; ++c) sums[c] += sums[c - 1];
-  sums.pop_back();
-  return sums;
-}
-
 }  // namespace
 
 Result<std::shared_ptr<const Part>> Part::make(
     const std::vector<const kube::NetworkPolicy*>& policies, Kinds& kinds, Origins& origins,
-    const Part* like) {
+    const Part* like, size_t few) {
   Demands demands = collect(policies, kinds);
   const Members members = find_members(demands, kinds);
   Boxes boxes = make_boxes(demands, kinds, members);
   SubjectClasses subjects = number_subjects(demands, kinds.groups, members, boxes);
-  PeerClasses peers = number_peers(kinds.atoms.size(), boxes);
+  const uint32_t spares = add_spares(kinds.atoms.size(), few, boxes);
+  PeerClasses peers = number_peers(kinds.atoms.size(), boxes, spares);
   Numbering numbering = number_boxes(boxes, subjects, peers);
   Rules rules = make_rules(demands, boxes, numbering);
 
@@ -99,8 +87,11 @@ Result<std::shared_ptr<const Part>> Part::make(
     }
     part->rules_.acl = std::move(*acl);
   }
-  const std::vector<uint64_t> of_class = memberships(peers.of_set, peers.count);
+  const auto of_class = sums_over<uint64_t>(peers.of_set, peers.count, mark_of);
   for (uint32_t c = 0; c < peers.count; ++c) part->peer_of_membership_.emplace(of_class[c], c);
+  part->sets_of_class_ =
+      sums_over<uint32_t>(peers.of_set, peers.count, [](uint32_t) { return 1U; });
+  part->classes_of_set_ = std::move(peers.of_set);
   part->nobody_ = peers.nobody;
   part->peer_classes_ = peers.count;
   part->rules_.peers = std::make_shared<const std::vector<uint32_t>>(std::move(peers.of_atom));
@@ -166,10 +157,13 @@ void Part::index(const Demands& demands, const Boxes& boxes) {
   for (uint32_t s = 0; s < subject_names_.size(); ++s) {
     names_of_subject_[subject_names_[s].subject].push_back(s);
   }
+  peers_of_ns_selector_.resize(namespace_selectors_.size());
   for (uint32_t s = 0; s < peer_sources_.size(); ++s) {
     const uint32_t peer = peer_sources_[s].peer;
     if (peer != kNone && peers_[peer].ns != kNone) {
       peers_of_ns_[peers_[peer].ns].push_back(s);
+    } else if (peer != kNone && peers_[peer].ns_selector != kNone) {
+      peers_of_ns_selector_[peers_[peer].ns_selector].push_back(s);
     } else {
       peers_anywhere_.push_back(s);
     }

@@ -23,10 +23,10 @@ class Part {
  public:
   /// Compiles all policies of some namespaces, in the order of their keys. Puts what they became
   /// into `origins`; `kinds` must know all pods, keys and blocks. `like`: a part whose ACL is taken
-  /// over if it is the same; may be null. Errors: as AclTable::build.
+  /// over if it is the same; may be null. `few`: as Effort::few. Errors: as AclTable::build.
   static Result<std::shared_ptr<const Part>> make(
       const std::vector<const kube::NetworkPolicy*>& policies, Kinds& kinds, Origins& origins,
-      const Part* like);
+      const Part* like, size_t few);
 
   /// For all atoms that there were.
   const RulePart& rules() const { return rules_; }
@@ -56,6 +56,8 @@ class Part {
   void index(const Demands& demands, const Boxes& boxes);
   Membership peer_sets(uint32_t atom, const Kinds& kinds) const;
   uint64_t marks_of(const Membership& sources) const;
+  uint32_t nearest_class(const Membership& sources) const;
+  bool is_in(uint32_t peer_class, uint32_t set) const;
   bool is_peer(const Boxes::PeerSource& source, uint32_t atom, const Kinds& kinds) const;
 
   RulePart rules_;
@@ -75,7 +77,10 @@ class Part {
   std::unordered_map<uint32_t, std::vector<uint32_t>> subjects_of_ns_;  ///< demands
   std::unordered_map<uint32_t, std::vector<uint32_t>> sources_of_subject_, names_of_subject_;
   std::unordered_map<uint32_t, std::vector<uint32_t>> peers_of_ns_;  ///< sources of one namespace
-  std::vector<uint32_t> peers_anywhere_;                             ///< the other sources
+  std::vector<std::vector<uint32_t>> peers_of_ns_selector_;  ///< those of several, by selector
+  std::vector<uint32_t> peers_anywhere_;                     ///< the other sources
+  std::vector<Ranges> classes_of_set_;                       ///< of peers
+  std::vector<uint32_t> sets_of_class_;                      ///< how many a class of peers is in
   std::unordered_map<uint64_t, uint32_t> peer_of_membership_;
   std::unordered_map<uint64_t, uint16_t> subject_of_membership_;
   uint32_t nobody_ = 0;

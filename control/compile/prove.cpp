@@ -428,12 +428,15 @@ class Prover {
     const Outcome expected = plain.allowed          ? Outcome::kAllow
                              : plain.egress.allowed ? Outcome::kDenyIngress
                                                     : Outcome::kDenyEgress;
-    const bool same = evaluator_.end(from).is_shared() || evaluator_.end(to).is_shared()
-                          ? plain.allowed == (verdict.outcome == Outcome::kAllow)
-                          : verdict.outcome == expected &&
-                                is_origin(verdict.egress_rule, plain.egress.admission) &&
-                                is_origin(verdict.ingress_rule, plain.ingress.admission);
-    if (same) return check_flows(asked, verdict);
+    if (verdict.outcome == expected && is_origin(verdict.egress_rule, plain.egress.admission) &&
+        is_origin(verdict.ingress_rule, plain.ingress.admission)) {
+      return check_flows(asked, verdict);
+    }
+    // Of several who claim an address, either may be the one that decides.
+    const bool is_shared = evaluator_.end(from).is_shared() || evaluator_.end(to).is_shared();
+    if (is_shared && plain.allowed == (verdict.outcome == Outcome::kAllow)) {
+      return check_flows(asked, verdict);
+    }
     const std::string outcome = verdict.outcome == Outcome::kAllow        ? "allowed"
                                 : verdict.outcome == Outcome::kDenyEgress ? "denied for egress"
                                                                           : "denied for ingress";

@@ -12,10 +12,11 @@
 
 namespace rampart::kube {
 
-/// A sorted map whose copies share what they have in common. It lies in chunks of up to kMost
-/// entries; a copy shares all of them, and a change makes one of them anew. So the next state of a
-/// hundred thousand objects costs some hundred pointers and one chunk, and the difference between
-/// two states is found without looking at what they share.
+/// A sorted map whose copies share what they have in common. Its entries lie in leaves of up to
+/// kMost, and these in branches; a copy shares all of them, and a change makes one of each anew. So
+/// the next state of a hundred thousand objects costs some sixty pointers, a branch and a leaf,
+/// that of a thousand of them at once a third of all, and the difference between two states is
+/// found without looking at what they share.
 ///
 /// One thread at a time may change a map; its copies may be read, copied and destroyed by others
 /// meanwhile. Iterators hold until the map is changed.
@@ -26,6 +27,12 @@ class CowMap {
   using key_type = Key;
   using mapped_type = Value;
 
+ private:
+  using Leaf = std::vector<value_type>;
+  using Branch = std::vector<std::shared_ptr<Leaf>>;
+  using Branches = std::vector<std::shared_ptr<Branch>>;
+
+ public:
   class const_iterator {
    public:
     using iterator_category = std::bidirectional_iterator_tag;
@@ -35,10 +42,10 @@ class CowMap {
     using reference = const value_type&;
 
     const_iterator() = default;
-    reference operator*() const { return (*(*chunks_)[chunk_])[place_]; }
+    reference operator*() const { return (*entries_)[place_]; }
     pointer operator->() const { return &**this; }
     const_iterator& operator++() {
-      if (++place_ == (*chunks_)[chunk_]->size()) ++chunk_, place_ = 0;
+      if (++place_ == entries_->size()) next_leaf();
       return *this;
     }
     const_iterator operator++(int) {
@@ -47,20 +54,43 @@ class CowMap {
       return before;
     }
     const_iterator& operator--() {
-      if (place_ == 0) place_ = (*chunks_)[--chunk_]->size();
+      if (place_ == 0) {
+        if (leaf_ == 0) leaf_ = (*branches_)[--branch_]->size();
+        --leaf_;
+        look();
+        place_ = entries_->size();
+      }
       --place_;
       return *this;
     }
     bool operator==(const const_iterator& other) const {
-      return chunk_ == other.chunk_ && place_ == other.place_;
+      return place_ == other.place_ && leaf_ == other.leaf_ && branch_ == other.branch_;
     }
 
    private:
     friend class CowMap;
-    const_iterator(const CowMap* map, size_t chunk, size_t place)
-        : chunks_(&map->chunks_), chunk_(chunk), place_(place) {}
-    const std::vector<std::shared_ptr<std::vector<value_type>>>* chunks_ = nullptr;
-    size_t chunk_ = 0, place_ = 0;
+    const_iterator(const CowMap* map, size_t branch, size_t leaf, size_t place)
+        : branches_(&map->branches_), branch_(branch), leaf_(leaf), place_(place) {
+      look();
+    }
+    void look() {
+      entries_ = branch_ < branches_->size() ? (*(*branches_)[branch_])[leaf_].get() : nullptr;
+    }
+    void next_leaf() {
+      place_ = 0;
+      if (++leaf_ == (*branches_)[branch_]->size()) ++branch_, leaf_ = 0;
+      look();
+    }
+    void next_branch() {
+      place_ = leaf_ = 0;
+      ++branch_;
+      look();
+    }
+    const std::shared_ptr<Branch>& branch() const { return (*branches_)[branch_]; }
+
+    const Branches* branches_ = nullptr;
+    const Leaf* entries_ = nullptr;  ///< null at the end
+    size_t branch_ = 0, leaf_ = 0, place_ = 0;
   };
   using iterator = const_iterator;
 
@@ -68,9 +98,9 @@ class CowMap {
   CowMap(const CowMap&) = default;
   CowMap& operator=(const CowMap&) = default;
   CowMap(CowMap&& other) noexcept
-      : chunks_(std::move(other.chunks_)), size_(std::exchange(other.size_, 0)) {}
+      : branches_(std::move(other.branches_)), size_(std::exchange(other.size_, 0)) {}
   CowMap& operator=(CowMap&& other) noexcept {
-    chunks_ = std::exchange(other.chunks_, {});
+    branches_ = std::exchange(other.branches_, {});
     size_ = std::exchange(other.size_, 0);
     return *this;
   }
@@ -82,8 +112,12 @@ class CowMap {
     map.size_ = entries.size();
     for (auto from = entries.begin(); from != entries.end();) {
       const auto to = from + std::min<ptrdiff_t>(kFilled, entries.end() - from);
-      map.chunks_.push_back(
-          std::make_shared<Chunk>(std::make_move_iterator(from), std::make_move_iterator(to)));
+      if (map.branches_.empty() || map.branches_.back()->size() == kFilledBranch) {
+        map.branches_.push_back(std::make_shared<Branch>());
+        map.branches_.back()->reserve(kMostLeaves);
+      }
+      map.branches_.back()->push_back(
+          std::make_shared<Leaf>(std::make_move_iterator(from), std::make_move_iterator(to)));
       from = to;
     }
     return map;
@@ -91,14 +125,14 @@ class CowMap {
 
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  const_iterator begin() const { return {this, 0, 0}; }
-  const_iterator end() const { return {this, chunks_.size(), 0}; }
+  const_iterator begin() const { return {this, 0, 0, 0}; }
+  const_iterator end() const { return {this, branches_.size(), 0, 0}; }
 
   const_iterator lower_bound(const Key& key) const {
-    const auto chunk = std::partition_point(chunks_.begin(), chunks_.end(),
-                                            [&](const auto& c) { return c->back().first < key; });
-    if (chunk == chunks_.end()) return end();
-    return {this, static_cast<size_t>(chunk - chunks_.begin()), place_in(**chunk, key)};
+    const size_t branch = branch_of(key);
+    if (branch == branches_.size()) return end();
+    const size_t leaf = leaf_of(*branches_[branch], key);
+    return {this, branch, leaf, place_in(*(*branches_[branch])[leaf], key)};
   }
   const_iterator find(const Key& key) const {
     const auto found = lower_bound(key);
@@ -110,36 +144,48 @@ class CowMap {
 
   /// Puts a value in if the key is not there. Says where it is, and whether it was put in.
   std::pair<const_iterator, bool> emplace(Key key, Value value) {
-    if (chunks_.empty()) chunks_.push_back(std::make_shared<Chunk>());
-    auto at = std::partition_point(chunks_.begin(), chunks_.end(), [&](const auto& c) {
-      return !c->empty() && c->back().first < key;
-    });
-    if (at == chunks_.end()) --at;
-    size_t chunk = static_cast<size_t>(at - chunks_.begin());
-    size_t place = place_in(**at, key);
-    if (place < (*at)->size() && !(key < (**at)[place].first)) return {{this, chunk, place}, false};
-    if ((*at)->size() == kMost) {
-      // What is put in by rising keys fills its chunks; otherwise the halves have room.
-      const size_t half = chunk + 1 == chunks_.size() && place == kMost ? kFilled : kMost / 2;
-      split(chunk, half);
-      if (place > half) ++chunk, place -= half;
+    if (branches_.empty()) {
+      branches_.push_back(std::make_shared<Branch>());
+      branches_.back()->push_back(std::make_shared<Leaf>());
     }
-    Chunk& mine = own(chunk);
+    // What lies behind all goes to the end.
+    size_t branch = size_ == 0 ? 0 : std::min(branch_of(key), branches_.size() - 1);
+    size_t leaf =
+        size_ == 0 ? 0 : std::min(leaf_of(*branches_[branch], key), branches_[branch]->size() - 1);
+    const Leaf& here = *(*branches_[branch])[leaf];
+    size_t place = place_in(here, key);
+    if (place < here.size() && !(key < here[place].first)) {
+      return {{this, branch, leaf, place}, false};
+    }
+    if (here.size() == kMost) {
+      // What is put in by rising keys fills its leaves; otherwise the halves have room.
+      const bool at_end =
+          branch + 1 == branches_.size() && leaf + 1 == branches_[branch]->size() && place == kMost;
+      if (branches_[branch]->size() == kMostLeaves) {
+        const size_t half = at_end ? kFilledBranch : kMostLeaves / 2;
+        split_branch(branch, half);
+        if (leaf >= half) ++branch, leaf -= half;
+      }
+      const size_t half = at_end ? kFilled : kMost / 2;
+      split_leaf(branch, leaf, half);
+      if (place > half) ++leaf, place -= half;
+    }
+    Leaf& mine = own(branch, leaf);
     mine.emplace(mine.begin() + static_cast<ptrdiff_t>(place), std::move(key), std::move(value));
     ++size_;
-    return {{this, chunk, place}, true};
+    return {{this, branch, leaf, place}, true};
   }
   std::pair<const_iterator, bool> insert_or_assign(Key key, Value value) {
     const auto found = find(key);
     if (found == end()) return emplace(std::move(key), std::move(value));
-    own(found.chunk_)[found.place_].second = std::move(value);
-    return {found, false};
+    own(found.branch_, found.leaf_)[found.place_].second = std::move(value);
+    return {{this, found.branch_, found.leaf_, found.place_}, false};
   }
   /// The value of a key, to be changed; made if it is not there.
   Value& operator[](const Key& key) {
     auto found = find(key);
     if (found == end()) found = emplace(key, Value{}).first;
-    return own(found.chunk_)[found.place_].second;
+    return own(found.branch_, found.leaf_)[found.place_].second;
   }
   size_t erase(const Key& key) {
     const auto found = find(key);
@@ -148,15 +194,21 @@ class CowMap {
     return 1;
   }
   const_iterator erase(const_iterator where) {
-    Chunk& mine = own(where.chunk_);
+    const size_t branch = where.branch_, leaf = where.leaf_;
+    Leaf& mine = own(branch, leaf);
     mine.erase(mine.begin() + static_cast<ptrdiff_t>(where.place_));
     --size_;
-    if (mine.empty()) {
-      chunks_.erase(chunks_.begin() + static_cast<ptrdiff_t>(where.chunk_));
-      return {this, where.chunk_, 0};
+    if (where.place_ < mine.size()) return {this, branch, leaf, where.place_};
+    Branch& around = *branches_[branch];  // own() has seen to it that nobody else has it
+    const bool is_empty = mine.empty();
+    if (is_empty) around.erase(around.begin() + static_cast<ptrdiff_t>(leaf));
+    if (around.empty()) {
+      branches_.erase(branches_.begin() + static_cast<ptrdiff_t>(branch));
+      return {this, branch, 0, 0};
     }
-    if (where.place_ == mine.size()) return {this, where.chunk_ + 1, 0};
-    return where;
+    const size_t next = leaf + (is_empty ? 0 : 1);
+    if (next == around.size()) return {this, branch + 1, 0, 0};
+    return {this, branch, next, 0};
   }
   void clear() { *this = {}; }
 
@@ -168,9 +220,12 @@ class CowMap {
     auto a = before.begin(), b = after.begin();
     const auto a_end = before.end(), b_end = after.end();
     while (a != a_end || b != b_end) {
-      if (a != a_end && b != b_end && a.place_ == 0 && b.place_ == 0 &&
-          before.chunks_[a.chunk_] == after.chunks_[b.chunk_]) {
-        ++a.chunk_, ++b.chunk_;
+      if (a != a_end && b != b_end && a.place_ == 0 && b.place_ == 0 && a.entries_ == b.entries_) {
+        if (a.leaf_ == 0 && b.leaf_ == 0 && a.branch() == b.branch()) {
+          a.next_branch(), b.next_branch();
+        } else {
+          a.next_leaf(), b.next_leaf();
+        }
       } else if (a != a_end && b != b_end && same_object(a->second, b->second)) {
         ++a, ++b;
       } else if (a != a_end && b != b_end && a->first == b->first) {
@@ -192,28 +247,43 @@ class CowMap {
   }
 
  private:
-  using Chunk = std::vector<value_type>;
-  static constexpr size_t kMost = 256;
-  /// As much as a chunk has when it is filled in order: a little room, or else the next few
-  /// entries that come would each split one.
-  static constexpr size_t kFilled = 224;
+  static constexpr size_t kMost = 32;
+  static constexpr size_t kMostLeaves = 64;
+  /// As much as there is when it is filled in order: a little room, or else the next few entries
+  /// that come would each split one.
+  static constexpr size_t kFilled = 28;
+  static constexpr size_t kFilledBranch = 56;
 
   static bool same_object(const Value& a, const Value& b) {
     if constexpr (requires { a.get(); }) return a != nullptr && a == b;
     return false;
   }
-  static size_t place_in(const Chunk& chunk, const Key& key) {
+  /// The first of each that may hold a key not below this one; as many as there are: none does.
+  size_t branch_of(const Key& key) const {
     return static_cast<size_t>(
-        std::partition_point(chunk.begin(), chunk.end(),
-                             [&](const value_type& entry) { return entry.first < key; }) -
-        chunk.begin());
+        std::partition_point(branches_.begin(), branches_.end(),
+                             [&](const auto& b) { return b->back()->back().first < key; }) -
+        branches_.begin());
   }
-  /// A chunk that nobody else has.
-  Chunk& own(size_t chunk) {
-    auto& pointer = chunks_[chunk];
+  static size_t leaf_of(const Branch& branch, const Key& key) {
+    return static_cast<size_t>(
+        std::partition_point(branch.begin(), branch.end(),
+                             [&](const auto& leaf) { return leaf->back().first < key; }) -
+        branch.begin());
+  }
+  static size_t place_in(const Leaf& leaf, const Key& key) {
+    return static_cast<size_t>(
+        std::partition_point(leaf.begin(), leaf.end(),
+                             [&](const value_type& entry) { return entry.first < key; }) -
+        leaf.begin());
+  }
+
+  /// What it points to, and nobody else has.
+  template <typename Elements>
+  static Elements& own(std::shared_ptr<Elements>& pointer, size_t most) {
     if (pointer.use_count() != 1) {
-      auto copy = std::make_shared<Chunk>();
-      copy->reserve(kMost);
+      auto copy = std::make_shared<Elements>();
+      copy->reserve(most);
       copy->assign(pointer->begin(), pointer->end());
       pointer = std::move(copy);
     } else {
@@ -222,17 +292,31 @@ class CowMap {
     }
     return *pointer;
   }
-  void split(size_t chunk, size_t at) {
-    Chunk& first = own(chunk);
-    auto second = std::make_shared<Chunk>();
-    second->reserve(kMost);
-    const auto middle = first.begin() + static_cast<ptrdiff_t>(at);
-    second->assign(std::make_move_iterator(middle), std::make_move_iterator(first.end()));
-    first.erase(middle, first.end());
-    chunks_.insert(chunks_.begin() + static_cast<ptrdiff_t>(chunk) + 1, std::move(second));
+  Branch& own(size_t branch) { return own(branches_[branch], kMostLeaves); }
+  /// The branch comes first: who shares it has its leaves without counting as theirs.
+  Leaf& own(size_t branch, size_t leaf) { return own(own(branch)[leaf], kMost); }
+
+  /// Takes what is from `at` on away from `all`.
+  template <typename Elements>
+  static std::shared_ptr<Elements> cut(Elements& all, size_t at, size_t most) {
+    auto rest = std::make_shared<Elements>();
+    rest->reserve(most);
+    const auto middle = all.begin() + static_cast<ptrdiff_t>(at);
+    rest->assign(std::make_move_iterator(middle), std::make_move_iterator(all.end()));
+    all.erase(middle, all.end());
+    return rest;
+  }
+  void split_branch(size_t branch, size_t at) {
+    auto rest = cut(own(branch), at, kMostLeaves);
+    branches_.insert(branches_.begin() + static_cast<ptrdiff_t>(branch) + 1, std::move(rest));
+  }
+  void split_leaf(size_t branch, size_t leaf, size_t at) {
+    auto rest = cut(own(branch, leaf), at, kMost);
+    Branch& around = *branches_[branch];
+    around.insert(around.begin() + static_cast<ptrdiff_t>(leaf) + 1, std::move(rest));
   }
 
-  std::vector<std::shared_ptr<Chunk>> chunks_;  ///< none is empty
+  Branches branches_;  ///< neither they nor their leaves are empty
   size_t size_ = 0;
 };
 

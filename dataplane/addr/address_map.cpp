@@ -151,8 +151,8 @@ std::shared_ptr<const AddressMap> AddressMap::change(const AddressMap& previous,
   };
   for (const Entry& e : changed) add(e.address, e.identity);
   for (const IpAddress& address : gone) add(address, std::nullopt);
-  map->v4_.change(previous.v4_, std::move(v4), revision);
-  map->v6_.change(previous.v6_, std::move(v6), revision);
+  map->v4_.change(previous.v4_, v4, revision);
+  map->v6_.change(previous.v6_, v6, revision);
   map->touch(touched, revision);
   return map;
 }

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -128,44 +129,17 @@ class ExactTable {
   };
   /// Takes over `before` with some changes (each key once; in any order): shards in which nothing
   /// changes are shared.
-  void change(const ExactTable& before, std::vector<Change> changes, Revision revision) {
+  void change(const ExactTable& before, const std::vector<Change>& changes, Revision revision) {
     *this = before;
-    const auto shard_of = [](const Change& c) { return exact_shard(exact_hash(c.key)); };
-    std::sort(changes.begin(), changes.end(),
-              [&](const Change& a, const Change& b) { return shard_of(a) < shard_of(b); });
-    std::vector<Pair> entries;
-    std::vector<const Pair*> pointers;
-    for (auto begin = changes.begin(), end = begin; begin != changes.end(); begin = end) {
-      const unsigned s = shard_of(*begin);
-      while (end != changes.end() && shard_of(*end) == s) ++end;
-      bool changed = false;
-      entries.clear();
-      const auto changed_key = [&](const Key& key) {
-        return std::any_of(begin, end, [&](const Change& c) { return c.key == key; });
-      };
-      if (shards_[s]) {
-        for (const Slot& slot : shards_[s]->slots) {
-          if (slot.used != 0 && !changed_key(slot.key))
-            entries.emplace_back(slot.key, slot.identity);
-        }
-      }
-      for (auto c = begin; c != end; ++c) {
-        const Identity* old = find(c->key, exact_hash(c->key));
-        if ((old != nullptr) != c->identity.has_value() ||
-            (old != nullptr && !(*old == *c->identity))) {
-          changed = true;
-          touch(exact_hash(c->key), revision);
-        }
-        if (c->identity) entries.emplace_back(c->key, *c->identity);
-      }
-      if (!changed) continue;
-      size_ -= shards_[s] ? shards_[s]->count : 0;
-      size_ += entries.size();
-      pointers.clear();
-      for (const Pair& e : entries) pointers.push_back(&e);
-      shards_[s].reset();
-      Key twice{};
-      (void)fill(s, pointers.data(), static_cast<uint32_t>(entries.size()), &twice);
+    std::vector<Hashed> hashed;
+    hashed.reserve(changes.size());
+    for (const Change& c : changes) hashed.push_back({exact_hash(c.key), &c});
+    std::sort(hashed.begin(), hashed.end(),
+              [](const Hashed& a, const Hashed& b) { return a.hash < b.hash; });
+    for (auto begin = hashed.cbegin(), end = begin; begin != hashed.cend(); begin = end) {
+      const unsigned s = exact_shard(begin->hash);
+      while (end != hashed.cend() && exact_shard(end->hash) == s) ++end;
+      if (!change_shard(s, std::span<const Hashed>(begin, end), revision)) continue;
       views_[s] = shards_[s] ? View{shards_[s]->slots.data(), shards_[s]->mask} : View{&kNoSlot, 0};
     }
   }
@@ -211,6 +185,27 @@ class ExactTable {
     std::vector<Slot> slots;
     uint32_t mask = 0;
     uint32_t count = 0;
+
+    /// Where a key is, or else the empty slot at which a search for it ends.
+    uint64_t place(const Key& key, uint64_t hash) const {
+      uint64_t i = exact_slot(hash, mask);
+      while (slots[i].used != 0 && !(slots[i].key == key)) i = (i + 1) & mask;
+      return i;
+    }
+    /// What lies behind moves up, so that every search still ends where its key is.
+    void erase(uint64_t hole) {
+      for (uint64_t i = (hole + 1) & mask; slots[i].used != 0; i = (i + 1) & mask) {
+        const uint64_t home = exact_slot(exact_hash(slots[i].key), mask);
+        if (((i - home) & mask) < ((i - hole) & mask)) continue;
+        slots[hole] = slots[i];
+        hole = i;
+      }
+      slots[hole] = Slot{};
+    }
+  };
+  struct Hashed {
+    uint64_t hash;
+    const Change* change;
   };
   struct View {
     const Slot* slots;
@@ -243,10 +238,65 @@ class ExactTable {
     return true;
   }
 
+  /// Makes a shard anew with some changes, all of its own. False: they change nothing.
+  bool change_shard(unsigned s, std::span<const Hashed> changes, Revision revision) {
+    const Shard* before = shards_[s].get();
+    uint32_t count = before != nullptr ? before->count : 0;
+    const uint32_t count_before = count;
+    bool changed = false;
+    for (const auto& [hash, c] : changes) {
+      const Identity* old = find(c->key, hash);
+      const bool differs = c->identity ? old == nullptr || !(*old == *c->identity) : old != nullptr;
+      if (!differs) continue;
+      changed = true;
+      touch(hash, revision);
+      count += static_cast<uint32_t>(old == nullptr) - static_cast<uint32_t>(!c->identity);
+    }
+    if (!changed) return false;
+    size_ += count;
+    size_ -= count_before;
+    if (before != nullptr && before->slots.size() == capacity_for(count)) {
+      auto shard = std::make_shared<Shard>(*before);
+      shard->count = count;
+      // Who goes makes room for who comes.
+      for (const auto& [hash, c] : changes) {
+        if (c->identity) continue;
+        const uint64_t place = shard->place(c->key, hash);
+        if (shard->slots[place].used != 0) shard->erase(place);
+      }
+      for (const auto& [hash, c] : changes) {
+        if (c->identity) shard->slots[shard->place(c->key, hash)] = Slot{c->key, 1, *c->identity};
+      }
+      shards_[s] = std::move(shard);
+      return true;
+    }
+    std::vector<Pair> entries;
+    entries.reserve(count);
+    for (const auto& [hash, c] : changes) {
+      if (c->identity) entries.emplace_back(c->key, *c->identity);
+    }
+    if (before != nullptr) {
+      for (const Slot& slot : before->slots) {
+        const auto is_it = [&](const Hashed& h) { return h.change->key == slot.key; };
+        if (slot.used == 0 || std::any_of(changes.begin(), changes.end(), is_it)) continue;
+        entries.emplace_back(slot.key, slot.identity);
+      }
+    }
+    std::vector<const Pair*> pointers;
+    pointers.reserve(entries.size());
+    for (const Pair& e : entries) pointers.push_back(&e);
+    shards_[s].reset();
+    Key twice{};
+    (void)fill(s, pointers.data(), count, &twice);
+    return true;
+  }
+
+  static uint32_t capacity_for(uint32_t count) { return std::bit_ceil(count * 2); }
+
   bool fill(unsigned s, const Pair* const* entries, uint32_t count, Key* twice) {
     if (count == 0) return true;
     auto shard = std::make_shared<Shard>();
-    const uint32_t capacity = std::bit_ceil(count * 2);
+    const uint32_t capacity = capacity_for(count);
     shard->slots.resize(capacity);
     shard->mask = capacity - 1;
     shard->count = count;

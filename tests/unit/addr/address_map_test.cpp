@@ -3,10 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstring>
 #include <map>
 #include <optional>
 #include <random>
 #include <string>
+#include <vector>
 
 namespace rampart {
 namespace {
@@ -189,14 +192,41 @@ TEST(AddressMap, OneChangedAddressRebuildsOneShardAndMarksIt) {
   EXPECT_EQ(third->exact_entries(), entries.size() - 1);
 }
 
-TEST(AddressMap, ChangesAreWhatAMapBuiltAnewWouldHold) {
+unsigned shard_of(const IpAddress& address) {
+  if (address.is_v4()) {
+    uint32_t raw = 0;
+    std::memcpy(&raw, address.bytes().data(), sizeof raw);
+    return exact_shard(exact_hash(raw));
+  }
+  ExactKeyV6 key;
+  std::memcpy(key.bytes, address.bytes().data(), sizeof key.bytes);
+  return exact_shard(exact_hash(key));
+}
+
+/// `count` addresses of each family that all lie in the first `shards`.
+std::vector<IpAddress> crowded(unsigned shards, size_t count) {
+  std::vector<IpAddress> found;
+  found.reserve(2 * count);
+  for (uint32_t n = 0; found.size() < count; ++n) {
+    const IpAddress address = IpAddress::v4(0x0A000000U + n);
+    if (shard_of(address) < shards) found.push_back(address);
+  }
+  for (uint32_t n = 0; found.size() < 2 * count; ++n) {
+    std::array<uint8_t, 16> bytes{0xFD};
+    std::memcpy(bytes.data() + 12, &n, sizeof n);
+    const IpAddress address = IpAddress::v6(bytes);
+    if (shard_of(address) < shards) found.push_back(address);
+  }
+  return found;
+}
+
+/// `shards`: that the addresses lie in, so that some have many and come and go one behind the
+/// other.
+void expect_changes_to_be_a_map_built_anew(unsigned shards, size_t count) {
   std::mt19937 random(7);
   std::map<IpAddress, Identity> all;
-  const auto pick = [&] {
-    const uint32_t n = random() % 3000;
-    return random() % 2 != 0 ? IpAddress::v4(0x0A000000U + n)
-                             : ip("fd00::" + std::to_string(n % 1000));
-  };
+  const std::vector<IpAddress> addresses = crowded(shards, count);
+  const auto pick = [&] { return addresses[random() % addresses.size()]; };
   const std::vector<AddressMap::Interval> v4{{ip("0.0.0.0"), named(7)}};
   auto map = build({}, v4, {}, 1);
   for (Revision revision = 2; revision < 200; ++revision) {
@@ -227,6 +257,12 @@ TEST(AddressMap, ChangesAreWhatAMapBuiltAnewWouldHold) {
       ASSERT_EQ(map->changed_in(address), anew->changed_in(address)) << address.text();
     }
   }
+}
+
+TEST(AddressMap, ChangesAreWhatAMapBuiltAnewWouldHold) {
+  expect_changes_to_be_a_map_built_anew(AddressMap::kShardsPerFamily, 2000);
+  expect_changes_to_be_a_map_built_anew(4, 60);
+  expect_changes_to_be_a_map_built_anew(1, 400);
 }
 
 TEST(AddressMap, KnowsWhetherIntervalsAreTheSame) {

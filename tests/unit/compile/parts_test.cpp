@@ -133,6 +133,53 @@ TEST(Parts, AKindOfPodsThatNoRuleWasWrittenForGetsOne) {
   EXPECT_FALSE(c.allows("z/db-2", "z/db", "TCP/90"));
 }
 
+/// Six namespaces have a db that all of mon may reach. x's is for the prom of mon alone, y's for
+/// its web, z's for whoever is late. There is no pod in mon but a prom that is late.
+Cluster many_that_speak_of_one() {
+  Cluster c;
+  c.ns("mon", R"("name":"mon")").pod("mon/prom", 1, R"("app":"prom","tier":"late")");
+  int number = 2;
+  for (const std::string ns : {"a", "b", "c", "d", "e", "f"}) {
+    c.ns(ns, "").pod(ns + "/db", number++, kDb);
+    c.policy(ns + "/p", from(kDb, in_namespaces(R"("name":"mon")")));
+  }
+  const auto in_mon = [](const std::string& labels) {
+    return R"({"namespaceSelector":{"matchLabels":{"name":"mon"}},"podSelector":{"matchLabels":{)" +
+           labels + "}}}";
+  };
+  c.ns("x", "").pod("x/db", number++, kDb).policy("x/p", from(kDb, in_mon(R"("app":"prom")")));
+  c.ns("y", "").pod("y/db", number++, kDb).policy("y/p", from(kDb, in_mon(kWeb)));
+  c.ns("z", "").pod("z/db", number++, kDb);
+  c.policy("z/p", from(kDb, anywhere(R"("tier":"late")")));
+  c.compiled();
+  c.in_parts();
+  return c;
+}
+
+TEST(Parts, AKindOfPodsInWhatManyNamespacesSpeakOfTakesASpareClass) {
+  Cluster c = many_that_speak_of_one();
+  const auto before = c.share();
+  c.pod("mon/other", 20, R"("app":"other")").apply("ADDED");
+  for (const char* db : {"a/db", "b/db", "f/db"}) EXPECT_TRUE(c.allows("mon/other", db)) << db;
+  EXPECT_FALSE(c.allows("mon/other", "x/db"));
+  EXPECT_FALSE(c.allows("mon/other", "y/db"));
+  EXPECT_FALSE(c.allows("a/db", "b/db"));
+  EXPECT_EQ(acl(c.compiled(), 0), acl(*before, 0));
+  EXPECT_EQ(parts_in_use(c.compiled()), 1U) << "no policy was compiled again";
+  // One of them speaks of it alone: that one is compiled again, and no other.
+  c.pod("mon/web", 21, kWeb).apply("ADDED");
+  for (const char* db : {"a/db", "f/db", "y/db"}) EXPECT_TRUE(c.allows("mon/web", db)) << db;
+  EXPECT_FALSE(c.allows("mon/web", "x/db"));
+  EXPECT_FALSE(c.allows("mon/other", "y/db"));
+  EXPECT_EQ(acl(c.compiled(), 0), acl(*before, 0));
+  ASSERT_EQ(parts_in_use(c.compiled()), 2U);
+  EXPECT_EQ(acl(c.compiled(), 1)->rules().size(), 1U);
+  // Nobody's class is not a spare one.
+  c.pod("a/late", 22, R"("tier":"late")").apply("ADDED");
+  EXPECT_TRUE(c.allows("a/late", "z/db"));
+  for (const char* db : {"a/db", "b/db", "x/db", "y/db"}) EXPECT_FALSE(c.allows("a/late", db));
+}
+
 TEST(Parts, ANamedPortMayHaveANumberThatIsNew) {
   Cluster c;
   c.ns("x", "").ns("y", "");
