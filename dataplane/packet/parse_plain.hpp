@@ -90,11 +90,7 @@ constexpr unsigned special_udp_hash(uint16_t port) {
 }
 constexpr uint64_t special_udp_hashes() {
   uint64_t set = 0;
-  for (unsigned port = 0; port < 65536; ++port) {
-    if (is_special_udp(static_cast<uint16_t>(port))) {
-      set |= uint64_t{1} << special_udp_hash(static_cast<uint16_t>(port));
-    }
-  }
+  for (const uint16_t port : kSpecialUdpPorts) set |= uint64_t{1} << special_udp_hash(port);
   return set;
 }
 inline bool is_special_udp_quickly(uint16_t port) {
