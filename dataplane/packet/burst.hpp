@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 
@@ -86,16 +85,5 @@ struct alignas(kCacheLine) Burst {
   }
 };
 static_assert(std::is_trivially_copyable_v<Burst>);
-
-/// Calls fn(i) for 0 … count-1, after ahead(i + kAhead) where there is such a packet, else after
-/// ahead() of the last once more. (One loop, so that a large fn stands there once.)
-template <unsigned kAhead, typename Ahead, typename Fn>
-inline void for_each_ahead(unsigned count, Ahead&& ahead, Fn&& fn) {
-  for (unsigned i = 0; i < count && i < kAhead; ++i) ahead(i);
-  for (unsigned i = 0; i < count; ++i) {
-    ahead(std::min(i + kAhead, count - 1));
-    fn(i);
-  }
-}
 
 }  // namespace rampart

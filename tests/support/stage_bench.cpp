@@ -87,16 +87,43 @@ rte_mbuf* StageBench::buffer(const Bytes& bytes) {
   return m;
 }
 
+rte_mbuf* StageBench::chain(const Bytes& bytes, size_t each) {
+  rte_mbuf* head = nullptr;
+  for (size_t at = 0; at < bytes.size(); at += each) {
+    const auto from = bytes.begin() + static_cast<long>(at);
+    rte_mbuf* m = buffer(Bytes(from, from + static_cast<long>(std::min(each, bytes.size() - at))));
+    if (head == nullptr) {
+      head = m;
+    } else {
+      rte_pktmbuf_chain(head, m);
+    }
+  }
+  return head;
+}
+
 std::vector<StageBench::End> StageBench::run(const std::vector<Frame>& frames) {
+  std::vector<rte_mbuf*> buffers;
+  std::vector<uint8_t> ports;
+  buffers.reserve(frames.size());
+  ports.reserve(frames.size());
+  for (const Frame& frame : frames) {
+    buffers.push_back(buffer(frame.bytes));
+    buffers.back()->ol_flags = frame.ol_flags;
+    ports.push_back(frame.port);
+  }
+  return run(buffers, ports);
+}
+
+std::vector<StageBench::End> StageBench::run(const std::vector<rte_mbuf*>& buffers,
+                                             const std::vector<uint8_t>& ports) {
   Burst& b = w.burst;
   b.count = 0;
   b.checked = 0;
-  for (const Frame& frame : frames) {
-    rte_mbuf* m = buffer(frame.bytes);
-    m->ol_flags = frame.ol_flags;
-    b.in_port[b.count] = frame.port;
+  for (rte_mbuf* m : buffers) {
+    const uint8_t port = ports[b.count];
+    b.in_port[b.count] = port;
     b.mbuf[b.count++] = m;
-    ++w.counters.ports[frame.port].received;
+    ++w.counters.ports[port].received;
   }
   return run_burst();
 }
@@ -154,12 +181,7 @@ StageBench::End StageBench::run(const PacketBuilder& packet, uint8_t port, uint6
 }
 
 StageBench::End StageBench::run(rte_mbuf* m) {
-  w.burst.count = 1;
-  w.burst.checked = 0;
-  w.burst.in_port[0] = 0;
-  w.burst.mbuf[0] = m;
-  ++w.counters.ports[0].received;
-  return run_burst().front();
+  return run(std::vector{m}, {0}).front();
 }
 
 std::vector<StageBench::Frame> StageBench::originated() {

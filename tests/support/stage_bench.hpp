@@ -51,6 +51,8 @@ class StageBench {
   End run(const PacketBuilder& packet, uint8_t port = 0, uint64_t ol_flags = 0);
   /// Runs a buffer that has come in on port 0.
   End run(rte_mbuf* m);
+  /// Runs a burst of buffers, each with the port on which it came in.
+  std::vector<End> run(const std::vector<rte_mbuf*>& buffers, const std::vector<uint8_t>& ports);
 
   /// Takes what lies in a ring to this worker as its loop does, and runs it. Returns what became of
   /// the packets, in order.
@@ -86,6 +88,8 @@ class StageBench {
 
   /// A buffer with these bytes in it.
   rte_mbuf* buffer(const Bytes& bytes);
+  /// A frame in buffers of `each` bytes, as some drivers receive it.
+  rte_mbuf* chain(const Bytes& bytes, size_t each);
   const Mempool& pool() const { return *pool_; }
 
   WorkerState w;

@@ -6,8 +6,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 #include "dataplane/packet/checksum.hpp"
@@ -106,6 +108,24 @@ TEST(EightHeads, SayOfEachFrameWhatALookAtItAloneSays) {
   }
   EXPECT_GT(plain, 10000U);
   EXPECT_GT(other, 10000U);
+}
+
+/// From heap blocks of just the size that is asked for, so that AddressSanitizer sees every read
+/// beyond.
+TEST(EightHeads, AreReadNoFurtherThanSaid) {
+  const Bytes frame = v4().udp(40000, 53).bytes();
+  ASSERT_EQ(frame.size(), EightHeads::kLeastBytes);
+  std::vector<std::unique_ptr<uint8_t[]>> blocks(8);
+  const uint8_t* eight[8];
+  for (unsigned j = 0; j < 8; ++j) {
+    blocks[j] = std::make_unique<uint8_t[]>(EightHeads::kLeastBytes);
+    std::copy(frame.begin(), frame.end(), blocks[j].get());
+    eight[j] = blocks[j].get();
+  }
+  EightHeads heads;
+  look_at_eight(eight, heads);
+  EXPECT_EQ(heads.udp, 0xffU);
+  EXPECT_EQ(heads.tcp, 0U);
 }
 
 TEST(EightHeads, FindEveryPortOfADatagramThatIsMoreThanOneOfAFlow) {

@@ -72,22 +72,6 @@ TEST_F(Transmit, WhatThePortDoesNotTakeIsCountedAndFreed) {
   EXPECT_EQ(bench.buffers_out(), 1023U);
 }
 
-/// A frame in several buffers, as some drivers receive it.
-rte_mbuf* chain(StageBench& bench, const Bytes& bytes, size_t each) {
-  rte_mbuf* head = nullptr;
-  for (size_t at = 0; at < bytes.size(); at += each) {
-    const auto from = bytes.begin() + static_cast<long>(at);
-    rte_mbuf* m =
-        bench.buffer(Bytes(from, from + static_cast<long>(std::min(each, bytes.size() - at))));
-    if (head == nullptr) {
-      head = m;
-    } else {
-      rte_pktmbuf_chain(head, m);
-    }
-  }
-  return head;
-}
-
 TEST_F(Transmit, FramesInSeveralBuffersLeaveInOne) {
   auto port = EthDev::open({.name = "out",
                             .device = *Device::parse("net_ring_chains"),
@@ -106,7 +90,7 @@ TEST_F(Transmit, FramesInSeveralBuffersLeaveInOne) {
   b.count = 0;
   b.whole = false;
   for (const Bytes& one : frames) {
-    rte_mbuf* m = chain(bench, one, 500);
+    rte_mbuf* m = bench.chain(one, 500);
     EXPECT_EQ(m->nb_segs, (one.size() + 499) / 500);
     b.in_port[b.count] = 0;
     b.fate[b.count] = Fate::kForward;
