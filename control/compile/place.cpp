@@ -102,6 +102,7 @@ class Updater {
     for (const auto& change : changes.nodes) {
       if (change.after != nullptr) count(*change.after, 0, true);
     }
+    write_counted();
     std::sort(touched_.begin(), touched_.end());
     touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
     return std::move(touched_);
@@ -151,12 +152,30 @@ class Updater {
     for_each_claim(object, number, roster_, [&](const Claim& claim) {
       // A pod may be another kind of pod, or elsewhere, behind the same address.
       if (!claim.is_node) touched_.push_back(claim.address);
-      uint32_t& times = roster_.claims[claim];
-      times += more ? 1 : -1U;
-      if (times > (more ? 1U : 0U)) return;
-      touched_.push_back(claim.address);
-      if (times == 0) roster_.claims.erase(claim);
+      counted_.emplace_back(claim, more ? 1 : -1);
     });
+  }
+  /// Brings the claims up to date with all that was counted: in their order, and where as many came
+  /// as went, not at all.
+  void write_counted() {
+    std::sort(counted_.begin(), counted_.end());
+    for (auto begin = counted_.begin(), end = begin; begin != counted_.end(); begin = end) {
+      const Claim& claim = begin->first;
+      int more = 0;
+      for (; end != counted_.end() && end->first == claim; ++end) more += end->second;
+      if (more == 0) continue;
+      const auto found = roster_.claims.find(claim);
+      const uint32_t before = found == roster_.claims.end() ? 0 : found->second;
+      const uint32_t now = before + static_cast<uint32_t>(more);
+      if (before == 0) {
+        roster_.claims.emplace(claim, now);
+      } else if (now == 0) {
+        roster_.claims.erase(found);
+      } else {
+        roster_.claims.assign(found, now);
+      }
+      if (before == 0 || now == 0) touched_.push_back(claim.address);
+    }
   }
 
   std::vector<std::pair<const kube::Pod*, uint32_t>> sorted_numbers() const {
@@ -195,7 +214,8 @@ class Updater {
   const kube::ClusterState& state_;
   Roster& roster_;
   kube::CowVector<const kube::Pod*>& endpoints_;
-  bool anew_ = false;  ///< all of the maps are written anew in the end
+  std::vector<std::pair<Claim, int>> counted_;  ///< claims that come (1) and go (-1)
+  bool anew_ = false;                           ///< all of the maps are written anew in the end
   std::vector<IpAddress> touched_;
 };
 
@@ -248,14 +268,29 @@ std::optional<std::vector<IpAddress>> update(const kube::ClusterState& state,
 }
 
 void place_changed(const Changes& changes, Memory& memory) {
-  for (const auto& [before, after] : changes.pods) {
-    if (before == nullptr || !counts_as_pod(*before)) continue;
-    add_to_group(memory, memory.kinds->group(*before), false);
+  // A pod that is of the kind that it was of keeps its number, and so its place.
+  const auto is_of_the_same_kind = [](const Change<kube::Pod>& change) {
+    const auto& [before, after] = change;
+    return before != nullptr && after != nullptr && counts_as_pod(*before) &&
+           counts_as_pod(*after) && before->labels == after->labels &&
+           before->ports == after->ports;
+  };
+  for (const auto& change : changes.pods) {
+    if (change.before == nullptr || !counts_as_pod(*change.before)) continue;
+    if (is_of_the_same_kind(change)) continue;
+    add_to_group(memory, memory.kinds->group(*change.before), false);
   }
-  for (const auto& [before, after] : changes.pods) {
+  for (const auto& change : changes.pods) {
+    const kube::Pod* after = change.after;
     if (after == nullptr || !counts_as_pod(*after)) continue;
-    const uint32_t group = memory.kinds->group(*after);
     const uint32_t number = memory.roster.numbers.at(after);
+    if (is_of_the_same_kind(change)) {
+      PodPlace place = memory.places[number - 1];
+      place.node = memory.roster.node(after->node_name);
+      memory.places.set(number - 1, place);
+      continue;
+    }
+    const uint32_t group = memory.kinds->group(*after);
     while (memory.places.size() < number) memory.places.push_back({});
     memory.places.set(number - 1, {group, memory.roster.node(after->node_name)});
     add_to_group(memory, group, true);

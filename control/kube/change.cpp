@@ -68,8 +68,10 @@ void StateChanger::apply(const Change& change) {
         }
         // An object that says what it said before is the one that was there.
         const auto there = map.find(change.key);
-        if (there == map.end() || !(*there->second == *object)) {
-          map.insert_or_assign(change.key, object);
+        if (there == map.end()) {
+          map.emplace(change.key, object);
+        } else if (!(*there->second == *object)) {
+          map.assign(there, object);
         }
       },
       change.object);

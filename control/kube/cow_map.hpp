@@ -178,8 +178,12 @@ class CowMap {
   std::pair<const_iterator, bool> insert_or_assign(Key key, Value value) {
     const auto found = find(key);
     if (found == end()) return emplace(std::move(key), std::move(value));
-    own(found.branch_, found.leaf_)[found.place_].second = std::move(value);
+    assign(found, std::move(value));
     return {{this, found.branch_, found.leaf_, found.place_}, false};
+  }
+  /// Gives what is there another value.
+  void assign(const_iterator where, Value value) {
+    own(where.branch_, where.leaf_)[where.place_].second = std::move(value);
   }
   /// The value of a key, to be changed; made if it is not there.
   Value& operator[](const Key& key) {

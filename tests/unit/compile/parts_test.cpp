@@ -180,6 +180,20 @@ TEST(Parts, AKindOfPodsInWhatManyNamespacesSpeakOfTakesASpareClass) {
   for (const char* db : {"a/db", "b/db", "x/db", "y/db"}) EXPECT_FALSE(c.allows("a/late", db));
 }
 
+TEST(Parts, APodWhoseNamedPortAloneBecomesAnotherIsOfAnotherKind) {
+  Cluster c;
+  c.ns("x", "");
+  c.with_ports(R"({"name":"web","containerPort":80})");
+  c.pod("x/db", 1, kDb).pod("x/web", 2, kWeb);
+  c.policy("x/p", from(kDb, pods(kWeb), R"({"port":"web"})"));
+  c.compiled();
+  c.in_parts();
+  EXPECT_TRUE(c.allows("x/web", "x/db", "TCP/80"));
+  c.with_ports(R"({"name":"web","containerPort":81})").pod("x/db", 1, kDb).apply();
+  EXPECT_FALSE(c.allows("x/web", "x/db", "TCP/80"));
+  EXPECT_TRUE(c.allows("x/web", "x/db", "TCP/81"));
+}
+
 TEST(Parts, ANamedPortMayHaveANumberThatIsNew) {
   Cluster c;
   c.ns("x", "").ns("y", "");
