@@ -200,9 +200,10 @@ void parse_eight(Burst& b, unsigned first, WorkerState& w, const RuleSet& r, uin
   }
 }
 
-/// Whether a frame is worth looking at together with the seven behind it.
-bool leads_eight(const rte_mbuf* m) {
-  return m->data_len >= EightHeads::kLeastBytes &&
+/// Whether packet i is worth looking at together with the seven behind it.
+bool leads_eight(const Burst& b, unsigned i, uint64_t closely) {
+  const rte_mbuf* m = b.mbuf[i];
+  return (closely >> b.in_port[i] & 1) == 0 && m->data_len >= EightHeads::kLeastBytes &&
          detail::load<uint16_t>(rte_pktmbuf_mtod(m, const uint8_t*) + 12) == detail::kIpv4;
 }
 #endif
@@ -224,7 +225,7 @@ void parse(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
     for (unsigned ahead = i + kAhead; ahead < std::min(end + kAhead, b.count); ++ahead)
       fetch(ahead);
 #ifdef __AVX2__
-    if (end - i == 8 && leads_eight(b.mbuf[i])) {
+    if (end - i == 8 && leads_eight(b, i, closely)) {
       parse_eight(b, i, w, r, closely);
       i = end;
       continue;
