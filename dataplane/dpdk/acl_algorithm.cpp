@@ -21,4 +21,17 @@ const char* choose_acl_algorithm(rte_acl_ctx* context) {
   return "scalar";
 }
 
+const char* probed_acl_algorithm() {
+  rte_acl_param param{};
+  param.name = "probe";
+  param.socket_id = SOCKET_ID_ANY;
+  param.rule_size = RTE_ACL_RULE_SZ(1);
+  param.max_rule_num = 1;
+  rte_acl_ctx* context = rte_acl_create(&param);
+  if (context == nullptr) return "unknown";
+  const char* name = choose_acl_algorithm(context);
+  rte_acl_free(context);
+  return name;
+}
+
 }  // namespace rampart

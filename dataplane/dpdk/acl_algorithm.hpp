@@ -10,4 +10,7 @@ namespace rampart {
 /// "scalar". Control threads; needs a running EAL.
 const char* choose_acl_algorithm(rte_acl_ctx* context);
 
+/// The name of what a context that is made now would be given; "unknown" if none can be made.
+const char* probed_acl_algorithm();
+
 }  // namespace rampart

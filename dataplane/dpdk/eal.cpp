@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/dpdk/eal.hpp"
 
-#include <rte_acl.h>
 #include <rte_cpuflags.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -129,20 +128,6 @@ unsigned widest_vectors() {
     }
   }
   return 512;
-}
-
-/// What every context of this process will be given.
-const char* probed_acl_algorithm() {
-  rte_acl_param param{};
-  param.name = "probe";
-  param.socket_id = SOCKET_ID_ANY;
-  param.rule_size = RTE_ACL_RULE_SZ(1);
-  param.max_rule_num = 1;
-  rte_acl_ctx* context = rte_acl_create(&param);
-  if (context == nullptr) return "unknown";
-  const char* name = choose_acl_algorithm(context);
-  rte_acl_free(context);
-  return name;
 }
 
 void remove_folder(const std::string& folder) {
