@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -116,15 +115,15 @@ void prune_shared(const AddressMap* before, Attempt& made) {
 }
 
 /// Warnings about addresses are those of before, but for the addresses that were looked at.
+/// `touched` sorted.
 void take_warnings(const Compiled& previous, const std::vector<IpAddress>& touched,
                    std::vector<Warning>& warnings) {
-  std::set<std::string> texts;
   for (const Warning& warning : previous.warnings) {
     if (warning.code != kSharedAddress && warning.code != kAmbiguousAddress) continue;
-    if (texts.empty()) {
-      for (const IpAddress& address : touched) texts.insert(address.text());
+    const auto address = IpAddress::parse(warning.object);
+    if (!address || !std::binary_search(touched.begin(), touched.end(), *address)) {
+      warnings.push_back(warning);
     }
-    if (!texts.contains(warning.object)) warnings.push_back(warning);
   }
 }
 
@@ -189,8 +188,7 @@ Result<std::shared_ptr<const Compiled>> compile_with(
     const Effort& effort, std::shared_ptr<const kube::ClusterState> state, Revision revision,
     const Compiled* previous) {
   const RuleSet* before = previous != nullptr ? previous->rules.get() : nullptr;
-  const Changes changes =
-      find_changes(previous != nullptr ? previous->state.get() : nullptr, *state);
+  Changes changes = find_changes(previous != nullptr ? previous->state.get() : nullptr, *state);
   Attempt made = begin(previous);
   auto touched = update(*state, changes, made.memory.roster, made.endpoints);
   bool done = false;

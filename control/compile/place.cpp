@@ -67,12 +67,19 @@ class Updater {
           kube::CowVector<const kube::Pod*>& endpoints)
       : state_(state), roster_(roster), endpoints_(endpoints) {}
 
-  std::optional<std::vector<IpAddress>> run(const Changes& changes) {
+  std::optional<std::vector<IpAddress>> run(Changes& changes) {
     NodeNumbering nodes(state_, roster_);
     anew_ = changes.most || nodes.forgot();
+    changes.numbers.clear();
+    for (const auto& [before, after] : changes.pods) {
+      const bool was = before != nullptr && counts_as_pod(*before);
+      changes.numbers.push_back({was ? roster_.numbers.at(before) : 0, 0});
+    }
     if (!anew_) {
-      for (const auto& change : changes.pods) {
-        if (change.before != nullptr) count(*change.before, number_of(*change.before), false);
+      for (size_t c = 0; c < changes.pods.size(); ++c) {
+        if (const kube::Pod* before = changes.pods[c].before; before != nullptr) {
+          count(*before, changes.numbers[c][0], false);
+        }
       }
       for (const auto& change : changes.nodes) {
         if (change.before != nullptr) count(*change.before, 0, false);
@@ -90,14 +97,18 @@ class Updater {
       }
     }
     nodes.finish(roster_);
-    for (const auto& change : changes.pods) renumber(change);
+    for (size_t c = 0; c < changes.pods.size(); ++c) {
+      changes.numbers[c][1] = renumber(changes.pods[c], changes.numbers[c][0]);
+    }
     if (anew_) {
       roster_.numbers = decltype(roster_.numbers)::from_sorted(sorted_numbers());
       roster_.claims = decltype(roster_.claims)::from_sorted(sorted_claims());
       return std::nullopt;
     }
-    for (const auto& change : changes.pods) {
-      if (change.after != nullptr) count(*change.after, number_of(*change.after), true);
+    for (size_t c = 0; c < changes.pods.size(); ++c) {
+      if (const kube::Pod* after = changes.pods[c].after; after != nullptr) {
+        count(*after, changes.numbers[c][1], true);
+      }
     }
     for (const auto& change : changes.nodes) {
       if (change.after != nullptr) count(*change.after, 0, true);
@@ -109,9 +120,6 @@ class Updater {
   }
 
  private:
-  uint32_t number_of(const kube::Pod& pod) const {
-    return counts_as_pod(pod) ? roster_.numbers.at(&pod) : 0;
-  }
   void number_nodes_of_all(NodeNumbering& nodes) const {
     for (const auto& [key, pod] : state_.pods) {
       if (!pod->finished) nodes.number(pod->node_name);
@@ -119,23 +127,20 @@ class Updater {
     for (const auto& [key, node] : state_.nodes) nodes.number(node->name);
   }
 
-  /// A pod keeps its number as long as it counts as one.
-  void renumber(const Change<kube::Pod>& change) {
-    const bool was = change.before != nullptr && counts_as_pod(*change.before);
+  /// A pod keeps its number as long as it counts as one. Returns the number that it has now.
+  uint32_t renumber(const Change<kube::Pod>& change, uint32_t was) {
     const bool is = change.after != nullptr && counts_as_pod(*change.after);
-    uint32_t number = 0;
-    if (was) {
-      number = roster_.numbers.at(change.before);
-      if (!anew_) roster_.numbers.erase(change.before);
+    if (was != 0 && !anew_) roster_.numbers.erase(change.before);
+    if (!is) {
+      if (was == 0) return 0;
+      endpoints_.set(was - 1, nullptr);
+      roster_.free_endpoints.push_back(was);
+      return 0;
     }
-    if (is && !was) number = take();
-    if (is) {
-      if (!anew_) roster_.numbers.emplace(change.after, number);
-      endpoints_.set(number - 1, change.after);
-    } else if (was) {
-      endpoints_.set(number - 1, nullptr);
-      roster_.free_endpoints.push_back(number);
-    }
+    const uint32_t number = was != 0 ? was : take();
+    if (!anew_) roster_.numbers.emplace(change.after, number);
+    endpoints_.set(number - 1, change.after);
+    return number;
   }
   uint32_t take() {
     if (roster_.free_endpoints.empty()) {
@@ -261,8 +266,8 @@ Changes find_changes(const kube::ClusterState* before, const kube::ClusterState&
   return changes;
 }
 
-std::optional<std::vector<IpAddress>> update(const kube::ClusterState& state,
-                                             const Changes& changes, Roster& roster,
+std::optional<std::vector<IpAddress>> update(const kube::ClusterState& state, Changes& changes,
+                                             Roster& roster,
                                              kube::CowVector<const kube::Pod*>& endpoints) {
   return Updater(state, roster, endpoints).run(changes);
 }
@@ -280,10 +285,11 @@ void place_changed(const Changes& changes, Memory& memory) {
     if (is_of_the_same_kind(change)) continue;
     add_to_group(memory, memory.kinds->group(*change.before), false);
   }
-  for (const auto& change : changes.pods) {
+  for (size_t c = 0; c < changes.pods.size(); ++c) {
+    const auto& change = changes.pods[c];
     const kube::Pod* after = change.after;
-    if (after == nullptr || !counts_as_pod(*after)) continue;
-    const uint32_t number = memory.roster.numbers.at(after);
+    const uint32_t number = changes.numbers[c][1];
+    if (number == 0) continue;
     if (is_of_the_same_kind(change)) {
       PodPlace place = memory.places[number - 1];
       place.node = memory.roster.node(after->node_name);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +10,7 @@
 
 #include "control/compile/compile.hpp"
 #include "control/compile/kinds.hpp"
+#include "control/compile/labels.hpp"
 #include "control/compile/part.hpp"
 #include "control/kube/cow_map.hpp"
 #include "control/kube/cow_vector.hpp"
@@ -19,7 +20,7 @@
 /// identity. What did not change is shared with the revision before and not looked at.
 namespace rampart::compile {
 
-using NodeNumbers = std::map<std::string, uint32_t, std::less<>>;
+using NodeNumbers = StringMap<uint32_t>;
 
 /// Somebody stands behind an address: a pod (1 + its index into Compiled::endpoints), or a node
 /// (its number).
@@ -78,6 +79,9 @@ struct Change {
 };
 struct Changes {
   std::vector<Change<kube::Pod>> pods;
+  /// Of each pod, as the roster numbers it: what it was and what it is; 0: not as a pod. update()
+  /// fills it in.
+  std::vector<std::array<uint32_t, 2>> numbers;
   std::vector<Change<kube::Node>> nodes;
   std::vector<Change<kube::NetworkPolicy>> policies;
   std::vector<Change<kube::Namespace>> namespaces;
@@ -87,9 +91,9 @@ struct Changes {
 Changes find_changes(const kube::ClusterState* before, const kube::ClusterState& after);
 
 /// Brings a roster up to date. Returns the addresses that may mean something else now, sorted;
-/// nothing if that may be all of them.
-std::optional<std::vector<IpAddress>> update(const kube::ClusterState& state,
-                                             const Changes& changes, Roster& roster,
+/// nothing if that may be all of them. Fills in changes.numbers.
+std::optional<std::vector<IpAddress>> update(const kube::ClusterState& state, Changes& changes,
+                                             Roster& roster,
                                              kube::CowVector<const kube::Pod*>& endpoints);
 
 /// Gives the pods that changed their places in memory.kinds, which knows what it knew before.

@@ -57,19 +57,21 @@ void StateChanger::apply(const Change& change) {
       [&]<typename T>(const std::shared_ptr<const T>& object) {
         auto& map = map_of<T>();
         constexpr bool kContent = std::is_same_v<T, Pod> || std::is_same_v<T, NetworkPolicy>;
-        if constexpr (kContent) touch(change.key.ns);
         if (object == nullptr) {
           if constexpr (std::is_same_v<T, Namespace>) {
             remove_namespace(change.key.name);
           } else {
             map.erase(change.key);
           }
+          if constexpr (kContent) touch(change.key.ns);
           return;
         }
         // An object that says what it said before is the one that was there.
         const auto there = map.find(change.key);
         if (there == map.end()) {
           map.emplace(change.key, object);
+          // What takes the place of content is not the first of its namespace.
+          if constexpr (kContent) touch(change.key.ns);
         } else if (!(*there->second == *object)) {
           map.assign(there, object);
         }

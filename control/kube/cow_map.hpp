@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <iterator>
 #include <memory>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -14,9 +15,9 @@ namespace rampart::kube {
 
 /// A sorted map whose copies share what they have in common. Its entries lie in leaves of up to
 /// kMost, and these in branches; a copy shares all of them, and a change makes one of each anew. So
-/// the next state of a hundred thousand objects costs some sixty pointers, a branch and a leaf,
-/// that of a thousand of them at once a third of all, and the difference between two states is
-/// found without looking at what they share.
+/// the next state of a hundred thousand objects costs some two hundred pointers, a branch and a
+/// leaf, that of a thousand of them at once an eighth of all, and the difference between two states
+/// is found without looking at what they share.
 ///
 /// One thread at a time may change a map; its copies may be read, copied and destroyed by others
 /// meanwhile. Iterators hold until the map is changed.
@@ -216,11 +217,20 @@ class CowMap {
   }
   void clear() { *this = {}; }
 
-  /// Calls use(key, before, after) for every key whose values differ, in the order of keys; a null
-  /// pointer where it has none. Values that are pointers, and the same one, must be of the same
-  /// key: then keys need not be looked at, which lie elsewhere in memory.
+  /// Calls use(key, before, after) for every key whose values differ, in the order of keys, or
+  /// until it returns false, if it says anything; a null pointer where it has none. Values that are
+  /// pointers, and the same one, must be of the same key: then keys need not be looked at, which
+  /// lie elsewhere in memory.
   template <typename Use>
   static void for_each_difference(const CowMap& before, const CowMap& after, Use use) {
+    const auto goes_on = [&](const Key& key, const Value* was, const Value* is) {
+      if constexpr (std::is_void_v<decltype(use(key, was, is))>) {
+        use(key, was, is);
+        return true;
+      } else {
+        return use(key, was, is);
+      }
+    };
     auto a = before.begin(), b = after.begin();
     const auto a_end = before.end(), b_end = after.end();
     while (a != a_end || b != b_end) {
@@ -233,13 +243,13 @@ class CowMap {
       } else if (a != a_end && b != b_end && same_object(a->second, b->second)) {
         ++a, ++b;
       } else if (a != a_end && b != b_end && a->first == b->first) {
-        if (!(a->second == b->second)) use(a->first, &a->second, &b->second);
+        if (!(a->second == b->second) && !goes_on(a->first, &a->second, &b->second)) return;
         ++a, ++b;
       } else if (b == b_end || (a != a_end && a->first < b->first)) {
-        use(a->first, &a->second, static_cast<const Value*>(nullptr));
+        if (!goes_on(a->first, &a->second, nullptr)) return;
         ++a;
       } else {
-        use(b->first, static_cast<const Value*>(nullptr), &b->second);
+        if (!goes_on(b->first, nullptr, &b->second)) return;
         ++b;
       }
     }
@@ -251,11 +261,12 @@ class CowMap {
   }
 
  private:
-  static constexpr size_t kMost = 32;
+  /// Keys that lie elsewhere make an entry dear to copy: fewer of them in a leaf.
+  static constexpr size_t kMost = std::is_trivially_copyable_v<Key> ? 32 : 12;
   static constexpr size_t kMostLeaves = 64;
   /// As much as there is when it is filled in order: a little room, or else the next few entries
   /// that come would each split one.
-  static constexpr size_t kFilled = 28;
+  static constexpr size_t kFilled = kMost - kMost / 8;
   static constexpr size_t kFilledBranch = 56;
 
   static bool same_object(const Value& a, const Value& b) {

@@ -32,7 +32,8 @@ bool same_objects(const ClusterState::Objects<T>& a, const ClusterState::Objects
   ClusterState::Objects<T>::for_each_difference(
       a, b,
       [&](const ObjectKey&, const std::shared_ptr<const T>* x, const std::shared_ptr<const T>* y) {
-        equal = equal && x != nullptr && y != nullptr && **x == **y;
+        equal = x != nullptr && y != nullptr && **x == **y;
+        return equal;
       });
   return equal;
 }

@@ -103,7 +103,8 @@ TEST(CowMap, IsAMapWhateverIsDoneToItAndToItsCopies) {
 }
 
 TEST(CowMap, IsMadeOfSortedEntries) {
-  for (const uint64_t size : {0U, 1U, 27U, 28U, 29U, 33U, 1567U, 1568U, 1569U, 5000U}) {
+  // Leaves of keys that lie elsewhere are filled with 11, and branches with 56 of these.
+  for (const uint64_t size : {0U, 1U, 10U, 11U, 12U, 13U, 615U, 616U, 617U, 5000U}) {
     std::vector<Map::value_type> entries;
     Plain plain;
     for (uint64_t i = 0; i < size; ++i) entries.emplace_back(key(i), 1), plain[key(i)] = 1;
@@ -116,6 +117,41 @@ TEST(CowMap, IsMadeOfSortedEntries) {
     plain.emplace("0", 2);
     expect_equal(map, plain);
     EXPECT_EQ(std::prev(map.end())->first, std::prev(plain.end())->first);
+  }
+}
+
+TEST(CowMap, HasWiderLeavesForKeysThatLieInThem) {
+  std::mt19937_64 random(7);
+  for (const uint64_t size : {27U, 28U, 29U, 33U, 1567U, 1568U, 1569U, 5000U}) {
+    std::vector<std::pair<uint64_t, int>> entries;
+    std::map<uint64_t, int> plain;
+    for (uint64_t i = 0; i < size; ++i) entries.emplace_back(3 * i, 1), plain[3 * i] = 1;
+    auto map = CowMap<uint64_t, int>::from_sorted(entries);
+    for (int step = 0; step < 2000; ++step) {
+      const uint64_t k = random() % (4 * size);
+      if (step % 3 == 0) {
+        ASSERT_EQ(map.erase(k), plain.erase(k));
+      } else {
+        map[k] = plain[k] = step;
+      }
+    }
+    ASSERT_EQ(map.size(), plain.size());
+    EXPECT_TRUE(std::equal(
+        map.begin(), map.end(), plain.begin(), plain.end(),
+        [](const auto& a, const auto& b) { return a.first == b.first && a.second == b.second; }));
+  }
+}
+
+TEST(CowMap, DifferencesEndWhereTheListenerSaysSo) {
+  const Map a = Map::from_sorted({{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}});
+  for (const Map& b : {Map::from_sorted({{"a", 2}, {"b", 2}, {"c", 2}, {"d", 2}}), Map{},
+                       Map::from_sorted({{"aa", 1}, {"bb", 1}, {"cc", 1}, {"dd", 1}})}) {
+    for (const auto& [x, y] : {std::pair(a, b), std::pair(b, a)}) {
+      size_t told = 0;
+      Map::for_each_difference(
+          x, y, [&](const std::string&, const int*, const int*) { return ++told < 3; });
+      EXPECT_EQ(told, 3U);
+    }
   }
 }
 
@@ -138,7 +174,7 @@ TEST(CowMap, WhatCopiesShareIsNotLookedAt) {
   decltype(a)::for_each_difference(a, b,
                                    [&](const auto&, const auto*, const auto*) { ++different; });
   EXPECT_EQ(different, 1U);
-  EXPECT_LE(compared, 32U) << "one leaf";
+  EXPECT_LE(compared, 12U) << "one leaf";
   EXPECT_EQ(differences(before, after), std::vector<std::string>{key(50000) + " 0 1"});
 }
 
