@@ -43,7 +43,7 @@ struct Settings {
   std::string socket_group;  ///< empty: the daemon's own group
   std::string state_dir = "/var/lib/rampart";
   uint64_t max_body_mib = 512;
-  uint64_t proof_ms = 20;
+  uint64_t proof_ms = 16;
 
   uint64_t workers = 1;
   std::vector<unsigned> cores;  ///< empty: chosen from the affinity mask

@@ -49,7 +49,7 @@ class Prover {
       : made_(made),
         state_(*made.state),
         tables_(made),
-        evaluator_(state_, [this](const IpAddress& address) { return tables_.end(address); }),
+        evaluator_(state_, ends(), kube::Evaluator::Detail::kVerdicts),
         until_(Clock::now() + budget),
         random_(seed) {}
 
@@ -63,7 +63,7 @@ class Prover {
     for (unsigned n = 0; n < lots && go_on(); ++n) {
       if (const kube::NetworkPolicy* policy = any_policy()) about_policy(*policy);
       ask_some(kProbesOfPod);
-      if (const kube::Pod* pod = any_pod()) about_pod(*pod);
+      if (const kube::Pod* pod = any_pod(); pod != nullptr && check_pod(*pod)) about_pod(*pod);
       ask_some(kProbesOfPod / 2);
       if (const kube::Pod* pod = any_pod()) about_another_policy(*pod);
       ask_some(kProbesOfPod / 2);
@@ -73,6 +73,9 @@ class Prover {
   }
 
  private:
+  kube::Evaluator::Lookup ends() const {
+    return [this](const IpAddress& address) { return tables_.end(address); };
+  }
   uint32_t below(size_t bound) { return static_cast<uint32_t>(random_() % bound); }
   bool go_on() {
     if (!proof_.wrong.empty()) return false;
@@ -87,15 +90,22 @@ class Prover {
   void changed_pods(const Compiled& previous) {
     std::vector<Change<kube::Pod>> changes = find_changes(previous.state.get(), state_).pods;
     std::shuffle(changes.begin(), changes.end(), random_);
+    // All of them are looked up before any is asked about: that is cheap.
+    for (const auto& [before, after] : changes) {
+      if (!go_on()) return;
+      const bool is_pod = after != nullptr && counts_as_pod(*after);
+      if (is_pod && !check_pod(*after)) return;
+      if (before == nullptr || (is_pod && before->addresses == after->addresses)) continue;
+      for (const IpAddress& address : before->addresses) {
+        if (!check_end(tables_.end(address))) return;
+      }
+    }
     for (const auto& [before, after] : changes) {
       if (!go_on()) return;
       if (after != nullptr && counts_as_pod(*after)) about_pod(*after);
       ask_some(kProbesOfPod);
       if (before == nullptr) continue;
-      for (const IpAddress& address : before->addresses) {
-        if (!check_end(address)) return;
-        about_address(address, nullptr);
-      }
+      for (const IpAddress& address : before->addresses) about_address(address, nullptr);
       ask_some(kProbesOfPod / 2);
     }
   }
@@ -308,7 +318,6 @@ class Prover {
 
   /// A pod at each of its addresses: under its own policies, and as a peer of others.
   void about_pod(const kube::Pod& pod) {
-    if (!check_pod(pod)) return;
     for (const IpAddress& address : pod.addresses) about_address(address, &pod);
     for (const IpAddress& node : pod.host_addresses) {
       for (const IpAddress& address : pod.addresses) {
@@ -353,7 +362,12 @@ class Prover {
   Service some_service(const kube::Pod* pod, Direction direction) {
     const Service any{kTcp, static_cast<L4Port>(below(65536))};
     if (pod == nullptr) return any;
-    const auto policies = evaluator_.isolating(*pod, direction);
+    if (pod != last_subject_ || direction != last_direction_) {
+      last_subject_ = pod;
+      last_direction_ = direction;
+      last_isolating_ = evaluator_.isolating(*pod, direction);
+    }
+    const auto& policies = last_isolating_;
     if (policies.empty()) return any;
     const kube::NetworkPolicy& policy = *policies[below(policies.size())];
     if (policy.ingress.empty() || pod->addresses.empty()) return any;
@@ -367,18 +381,19 @@ class Prover {
   /// Whether the tables know a pod where its object says it is.
   bool check_pod(const kube::Pod& pod) {
     for (const IpAddress& address : pod.addresses) {
-      const auto pods = tables_.end(address).pods;
-      if (std::find(pods.begin(), pods.end(), &pod) == pods.end()) {
+      const kube::End end = tables_.end(address);
+      if (std::find(end.pods.begin(), end.pods.end(), &pod) == end.pods.end()) {
         return disagree(address.text() + " is an address of pod " + pod.ns + "/" + pod.name +
                         ", and the tables do not know it there");
       }
-      if (!check_end(address)) return false;
+      if (!check_end(end)) return false;
     }
     return true;
   }
   /// Whether everybody whom the tables know at an address is there.
-  bool check_end(const IpAddress& address) {
-    for (const kube::Pod* pod : tables_.end(address).pods) {
+  bool check_end(const kube::End& end) {
+    const IpAddress& address = end.address;
+    for (const kube::Pod* pod : end.pods) {
       const auto found =
           pod == nullptr ? state_.pods.end() : state_.pods.find({pod->ns, pod->name});
       if (found == state_.pods.end() || found->second.get() != pod || !counts_as_pod(*pod) ||
@@ -440,11 +455,12 @@ class Prover {
     const std::string outcome = verdict.outcome == Outcome::kAllow        ? "allowed"
                                 : verdict.outcome == Outcome::kDenyEgress ? "denied for egress"
                                                                           : "denied for ingress";
-    disagree(from.text() + " to " + to.text() + ", protocol " + std::to_string(service.protocol) +
-             " port " + std::to_string(service.port) + ": by the tables " + outcome +
-             " (egress by " + origin_text(verdict.egress_rule) + ", ingress by " +
-             origin_text(verdict.ingress_rule) + "), by the policies " +
-             (plain.allowed ? "allowed" : "denied") + ": " + plain.why);
+    disagree(
+        from.text() + " to " + to.text() + ", protocol " + std::to_string(service.protocol) +
+        " port " + std::to_string(service.port) + ": by the tables " + outcome + " (egress by " +
+        origin_text(verdict.egress_rule) + ", ingress by " + origin_text(verdict.ingress_rule) +
+        "), by the policies " + (plain.allowed ? "allowed" : "denied") + ": " +
+        kube::Evaluator(state_, ends()).evaluate(from, to, service.protocol, service.port).why);
   }
 
   /// Whether live flows keep a verdict that has become another one.
@@ -478,6 +494,10 @@ class Prover {
   const Clock::time_point until_;
   std::mt19937_64 random_;
   std::vector<Asked> questions_;  ///< about what is at hand
+  // What some_service() was last asked about, and what isolates it: mostly it is asked again.
+  const kube::Pod* last_subject_ = nullptr;
+  Direction last_direction_ = Direction::kIngress;
+  std::vector<const kube::NetworkPolicy*> last_isolating_;
   Proof proof_;
 };
 

@@ -52,6 +52,12 @@ std::string in_brackets(size_t index) {
   return "[" + std::to_string(index) + "]";
 }
 
+std::string text_of(const Admission& by) {
+  return "allowed by " + by.policy.text() + " " + by.rule_path() + " (" +
+         (by.peer ? "peer " + std::to_string(*by.peer) : std::string("all peers")) +
+         (by.port ? ", port " + std::to_string(*by.port) : std::string(", all ports")) + ")";
+}
+
 }  // namespace
 
 /// One of those behind an address: a pod, or a node, or (both empty) neither.
@@ -187,38 +193,34 @@ DirectionVerdict Evaluator::judge(Direction direction, const Connection& connect
   const bool egress = direction == Direction::kEgress;
   const Who& subject = egress ? connection.source : connection.destination;
   const Who& other = egress ? connection.destination : connection.source;
-  const std::string way(word(direction));
+  std::vector<const NetworkPolicy*> policies;
+  if (subject.pod != nullptr) policies = isolating(*subject.pod, direction);
   DirectionVerdict verdict;
-  if (subject.pod == nullptr) {
-    verdict.why = subject.text() + " is no pod's address: no policy isolates it for " + way;
-    return verdict;
-  }
-  const auto policies = isolating(*subject.pod, direction);
-  for (const NetworkPolicy* policy : policies)
-    verdict.policies.push_back({policy->ns, policy->name});
   verdict.isolated = !policies.empty();
-  if (!verdict.isolated) {
-    verdict.why = "no policy isolates " + subject.text() + " for " + way;
-    return verdict;
-  }
   for (const NetworkPolicy* policy : policies) {
     verdict.admission = admitted(*policy, direction, other, connection);
-    if (!verdict.admission) continue;
-    const Admission& by = *verdict.admission;
-    verdict.why = "allowed by " + by.policy.text() + " " + by.rule_path() + " (";
-    verdict.why += by.peer ? "peer " + std::to_string(*by.peer) : std::string("all peers");
-    verdict.why +=
-        by.port ? ", port " + std::to_string(*by.port) + ")" : std::string(", all ports)");
-    return verdict;
+    if (verdict.admission) break;
   }
-  verdict.allowed = false;
-  verdict.why = subject.text() + " is isolated for " + way + " by " + join(verdict.policies) +
-                ", and no rule admits " + other.text() + " on " +
-                describe_service(connection.protocol, connection.port);
-  for (const NetworkPolicy* policy : policies) {
-    if (policy->fails_closed.empty()) continue;
-    verdict.why +=
-        "; " + policy->ns + "/" + policy->name + " allows nothing because " + policy->fails_closed;
+  verdict.allowed = !verdict.isolated || verdict.admission.has_value();
+  if (!tells()) return verdict;
+  for (const NetworkPolicy* policy : policies)
+    verdict.policies.push_back({policy->ns, policy->name});
+  const std::string way(word(direction));
+  if (subject.pod == nullptr) {
+    verdict.why = subject.text() + " is no pod's address: no policy isolates it for " + way;
+  } else if (!verdict.isolated) {
+    verdict.why = "no policy isolates " + subject.text() + " for " + way;
+  } else if (verdict.admission) {
+    verdict.why = text_of(*verdict.admission);
+  } else {
+    verdict.why = subject.text() + " is isolated for " + way + " by " + join(verdict.policies) +
+                  ", and no rule admits " + other.text() + " on " +
+                  describe_service(connection.protocol, connection.port);
+    for (const NetworkPolicy* policy : policies) {
+      if (policy->fails_closed.empty()) continue;
+      verdict.why += "; " + policy->ns + "/" + policy->name + " allows nothing because " +
+                     policy->fails_closed;
+    }
   }
   return verdict;
 }
@@ -233,26 +235,29 @@ Explanation Evaluator::judge_pair(const Connection& connection) const {
   const auto own_node = [](const Who& pod, const Who& node) {
     return pod.pod != nullptr && !node.node.empty() && pod.pod->node_name == node.node;
   };
-  std::string always;
-  if (source.address == destination.address) {
-    always = "always allowed: both ends have the address " + source.address.text();
-  } else if (own_node(source, destination) || own_node(destination, source)) {
-    const bool from_node = destination.pod != nullptr && !source.node.empty();
-    const Who &pod = from_node ? destination : source, &node = from_node ? source : destination;
-    always = "always allowed: " + node.address.text() + " is an address of node " +
-             std::string(node.node) + ", on which " + pod.text() + " runs";
-  }
-  if (!always.empty()) {
+  const bool is_itself = source.address == destination.address;
+  if (is_itself || own_node(source, destination) || own_node(destination, source)) {
     made.allowed = true;
-    made.why = always;
     for (DirectionVerdict* direction : {&made.egress, &made.ingress}) {
       direction->allowed = true;
       direction->admission.reset();
-      if (direction->isolated) direction->why = always;
+    }
+    if (!tells()) return made;
+    if (is_itself) {
+      made.why = "always allowed: both ends have the address " + source.address.text();
+    } else {
+      const bool from_node = destination.pod != nullptr && !source.node.empty();
+      const Who &pod = from_node ? destination : source, &node = from_node ? source : destination;
+      made.why = "always allowed: " + node.address.text() + " is an address of node " +
+                 std::string(node.node) + ", on which " + pod.text() + " runs";
+    }
+    for (DirectionVerdict* direction : {&made.egress, &made.ingress}) {
+      if (direction->isolated) direction->why = made.why;
     }
     return made;
   }
   made.allowed = made.egress.allowed && made.ingress.allowed;
+  if (!tells()) return made;
   if (!made.egress.allowed) {
     made.why = made.egress.why;
   } else if (!made.ingress.allowed) {
@@ -291,7 +296,7 @@ Explanation Evaluator::evaluate(const IpAddress& from, const IpAddress& to, uint
     for (const Who& d : identities(destination)) {
       Explanation one = judge_pair({s, d, protocol, port});
       if (!one.allowed) {
-        if (source.is_shared() || destination.is_shared()) {
+        if (tells() && (source.is_shared() || destination.is_shared())) {
           one.why += "; " + (source.is_shared() ? from : to).text() +
                      " is claimed more than once, and each claimant must be allowed";
         }

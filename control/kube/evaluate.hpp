@@ -81,7 +81,11 @@ class Evaluator {
   /// The same without going through all objects first: `lookup` says who stands behind an address.
   /// pods_by_address() and nodes_by_address() are then empty.
   using Lookup = std::function<End(const IpAddress&)>;
-  Evaluator(const ClusterState& state, Lookup lookup) : state_(state), lookup_(std::move(lookup)) {}
+  /// Whoever wants no more than verdicts and admissions has every `why` and `policies` left empty:
+  /// writing them takes longer than judging.
+  enum class Detail : uint8_t { kReasons, kVerdicts };
+  Evaluator(const ClusterState& state, Lookup lookup, Detail detail = Detail::kReasons)
+      : state_(state), lookup_(std::move(lookup)), detail_(detail) {}
 
   /// Judges a new connection. `protocol`: IANA number; `port`: destination port, host order, 0 for
   /// protocols without.
@@ -107,9 +111,11 @@ class Evaluator {
   DirectionVerdict judge(Direction direction, const Connection& connection) const;
   Explanation judge_pair(const Connection& connection) const;
   static Explanation too_many_to_judge(const End& source, const End& destination);
+  bool tells() const { return detail_ == Detail::kReasons; }
 
   const ClusterState& state_;
   const Lookup lookup_;  ///< empty: the maps
+  const Detail detail_ = Detail::kReasons;
   std::map<IpAddress, std::vector<const Pod*>> pods_;
   std::map<IpAddress, std::set<std::string_view>> nodes_;
 };

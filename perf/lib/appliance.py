@@ -26,7 +26,7 @@ class Connection(http.client.HTTPConnection):
     def __init__(self, path):
         super().__init__("localhost", timeout=120)
         self.path = path
-        self.used = time.monotonic()
+        self.used = self.sent = time.monotonic()  # of the latest call, and of its request's last byte
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -37,6 +37,7 @@ class Connection(http.client.HTTPConnection):
         if time.monotonic() - self.used > self.IDLE_S:
             self.close()
         self.request(method, target, body, {"Content-Type": "application/json"} if body else {})
+        self.sent = time.monotonic()
         response = self.getresponse()
         text = response.read()
         self.used = time.monotonic()
