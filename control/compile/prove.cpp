@@ -402,6 +402,32 @@ class Prover {
         return disagree("the tables know a pod at " + address.text() + " that is not there");
       }
     }
+    return check_identity(end);
+  }
+  /// Whether the address map has him there, on his node.
+  bool check_identity(const kube::End& end) {
+    const Identity& identity = *made_.rules->addresses->find(end.address);
+    const bool is_shared = (identity.flags & Identity::kShared) != 0;
+    if (is_shared != end.is_shared()) {
+      return disagree(end.address.text() + " has " + std::to_string(end.claimants()) +
+                      " claimants, and the address map takes it for " +
+                      (is_shared ? "shared" : "one's own"));
+    }
+    if (is_shared) return true;
+    const bool names_one = identity.endpoint - 1U < made_.endpoints.size();  // 0: nobody
+    const kube::Pod* there = names_one ? made_.endpoints[identity.endpoint - 1] : nullptr;
+    const kube::Pod* expected = end.pods.empty() ? nullptr : end.pods.front();
+    if (there != expected) {
+      const auto name = [](const kube::Pod* pod) {
+        return pod == nullptr ? "no pod's" : "that of pod " + pod->ns + "/" + pod->name;
+      };
+      return disagree(end.address.text() + " is " + name(expected) + ", and by the address map " +
+                      name(there));
+    }
+    if (expected != nullptr && identity.node != made_.memory->roster.node(expected->node_name)) {
+      return disagree(end.address.text() + " is on node \"" + expected->node_name +
+                      "\", and by the address map on another");
+    }
     return true;
   }
   bool disagree(std::string how) {

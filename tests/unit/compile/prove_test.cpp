@@ -329,6 +329,21 @@ TEST(Prove, LooksAtThePodsThatChanged) {
         "")
         << "it is at " << address.text() << " still";
   }
+  // All of them are looked up before anything is asked.
+  for (const IpAddress& address : moved.addresses) {
+    const Identity right = *(*good)->rules->addresses->find(address);
+    ASSERT_NE(right.node, 99U);
+    Identity nobody = right, elsewhere = right, shared = right;
+    nobody.endpoint = 0, elsewhere.node = 99, shared.flags |= Identity::kShared;
+    for (const Identity& identity : {nobody, elsewhere, shared}) {
+      const auto bad = plant(**good, [&](Compiled&, RuleSet& rules) {
+        rules.addresses = AddressMap::change(*rules.addresses, {{address, identity}}, {}, 2);
+      });
+      const Proof proof = compile::prove(*bad, before.get(), kLong, 1);
+      EXPECT_NE(proof.wrong, "") << address.text();
+      EXPECT_EQ(proof.probes, 0U);
+    }
+  }
   // What the tables think of who is where.
   EXPECT_NE(wrong([&](Compiled& made, RuleSet&) {
               auto memory = std::make_shared<compile::Memory>(*made.memory);
