@@ -97,7 +97,10 @@ const std::vector<Command>& command_table() {
            "empty pipe must not open the firewall.\n"
            "\n"
            "A state that waits for its turn when a later one comes is dropped (superseded), and "
-           "the command fails: it was never in force.\n",
+           "the command fails: it was never in force.\n"
+           "\n"
+           "Exit status with --dry-run as of diff: 0 nothing would open or close, 1 something "
+           "would, 2 trouble (refused, for one).\n",
        .call = "PUT /v1/snapshot; with --dry-run POST /v1/validate and GET /v1/snapshot",
        .options = {kFilename,
                    kRecursive,
