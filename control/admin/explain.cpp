@@ -20,6 +20,17 @@ bool tables_allow(const RuleSet& rules, const explain::Question& asked) {
   return verdict.outcome == Outcome::kAllow || asked.source == asked.destination;
 }
 
+/// Whether they would do the same as the policies say, between all addresses of the two ends.
+bool tables_agree(const RuleSet& rules, const explain::Question& asked,
+                  const explain::Answer& made) {
+  const auto others = asked.between_other_addresses();
+  const explain::Json& said = made.json["other_addresses"];
+  for (size_t i = 0; i < others.size(); ++i) {
+    if (tables_allow(rules, others[i]) != (said[i]["verdict"] == "allow")) return false;
+  }
+  return tables_allow(rules, asked) == made.allowed;
+}
+
 bool between(const FlowRecord& flow, const IpAddress& from, const IpAddress& to) {
   return flow.source == from && flow.destination == to;
 }
@@ -66,7 +77,7 @@ Result<std::string> explain_document(const Query& query, const publish::InForce&
   const explain::Answer made = explain::answer(*question, kube::Evaluator(*compiled.state));
   Json out{{"revision", in_force.revision}};
   out.update(made.json);
-  out["tables_agree"] = tables_allow(*compiled.rules, *question) == made.allowed;
+  out["tables_agree"] = tables_agree(*compiled.rules, *question, made);
   out["flows"] = Json();
   if (question->flows) {
     auto flows = flows_json(*question, dataplane, in_force);

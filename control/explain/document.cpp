@@ -60,6 +60,17 @@ Json direction_json(const kube::DirectionVerdict& verdict, const kube::Evaluator
       {"nearest", std::move(nearest)},   {"why", verdict.why}};
 }
 
+/// Why policies do not look at the pod that was asked about; empty: they do.
+std::string note_on(const AskedEnd& asked, const kube::ClusterState& state) {
+  const size_t slash = asked.pod.find('/');
+  if (slash == std::string::npos) return {};
+  const auto found = state.pods.find({asked.pod.substr(0, slash), asked.pod.substr(slash + 1)});
+  if (found == state.pods.end()) return {};
+  if (found->second->finished) return "has ended, and is no pod to any policy any more";
+  if (!found->second->host_network) return {};
+  return "is on the host's network: its traffic is its node's, and no policy selects it";
+}
+
 Json end_json(const AskedEnd& asked, const IpAddress& address, const kube::Evaluator& evaluator) {
   Json pod, shown;
   if (!asked.pod.empty()) {
@@ -68,7 +79,23 @@ Json end_json(const AskedEnd& asked, const IpAddress& address, const kube::Evalu
     pod = pods.front()->ns + "/" + pods.front()->name;
   }
   if (!is_stand_in(address)) shown = address.text();
-  return {{"text", asked.text}, {"address", std::move(shown)}, {"pod", std::move(pod)}};
+  return {{"text", asked.text},
+          {"address", std::move(shown)},
+          {"pod", std::move(pod)},
+          {"note", or_null(note_on(asked, evaluator.state()))}};
+}
+
+Json others_json(const Question& question, const kube::Evaluator& evaluator) {
+  Json others = Json::array();
+  for (const Question& other : question.between_other_addresses()) {
+    const kube::Explanation made =
+        evaluator.evaluate(other.source, other.destination, other.protocol, other.port);
+    others.push_back({{"from", other.source.text()},
+                      {"to", other.destination.text()},
+                      {"verdict", made.allowed ? "allow" : "deny"},
+                      {"why", made.why}});
+  }
+  return others;
 }
 
 }  // namespace
@@ -98,7 +125,8 @@ Answer answer(const Question& question, const kube::Evaluator& evaluator) {
            {"denied_by", std::move(denied_by)},
            {"why", made.why},
            {"egress", direction_json(made.egress, evaluator, egress)},
-           {"ingress", std::move(ingress_json)}}};
+           {"ingress", std::move(ingress_json)},
+           {"other_addresses", others_json(question, evaluator)}}};
 }
 
 }  // namespace rampart::explain

@@ -2,7 +2,9 @@
 #include "control/explain/miss.hpp"
 
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -18,44 +20,88 @@ using kube::PolicyPort;
 // What a difference counts. A label or a port is what people mistype; that another kind of end was
 // meant altogether is what they hardly ever mean.
 constexpr unsigned kOtherProtocol = 1, kOtherPort = 2, kOneLabel = 2, kOtherNamespace = 3,
-                   kExcepted = 3, kNoPortsAtAll = 5, kOutsideBlock = 8, kNoPod = 9,
-                   kNothingAllowed = 1000;
+                   kExcepted = 3, kOtherAddress = 3, kNoPortsAtAll = 5, kOutsideBlock = 8,
+                   kNoPod = 9, kNobody = 500, kNothingAllowed = 1000;
 
 /// What is missing of one entry.
 struct Gap {
   unsigned distance = 0;
-  std::string what;
+  std::string what;        ///< of a peer: after "would pass if the source", but for kNobody
+  bool elsewhere = false;  ///< it would be another end altogether, of which nothing is known
 };
 
-/// "(it has app=db)", or nothing if there is no such label.
+/// " (it has app=db)", or nothing if there is no such label.
 std::string present(const kube::Labels& labels, const std::string& key) {
   const std::string* value = kube::find_label(labels, key);
   return value == nullptr ? "" : " (it has " + key + "=" + *value + ")";
 }
 
-/// What a requirement that does not hold asks for, after "the source": "had label app=web".
-std::string wish(const kube::LabelRequirement& need, const kube::Labels& labels) {
-  const bool one = need.values.size() == 1;
-  switch (need.op) {
-    case Op::kIn:
-      return "had label " + (one ? text_of(need) : need.key + " in (" + listed(need.values) + ")") +
-             present(labels, need.key);
-    case Op::kNotIn:
-    case Op::kDoesNotExist: {
-      const std::string* value = kube::find_label(labels, need.key);
-      return "had no label " + need.key + (value == nullptr ? "" : "=" + *value);
+/// What all requirements of a selector about one key leave of its values.
+struct Wanted {
+  bool there = false;      ///< In, Exists
+  bool not_there = false;  ///< DoesNotExist
+  bool listed = false;     ///< In: one of `values`
+  std::vector<std::string> values, but_not;
+
+  void add(const kube::LabelRequirement& need) {
+    there |= need.op == Op::kIn || need.op == Op::kExists;
+    not_there |= need.op == Op::kDoesNotExist;
+    if (need.op == Op::kNotIn) {
+      but_not.insert(but_not.end(), need.values.begin(), need.values.end());
+    } else if (need.op == Op::kIn) {
+      if (!std::exchange(listed, true)) {
+        values = need.values;
+      } else {
+        drop(need.values, false);
+      }
     }
-    case Op::kExists:
-      return "had a label " + need.key;
   }
-  return {};
+  /// Keeps of `values` those that are in `others`, or drops them.
+  void drop(const std::vector<std::string>& others, bool if_there) {
+    std::erase_if(values, [&](const std::string& value) {
+      return (std::find(others.begin(), others.end(), value) != others.end()) == if_there;
+    });
+  }
+};
+
+/// What a key would have to be, after "the source": "had label app=web". Nothing: it cannot be.
+std::optional<std::string> wish(const std::string& key, Wanted wanted, const kube::Labels& labels) {
+  if (wanted.not_there) {
+    if (wanted.there) return std::nullopt;
+    const std::string* value = kube::find_label(labels, key);
+    return "had no label " + key + (value == nullptr ? "" : "=" + *value);
+  }
+  if (wanted.listed) {
+    wanted.drop(wanted.but_not, true);
+    if (wanted.values.empty()) return std::nullopt;
+    return "had label " + text_of(kube::LabelRequirement{key, Op::kIn, wanted.values}) +
+           present(labels, key);
+  }
+  if (!wanted.there) {
+    const bool one = wanted.but_not.size() == 1;
+    return "had no label " + text_of(kube::LabelRequirement{key, Op::kIn, wanted.but_not}) +
+           (one ? "" : present(labels, key));
+  }
+  if (wanted.but_not.empty()) return "had a label " + key;
+  return "had a label " + key + " other than " +
+         text_of(kube::LabelRequirement{key, Op::kIn, wanted.but_not});
 }
 
-/// The requirements of a selector that do not hold, as wishes.
-std::vector<std::string> wishes(const kube::LabelSelector& selector, const kube::Labels& labels) {
-  std::vector<std::string> all;
+/// What of the labels a selector wants otherwise, as wishes: those that hold must go on to hold
+/// when they come true. Nothing: no labels do.
+std::optional<std::vector<std::string>> wishes(const kube::LabelSelector& selector,
+                                               const kube::Labels& labels) {
+  std::map<std::string, Wanted> wanted;
+  std::set<std::string> unmet;
   for (const auto& need : selector.requirements) {
-    if (!kube::LabelSelector{{need}}.matches(labels)) all.push_back(wish(need, labels));
+    wanted[need.key].add(need);
+    if (!kube::LabelSelector{{need}}.matches(labels)) unmet.insert(need.key);
+  }
+  std::vector<std::string> all;
+  for (const std::string& key : unmet) {
+    auto one = wish(key, std::move(wanted[key]), labels);
+    if (!one) return std::nullopt;
+    all.push_back(*std::move(one));
   }
   return all;
 }
@@ -100,8 +146,14 @@ class Misses {
  private:
   void add_rule(const kube::NetworkPolicy& policy, const kube::PolicyRule& rule, Miss miss) {
     miss.rule.peer = miss.rule.port = std::nullopt;
-    const auto [peer, peer_gap] = nearest_peer(policy, rule);
-    const auto [port, port_gap] = nearest_port(rule);
+    auto [peer, peer_gap] = nearest_peer(policy, rule);
+    elsewhere_ = egress_ && peer_gap.elsewhere;
+    auto [port, port_gap] = nearest_port(rule);
+    if (const auto named = elsewhere_ ? named_port(rule) : std::nullopt) {
+      peer_gap.what += " and named its port " + std::to_string(asked_.port) + " " +
+                       port_text(rule.ports[*named]);
+      std::tie(port, port_gap) = std::pair(*named, Gap{kOtherPort, {}, false});
+    }
     if (peer_gap.distance + port_gap.distance == 0) return;  // this one admits it
     if (peer_gap.distance > 0) miss.rule.peer = peer;
     if (port_gap.distance > 0) miss.rule.port = port;
@@ -118,7 +170,7 @@ class Misses {
       Gap gap = peer_gap(policy, rule.peers[i]);
       if (i == 0 || gap.distance < best.second.distance) best = {i, std::move(gap)};
     }
-    if (best.second.distance > 0) {
+    if (best.second.distance > 0 && best.second.distance < kNobody) {
       best.second.what = "would pass if " + other_ + " " + best.second.what;
     }
     return best;
@@ -127,26 +179,31 @@ class Misses {
   Gap peer_gap(const kube::NetworkPolicy& policy, const kube::PolicyPeer& peer) const {
     if (peer.ip_block) return block_gap(*peer.ip_block);
     if (asked_.other_pod == nullptr) {
-      return {kNoPod, "were one of " + text_of(peer, policy.ns) + " (" + asked_.other.text() +
-                          " is no pod's address)"};
+      return {kNoPod,
+              "were one of " + text_of(peer, policy.ns) + " (" + asked_.other.text() +
+                  " is no pod's address)",
+              true};
     }
     const kube::Pod& pod = *asked_.other_pod;
     Gap gap;
-    std::vector<std::string> needs;
+    std::optional<std::vector<std::string>> needs{std::in_place}, of_namespace{std::in_place};
     if (peer.pod_selector) needs = wishes(*peer.pod_selector, pod.labels);
-    gap.distance = kOneLabel * static_cast<unsigned>(needs.size());
-    if (!peer.namespace_selector) {
-      if (pod.ns != policy.ns) {
-        gap.distance += kOtherNamespace;
-        needs.push_back("were in namespace " + policy.ns);
-      }
-    } else {
-      const auto labels = namespace_labels(pod.ns);
-      const auto missing = wishes(*peer.namespace_selector, labels);
-      gap.distance += kOneLabel * static_cast<unsigned>(missing.size());
-      if (!missing.empty()) needs.push_back("were in a namespace that " + listed(missing));
+    if (peer.namespace_selector) {
+      of_namespace = wishes(*peer.namespace_selector, namespace_labels(pod.ns));
     }
-    gap.what = listed(needs);
+    if (!needs || !of_namespace) {
+      return {kNobody,
+              "its peer selects nobody: " + text_of(peer, policy.ns) + " contradicts itself"};
+    }
+    gap.distance = kOneLabel * static_cast<unsigned>(needs->size() + of_namespace->size());
+    if (!peer.namespace_selector && pod.ns != policy.ns) {
+      gap.distance += kOtherNamespace;
+      needs->push_back("were in namespace " + policy.ns);
+    }
+    if (!of_namespace->empty()) {
+      needs->push_back("were in a namespace that " + listed(*of_namespace));
+    }
+    gap.what = listed(*needs);
     return gap;
   }
 
@@ -158,15 +215,35 @@ class Misses {
 
   Gap block_gap(const kube::IpBlock& block) const {
     if (block.contains(asked_.other)) return {};
-    if (!block.cidr.contains(asked_.other)) {
-      return {kOutsideBlock, "had an address in " + text_of(block)};
+    if (const IpAddress* address = other_address_in(block)) {
+      return {kOtherAddress,
+              "used its address " + address->text() + ", which is in " + text_of(block)};
     }
+    if (!block.cidr.contains(asked_.other)) {
+      return {kOutsideBlock, "had an address in " + text_of(block), true};
+    }
+    const IpPrefix* widest = nullptr;  // exceptions may lie within each other
     for (const IpPrefix& except : block.except) {
       if (!except.contains(asked_.other)) continue;
-      return {kExcepted,
-              "were not in " + except.text() + ", which is excepted from " + block.cidr.text()};
+      if (widest == nullptr || except.length() < widest->length()) widest = &except;
     }
-    return {};
+    return {kExcepted,
+            "were not in " + widest->text() + ", which is excepted from " + block.cidr.text(),
+            true};
+  }
+
+  /// Another address of the other end that the block contains, and from or to which the subject
+  /// has one of the family.
+  const IpAddress* other_address_in(const kube::IpBlock& block) const {
+    if (asked_.other_pod == nullptr) return nullptr;
+    for (const IpAddress& address : asked_.other_pod->addresses) {
+      const auto& own = asked_.subject->addresses;
+      const bool meets = std::any_of(own.begin(), own.end(), [&](const IpAddress& mine) {
+        return mine.family() == address.family();
+      });
+      if (meets && block.contains(address)) return &address;
+    }
+    return nullptr;
   }
 
   bool same_protocol(const PolicyPort& entry) const {
@@ -178,7 +255,7 @@ class Misses {
     if (std::holds_alternative<PolicyPort::Any>(entry.port)) return {{0, 65535}};
     if (const auto* range = std::get_if<PolicyPort::Range>(&entry.port)) return {*range};
     std::vector<PolicyPort::Range> all;
-    if (destination_ == nullptr) return all;
+    if (destination_ == nullptr || elsewhere_) return all;
     for (const kube::ContainerPort& port : destination_->ports) {
       if (port.name == std::get<PolicyPort::Name>(entry.port) && port.protocol == entry.protocol) {
         all.push_back({port.number, port.number});
@@ -198,7 +275,13 @@ class Misses {
   std::string entry_text(const PolicyPort& entry) const {
     if (!std::holds_alternative<PolicyPort::Name>(entry.port)) return port_text(entry);
     const auto all = numbers(entry);
-    if (!all.empty()) return port_text(entry) + " (" + std::to_string(all.front().first) + ")";
+    if (!all.empty()) {
+      std::vector<std::string> words;
+      words.reserve(all.size());
+      for (const PolicyPort::Range& one : all) words.push_back(std::to_string(one.first));
+      return port_text(entry) + " (" + listed(words) + ")";
+    }
+    if (elsewhere_) return port_text(entry) + " (by its name)";
     const std::string whom =
         destination_ == nullptr ? asked_.other.text() : destination_->ns + "/" + destination_->name;
     return port_text(entry) + " (which is no port of " + whom + ")";
@@ -252,6 +335,18 @@ class Misses {
                                           " allowed, " + asked_text + " " + number + " is not"}};
   }
 
+  /// The entry by whose name the port would be allowed at another destination; nothing if there is
+  /// none, or if an entry allows it by its number.
+  std::optional<size_t> named_port(const kube::PolicyRule& rule) const {
+    std::optional<size_t> found;
+    for (size_t i = rule.ports.size(); i-- > 0;) {
+      if (!same_protocol(rule.ports[i])) continue;
+      if (number_fits(rule.ports[i])) return std::nullopt;
+      if (std::holds_alternative<PolicyPort::Name>(rule.ports[i].port)) found = i;
+    }
+    return found;
+  }
+
   /// How far the number asked about is from those of an entry.
   unsigned away(const PolicyPort& entry) const {
     unsigned least = 65536;
@@ -267,6 +362,7 @@ class Misses {
   const bool egress_;
   const std::string other_;
   const kube::Pod* const destination_;
+  bool elsewhere_ = false;  ///< it would be another destination, whose names of ports nobody knows
   std::vector<Miss> found_;
 };
 

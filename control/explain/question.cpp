@@ -34,7 +34,11 @@ Result<AskedEnd> read_end(const Query& query, std::string_view parameter,
   }
   const auto pod = state.pods.find({asked.text.substr(0, slash), asked.text.substr(slash + 1)});
   if (pod == state.pods.end()) {
-    return Error{ErrorCode::kNotFound, "there is no pod " + asked.text, std::string(parameter)};
+    const std::string ns = asked.text.substr(0, slash);
+    const bool known = state.namespaces.count({{}, ns}) > 0;
+    return Error{ErrorCode::kNotFound,
+                 "there is no pod " + asked.text + (known ? "" : ": there is no namespace " + ns),
+                 std::string(parameter)};
   }
   asked.pod = asked.text;
   asked.addresses = pod->second->addresses;
@@ -98,6 +102,21 @@ Result<void> read_flow_parameters(const Query& query, Question& question) {
 }
 
 }  // namespace
+
+std::vector<Question> Question::between_other_addresses() const {
+  std::vector<Question> others;
+  for (const IpAddress& one : from.addresses) {
+    for (const IpAddress& two : to.addresses) {
+      if (one.family() != two.family() || (one == source && two == destination)) continue;
+      if (is_stand_in(one) || is_stand_in(two)) continue;
+      Question& other = others.emplace_back(*this);
+      other.source = one;
+      other.destination = two;
+      if (protocol == kIcmp || protocol == kIcmpV6) other.protocol = one.is_v4() ? kIcmp : kIcmpV6;
+    }
+  }
+  return others;
+}
 
 Result<Question> read_question(const Query& query, const kube::ClusterState& state) {
   for (const auto& [name, value] : query) {

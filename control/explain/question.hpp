@@ -29,6 +29,9 @@ struct Question {
   L4Port port = 0;                  ///< of the destination; 0 for protocols without
   bool flows = false;               ///< live flows between the two are wanted as well
   std::optional<L4Port> from_port;  ///< only those whose source has this port
+
+  /// The same question between the other addresses of the two ends, where they have several.
+  std::vector<Question> between_other_addresses() const;
 };
 
 /// from=, to=, protocol=, port=, flows=, from_port=. kInvalid names the parameter, kNotFound the

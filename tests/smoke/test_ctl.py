@@ -53,7 +53,7 @@ def test_apply_explain_and_packets_agree(lab):
     lab.start()
     folder = cluster_folder(lab)
     n = lab.number
-    lab.ctl("apply", "-f", folder, "--dry-run")
+    lab.ctl("apply", "-f", folder, "--dry-run", status=1)
     assert lab.daemon.get("/v1/status")["revision"] == 0
     wire.drops(frame(tcp(n(), 80), A, B), "no_policy_yet")
     answer = json.loads(lab.ctl("-o", "json", "apply", "-f", folder))

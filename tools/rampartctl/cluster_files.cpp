@@ -88,7 +88,16 @@ std::optional<kube::ClusterState> cluster_from_files(Session& session,
     session.warn("there is no pod and no workload among these objects");
   }
   explain::give_stand_in_addresses(state);
+  warn_of_unsupported(session, state);
   return state;
+}
+
+void warn_of_unsupported(Session& session, const kube::ClusterState& state) {
+  for (const auto& [key, policy] : state.unsupported) {
+    const std::string name = policy->ns.empty() ? policy->name : policy->ns + "/" + policy->name;
+    session.warn(policy->kind + " " + name + " of " + policy->api_version +
+                 " is not enforced, and counts for nothing here");
+  }
 }
 
 }  // namespace rampart::ctl

@@ -20,4 +20,8 @@ namespace rampart::ctl {
 std::optional<kube::ClusterState> cluster_from_files(Session& session,
                                                      const std::vector<std::string>& paths);
 
+/// Names the policies of kinds that are not enforced: an answer without them looks as if they were
+/// part of it.
+void warn_of_unsupported(Session& session, const kube::ClusterState& state);
+
 }  // namespace rampart::ctl

@@ -97,7 +97,10 @@ const std::vector<Command>& command_table() {
            "empty pipe must not open the firewall.\n"
            "\n"
            "A state that waits for its turn when a later one comes is dropped (superseded), and "
-           "the command fails: it was never in force.\n",
+           "the command fails: it was never in force.\n"
+           "\n"
+           "Exit status with --dry-run as of diff: 0 nothing would open or close, 1 something "
+           "would, 2 trouble (refused, for one).\n",
        .call = "PUT /v1/snapshot; with --dry-run POST /v1/validate and GET /v1/snapshot",
        .options = {kFilename,
                    kRecursive,
@@ -330,6 +333,10 @@ const std::vector<Command>& command_table() {
            "to be otherwise. No packet is sent. The exit status is 0 for allowed and denied "
            "alike; with --exit-code it is 3 for denied.\n"
            "\n"
+           "Of pods with several addresses the first two of one family are asked about. What "
+           "becomes of the same connection between the others is told beside it: an ipBlock speaks "
+           "of addresses, so they may differ.\n"
+           "\n"
            "With --flows, or with a port at FROM as flows lists it, live flows of which such a "
            "packet would be one are shown too: an answer in an open connection passes though "
            "nothing would let it open one.\n"
@@ -344,7 +351,8 @@ const std::vector<Command>& command_table() {
                      Word::kPeer},
                     {"TO", "to whom: NAMESPACE/POD or an address", Word::kPeer},
                     {"PROTO/PORT",
-                     "TCP/80, UDP/53, SCTP/7777, or ICMP without a port; 80/TCP will do too",
+                     "TCP/80, UDP/53, SCTP/7777, or ICMP without a port, IP/47 for a protocol by "
+                     "its number; 80/TCP will do too",
                      Word::kProtocolPort}},
        .options = {kFiles,
                    {.name = "flows", .help = "show live flows that such a packet would belong to"},

@@ -109,14 +109,20 @@ Compared compare(Session& session, const kube::ClusterState& before,
   return compared;
 }
 
+/// Exits as diff does: whether anything would open or close.
 int dry_run(Session& session, const std::string& body, const Sent& sent) {
   const auto before = state_in_force(session);
-  if (!before) return kFailed;
+  if (!before) return kTrouble;
   const auto after = kube::decode_snapshot(body);
-  if (!after)
-    return session.fail("rampartd accepts what rampartctl refuses: " + after.error().text());
+  if (!after) {
+    session.fail("rampartd accepts what rampartctl refuses: " + after.error().text());
+    return kTrouble;
+  }
   const Changes changes = changes_between(*before, after->state);
   const Compared compared = compare(session, *before, after->state);
+  const int status = !compared.difference          ? kTrouble
+                     : compared.difference->none() ? kDone
+                                                   : kDiffers;
   if (session.wants_json()) {
     std::string json = "{\"validation\":" + sent.response.body + ",\"changes\":{";
     append_strings(json, "added", changes.added);
@@ -128,7 +134,8 @@ int dry_run(Session& session, const std::string& body, const Sent& sent) {
     json += compared.difference ? difference_json(*compared.difference, compared.sets)
                                       .dump(-1, ' ', false, OrderedJson::error_handler_t::replace)
                                 : "null";
-    return session.print_json(json + "}");
+    const int printed = session.print_json(json + "}");
+    return printed == kDone ? status : printed;
   }
   print_changes(session, changes.added, '+', Style::kGood);
   print_changes(session, changes.changed, '~', Style::kWarning);
@@ -146,7 +153,7 @@ int dry_run(Session& session, const std::string& body, const Sent& sent) {
   }
   print_cut_flows(session, sent.answer.root()["flows"]);
   print_outcome(session, sent.answer.root(), Swapped::kNo);
-  return kDone;
+  return status;
 }
 
 /// Where the refused object was read; with a single document its name says enough.
@@ -166,18 +173,19 @@ int run_apply(Session& session) {
   }
   Request request;
   if (!take_if_match(session, request)) return kUsage;
+  const int failed = dry ? kTrouble : kFailed;
   const auto documents = read_input(session);
-  if (!documents) return kFailed;
+  if (!documents) return failed;
   request.method = dry ? "POST" : "PUT";
   request.target =
       dry ? "/v1/validate?flows=true"
           : target_with_query("/v1/snapshot", {{"reason", invocation.value("reason")}});
   request.content_type = kJsonType;
   request.body = list_of(*documents);
-  if (!plausible(session, *documents, request.body)) return kFailed;
+  if (!plausible(session, *documents, request.body)) return failed;
   const auto sent = send(session, request,
                          [&](const Json& problem) { return place_in_input(*documents, problem); });
-  if (!sent) return kFailed;
+  if (!sent) return failed;
   return dry ? dry_run(session, request.body, *sent) : show_accepted(session, *sent);
 }
 

@@ -32,7 +32,7 @@ bool has_ports(std::string_view protocol) {
   return protocol == "TCP" || protocol == "UDP" || protocol == "SCTP";
 }
 
-/// "TCP/80", "80/tcp", "ICMP".
+/// "TCP/80", "80/tcp", "ICMP", "IP/47".
 Result<ProtocolPort> parse_protocol_port(std::string_view text) {
   const size_t slash = text.find('/');
   ProtocolPort parsed{upper(text.substr(0, slash)), {}};
@@ -42,13 +42,19 @@ Result<ProtocolPort> parse_protocol_port(std::string_view text) {
     parsed.protocol = upper(parsed.protocol);
   }
   const auto refuse = [&](const std::string& why) {
-    return Error{ErrorCode::kInvalid, why + " (PROTO/PORT is like TCP/80, UDP/53 or ICMP)", {}};
+    return Error{
+        ErrorCode::kInvalid, why + " (PROTO/PORT is like TCP/80, UDP/53, ICMP or IP/47)", {}};
   };
   if (has_ports(parsed.protocol)) {
     if (parsed.port.empty()) return refuse(parsed.protocol + " wants a port");
     if (auto number = parse_number(parsed.port, 1, 65535, "the port"); !number) {
       return refuse(number.error().what);
     }
+  } else if (parsed.protocol == "IP") {
+    if (auto number = parse_number(parsed.port, 0, 255, "the protocol"); !number) {
+      return refuse(number.error().what);
+    }
+    parsed.protocol = std::exchange(parsed.port, {});
   } else if (!parsed.port.empty() || parsed.protocol.empty() ||
              std::isalpha(static_cast<unsigned char>(parsed.protocol[0])) == 0) {
     return refuse("'" + std::string(text) + "' is no protocol and port");
@@ -163,6 +169,26 @@ void print_direction(Session& session, std::string_view name, std::string_view w
   }
 }
 
+/// What is to be known of the ends, and between their other addresses.
+void print_notes(Session& session, const Json& answer) {
+  for (const char* side : {"from", "to"}) {
+    const std::string note = answer[side]["note"].text("");
+    if (!note.empty()) {
+      session.out() << "  " << printable(answer[side]["pod"].text() + " " + note) << '\n';
+    }
+  }
+  const std::string verdict = answer["verdict"].text();
+  for (const Json& other : answer["other_addresses"].items()) {
+    const bool denied = other["verdict"].text() == "deny";
+    const bool same = other["verdict"].text() == verdict;
+    session.out() << "  " << (same ? "also " : "but ")
+                  << session.style(denied ? "denied" : "allowed",
+                                   denied ? Style::kBad : Style::kGood)
+                  << printable(" from " + other["from"].text() + " to " + other["to"].text())
+                  << (same ? "" : printable(": " + other["why"].text())) << '\n';
+  }
+}
+
 void show(Session& session, const Json& answer) {
   const bool denied = answer["verdict"].text() == "deny";
   const std::string from = peer_text(answer["from"]), to = peer_text(answer["to"]);
@@ -179,6 +205,7 @@ void show(Session& session, const Json& answer) {
   if (const std::string why = answer["why"].text(""); !why.empty()) {
     session.out() << "  " << printable(why) << '\n';
   }
+  print_notes(session, answer);
   const Json egress = answer["egress"];
   print_direction(session, "egress", from, egress, true);
   print_direction(session, "ingress", to, answer["ingress"], egress["allowed"].truth() || !denied);

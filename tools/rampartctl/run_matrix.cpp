@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "control/explain/question.hpp"
 #include "tools/rampartctl/cluster_files.hpp"
 #include "tools/rampartctl/commands.hpp"
 #include "tools/rampartctl/in_force.hpp"
@@ -11,9 +12,6 @@
 // Who can reach whom: matrix shows it, diff what differs between two clusters.
 namespace rampart::ctl {
 namespace {
-
-/// diff's exit statuses are those of diff(1).
-constexpr int kDiffers = 1, kTrouble = 2;
 
 std::string dumped(const OrderedJson& json) {
   return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
@@ -28,6 +26,7 @@ std::optional<kube::ClusterState> matrix_state(Session& session) {
     return cluster_from_files(session, session.invocation().values("filename"));
   }
   auto state = state_in_force(session);
+  if (state) warn_of_unsupported(session, *state);
   if (state && state->pods.empty() && state->policies.empty()) {
     session.fail("no snapshot has been accepted yet");
     return std::nullopt;
@@ -80,9 +79,15 @@ int run_diff(Session& session) {
   }
   const auto read = [&](const std::string& side) -> std::optional<kube::ClusterState> {
     if (side == "@running") {
-      if (!invocation.has("filename")) return state_in_force(session);
-      session.fail("@running is a whole cluster: -f has nothing to add to it");
-      return std::nullopt;
+      if (invocation.has("filename")) {
+        session.fail("@running is a whole cluster: -f has nothing to add to it");
+        return std::nullopt;
+      }
+      auto state = state_in_force(session);
+      // As in files: a pod that has no address yet is the same on both sides.
+      if (state) explain::give_stand_in_addresses(*state);
+      if (state) warn_of_unsupported(session, *state);
+      return state;
     }
     std::vector<std::string> paths{side};
     for (const std::string& file : invocation.values("filename")) paths.push_back(file);

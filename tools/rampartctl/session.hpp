@@ -22,6 +22,9 @@ namespace rampart::ctl {
 /// Exit statuses, the same in every program of Rampart.
 inline constexpr int kDone = 0;
 inline constexpr int kFailed = 1;
+/// What compares (diff, apply --dry-run) exits as diff(1) does: kDone if there is no difference.
+inline constexpr int kDiffers = 1;
+inline constexpr int kTrouble = 2;
 inline constexpr int kUsage = 2;
 
 /// What surrounds one run of the program.

@@ -110,13 +110,14 @@ class Lab:
         return status, "\n".join(daemon.log())
 
     def ctl(self, *arguments, text=None, status=0):
-        """Runs rampartctl against the appliance; returns what it printed."""
+        """Runs rampartctl against the appliance; returns what it printed (or, with another status than 0,
+        what it complained of, if it did)."""
         done = subprocess.run(
             [self.rampartctl, "--socket", self.daemon.socket_path, *map(str, arguments)],
             input=text, capture_output=True, text=True, timeout=60)
         assert done.returncode == status, \
             f"rampartctl {arguments}: status {done.returncode}\n{done.stdout}{done.stderr}"
-        return done.stdout if status == 0 else done.stderr
+        return done.stdout if status == 0 else done.stderr or done.stdout
 
     # ---- the end ----
 

@@ -254,8 +254,10 @@ TEST_F(AdminTest, ExplainsADenial) {
   put_cluster();
   const auto d = get("/v1/explain?from=web/a&to=10.9.9.9&protocol=TCP&port=80");
   EXPECT_EQ(d["revision"], 1);
-  EXPECT_EQ(d["from"], Document::parse(R"({"text":"web/a","address":"10.0.0.1","pod":"web/a"})"));
-  EXPECT_EQ(d["to"], Document::parse(R"({"text":"10.9.9.9","address":"10.9.9.9","pod":null})"));
+  EXPECT_EQ(d["from"],
+            Document::parse(R"({"text":"web/a","address":"10.0.0.1","pod":"web/a","note":null})"));
+  EXPECT_EQ(d["to"],
+            Document::parse(R"({"text":"10.9.9.9","address":"10.9.9.9","pod":null,"note":null})"));
   EXPECT_EQ(d["protocol"], "TCP");
   EXPECT_EQ(d["port"], 80);
   EXPECT_EQ(d["verdict"], "deny");

@@ -80,6 +80,31 @@ TEST(ExplainFiles, ATemplateWhosePodsAreThereIsNoPodOfItsOwn) {
   EXPECT_EQ(explain("shop/web-1", "shop/db-0", "TCP/5432", running).status, kDone);
 }
 
+TEST(ExplainFiles, OtherAddressesAndPodsThatHaveEndedAreSpokenOf) {
+  const std::string manifests =
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: shop}\n"
+      "status: {podIPs: [{ip: 10.0.0.1}, {ip: 'fd00::1'}]}\n"
+      "---\napiVersion: v1\nkind: Pod\nmetadata: {name: b, namespace: shop, labels: {app: b}}\n"
+      "status: {podIPs: [{ip: 10.0.0.2}, {ip: 'fd00::2'}]}\n"
+      "---\napiVersion: v1\nkind: Pod\nmetadata: {name: over, namespace: shop}\n"
+      "status: {phase: Succeeded, podIP: 10.0.0.3}\n"
+      "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+      "metadata: {name: b, namespace: shop}\n"
+      "spec: {podSelector: {matchLabels: {app: b}}, ingress: [{from: [{ipBlock: {cidr: "
+      "'fd00::/8'}}]}]}\n";
+  const Outcome differ = explain("shop/a", "shop/b", "TCP/80", manifests);
+  EXPECT_EQ(differ.status, 3) << "the first addresses decide";
+  EXPECT_THAT(differ.out, HasSubstr("\n  but allowed from fd00::1 to fd00::2: allowed by shop/b "
+                                    "spec.ingress[0] (peer 0, all ports)\n"));
+  EXPECT_THAT(explain("shop/b", "shop/a", "IP/47", manifests).out,
+              HasSubstr("\n  also allowed from fd00::2 to fd00::1\n"));
+  EXPECT_THAT(explain("shop/over", "shop/b", "TCP/80", manifests).out,
+              HasSubstr("\n  shop/over has ended, and is no pod to any policy any more\n"));
+  EXPECT_EQ(explain("shop/a", "shop/b", "IP/256", manifests).status, kUsage);
+  EXPECT_THAT(explain("nowhere/a", "shop/b", "TCP/80", manifests).err,
+              HasSubstr("there is no pod nowhere/a: there is no namespace nowhere"));
+}
+
 TEST(ExplainFiles, JsonIsTheDocumentOfTheSocket) {
   const Outcome outcome = run_program(
       {"explain", "-o", "json", "-f", "-", "shop/db-0", "192.0.2.7", "ICMP"}, kManifests);

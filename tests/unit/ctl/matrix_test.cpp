@@ -239,5 +239,29 @@ TEST_F(Diff, AgainstWhatIsInForce) {
   EXPECT_EQ(stand.run({"diff", "@running", "-", "-f", file("x.yaml", kShop)}, same).status, 2);
 }
 
+TEST_F(Diff, APodWithoutAnAddressIsTheSameInForceAndInAFile) {
+  const Stand stand(R"({"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Pod",)"
+                    R"("metadata":{"name":"a","namespace":"web"}}]})");
+  EXPECT_EQ(stand
+                .run({"diff", "@running", "-"},
+                     "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: web}\n")
+                .out,
+            "nothing opens or closes\n");
+}
+
+TEST_F(Diff, PoliciesThatAreNotEnforcedAreNamed) {
+  const std::string admin =
+      kShop +
+      "---\napiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\n"
+      "metadata: {name: guard}\nspec: {}\n";
+  const std::string said =
+      "warning: AdminNetworkPolicy guard of policy.networking.k8s.io/v1alpha1 is not enforced, and "
+      "counts for nothing here\n";
+  EXPECT_THAT(run_program({"matrix", "-f", "-"}, admin).err, HasSubstr(said));
+  EXPECT_THAT(run_program({"explain", "-f", "-", "shop/web-0", "shop/db-0", "TCP/80"}, admin).err,
+              HasSubstr(said));
+  EXPECT_THAT(run_program({"diff", "-", file("y.yaml", kShop)}, admin).err, HasSubstr(said));
+}
+
 }  // namespace
 }  // namespace rampart::ctl

@@ -204,7 +204,7 @@ TEST_F(Sending, DryRunShowsWhatWouldChange) {
                     R"({"apiVersion":"v1","kind":"Pod","metadata":{"namespace":"web","name":"a"},)"
                     R"("spec":{"nodeName":"n2"},"status":{"podIP":"10.0.0.1"}}]})"));
   const Outcome outcome = stand.run({"apply", "--dry-run", "-f", "-"}, both());
-  EXPECT_EQ(outcome.status, kDone) << outcome.err;
+  EXPECT_EQ(outcome.status, 1) << "something opens or closes: " << outcome.err;
   EXPECT_THAT(outcome.out,
               testing::StartsWith("+ NetworkPolicy web/allow\n~ Pod web/a\n- Namespace old\n"
                                   "accepted; would add 1, change 1, remove 1 (dry run: nothing was "
@@ -229,7 +229,7 @@ TEST_F(Sending, DryRunShowsWhatOpensClosesAndIsCut) {
         R"({"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Pod","metadata":{"namespace":"web","name":"a","labels":{"app":"web"}},"spec":{"nodeName":"n1"},"status":{"podIP":"10.0.0.1"}}]})");
   });
   const Outcome outcome = stand.run({"apply", "--dry-run", "-f", "-"}, both());
-  EXPECT_EQ(outcome.status, kDone) << outcome.err;
+  EXPECT_EQ(outcome.status, 1) << "something opens or closes: " << outcome.err;
   EXPECT_THAT(outcome.out,
               AllOf(HasSubstr("\nreachability: 2 pairs differ: 0 open, 2 close\n"
                               "- web/a, all addresses \xE2\x86\x92 web/a: all but TCP 80\n"),
@@ -238,6 +238,7 @@ TEST_F(Sending, DryRunShowsWhatOpensClosesAndIsCut) {
                               "  \xE2\x80\xA6 and 2 more\n")));
   const Outcome json = stand.run({"apply", "--dry-run", "-f", "-", "-o", "json"}, both());
   EXPECT_THAT(json.out, AllOf(HasSubstr("\"reachability\": {"), HasSubstr("\"same\": false")));
+  EXPECT_EQ(json.status, 1);
 }
 
 TEST_F(Sending, DryRunBeforeTheFirstSnapshotAddsEverything) {
@@ -251,8 +252,11 @@ TEST_F(Sending, DryRunOfWhatIsInForceChangesNothing) {
       R"({"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Pod","metadata":)"
       R"({"namespace":"web","name":"a","labels":{"app":"web"}},"spec":{"nodeName":"n1"},)"
       R"("status":{"podIP":"10.0.0.1"}}]})"));
-  EXPECT_THAT(stand.run({"apply", "--dry-run", "-f", "-"}, kPod).out,
-              testing::StartsWith("accepted; nothing would change"));
+  const Outcome outcome = stand.run({"apply", "--dry-run", "-f", "-"}, kPod);
+  EXPECT_THAT(outcome.out, testing::StartsWith("accepted; nothing would change"));
+  EXPECT_EQ(outcome.status, kDone);
+  EXPECT_EQ(stand.run({"apply", "--dry-run", "-f", "-"}, "kind: [").status, 2);
+  EXPECT_EQ(run_program({"apply", "--dry-run", "-f", "-", "--socket", "/nope"}, kPod).status, 2);
 }
 
 TEST_F(Sending, DeltaSendsEventsALineEach) {

@@ -78,13 +78,33 @@ TEST(NearestMiss, SaysWhatWouldLetItPassAndThatIsTrue) {
       {R"({"from":[{"podSelector":{"matchExpressions":[{"key":"app","operator":"In","values":["web","ui"]}]}}]})",
        api,
        {},
-       "would pass if the source had label app in (ui and web) (it has app=api)",
+       "would pass if the source had label app in (ui, web) (it has app=api)",
        R"("app":"ui")",
        {}},
       {R"({"from":[{"podSelector":{"matchExpressions":[{"key":"app","operator":"NotIn","values":["api"]}]}}]})",
        api,
        {},
        "would pass if the source had no label app=api",
+       web,
+       {}},
+      {R"({"from":[{"podSelector":{"matchExpressions":[{"key":"app","operator":"NotIn","values":["api","web"]}]}}]})",
+       api,
+       {},
+       "would pass if the source had no label app in (api, web) (it has app=api)",
+       R"("app":"ui")",
+       {}},
+      {R"({"from":[{"podSelector":{"matchExpressions":[{"key":"app","operator":"In","values":["api","ui","web"]},)"
+       R"({"key":"app","operator":"NotIn","values":["api","ui"]}]}}]})",
+       api,
+       {},
+       "would pass if the source had label app=web (it has app=api)",
+       web,
+       {}},
+      {R"({"from":[{"podSelector":{"matchExpressions":[{"key":"app","operator":"Exists"},)"
+       R"({"key":"app","operator":"NotIn","values":["api"]}]}}]})",
+       api,
+       {},
+       "would pass if the source had a label app other than app=api",
        web,
        {}},
       {R"({"from":[{"podSelector":{"matchExpressions":[{"key":"tier","operator":"Exists"}]}}]})",
@@ -160,6 +180,12 @@ TEST(NearestMiss, SaysWhatWouldLetItPassAndThatIsTrue) {
        "would pass if the source were not in 192.0.2.128/25, which is excepted from 192.0.2.0/24",
        "",
        {{"from", "192.0.2.1"}}},
+      {R"({"from":[{"ipBlock":{"cidr":"192.0.2.0/24","except":["192.0.2.192/26","192.0.2.128/25"]}}]})",
+       web,
+       {{"from", "192.0.2.200"}},
+       "would pass if the source were not in 192.0.2.128/25, which is excepted from 192.0.2.0/24",
+       "",
+       {{"from", "192.0.2.1"}}},
       {R"({"from":[{"ipBlock":{"cidr":"192.0.2.0/24"}}]})",
        web,
        {{"from", "198.51.100.1"}},
@@ -219,6 +245,73 @@ TEST(NearestMiss, PoliciesThatAllowNothing) {
       {});
   EXPECT_EQ(beside["ingress"]["nearest"][0]["policy"], "shop/allow")
       << "a rule is nearer than none at all";
+}
+
+TEST(NearestMiss, PeersThatSelectNobodyAreNoAdvice) {
+  const std::string rules =
+      R"({"from":[{"podSelector":{"matchLabels":{"app":"web"},)"
+      R"("matchExpressions":[{"key":"app","operator":"NotIn","values":["web"]}]}}]},)"
+      R"({"from":[{"podSelector":{"matchExpressions":[{"key":"tier","operator":"Exists"},)"
+      R"({"key":"tier","operator":"DoesNotExist"}]}}]},)"
+      R"({"from":[{"ipBlock":{"cidr":"192.0.2.0/24"}}]})";
+  const Json denied = ask(cluster(ingress(rules), R"("app":"web")"), {});
+  const Json& nearest = denied["ingress"]["nearest"];
+  ASSERT_EQ(nearest.size(), 3U);
+  EXPECT_EQ(nearest[0]["path"], "spec.ingress[2]") << "an address can be had, these labels cannot";
+  EXPECT_EQ(nearest[1]["what"],
+            "its peer selects nobody: pods with app=web, app!=web of namespace shop contradicts "
+            "itself");
+  EXPECT_EQ(nearest[2]["what"],
+            "its peer selects nobody: pods with tier, !tier of namespace shop contradicts itself");
+}
+
+/// Two pods of two addresses each, and a policy that lets in whoever comes from `block`.
+kube::ClusterState dual_stack(const std::string& block) {
+  auto decoded = kube::decode_snapshot(
+      R"({"apiVersion":"v1","kind":"List","items":[
+    {"apiVersion":"v1","kind":"Pod","metadata":{"name":"client","namespace":"shop"},
+     "status":{"podIPs":[{"ip":"10.1.0.1"},{"ip":"fd00::1"}]}},
+    {"apiVersion":"v1","kind":"Pod","metadata":{"name":"server","namespace":"shop","labels":{"app":"db"}},
+     "status":{"podIPs":[{"ip":"10.1.0.2"},{"ip":"fd00::2"}]}})" +
+      ingress(R"({"from":[{"ipBlock":{"cidr":")" + block + R"("}}],"ports":[{"port":5432}]})") +
+      "]}");
+  EXPECT_TRUE(decoded) << decoded.error().text();
+  return decoded ? std::move(decoded->state) : kube::ClusterState{};
+}
+
+TEST(Explain, SaysWhatBecomesOfTheOtherAddresses) {
+  const auto state = dual_stack("fd00::/64");
+  const Json made = ask(state, {});
+  EXPECT_EQ(made["verdict"], "deny") << "10.1.0.1 to 10.1.0.2, the first of one family";
+  EXPECT_EQ(made["ingress"]["nearest"][0]["what"],
+            "would pass if the source used its address fd00::1, which is in fd00::/64");
+  ASSERT_EQ(made["other_addresses"].size(), 1U);
+  EXPECT_EQ(made["other_addresses"][0]["from"], "fd00::1");
+  EXPECT_EQ(made["other_addresses"][0]["to"], "fd00::2");
+  EXPECT_EQ(made["other_addresses"][0]["verdict"], "allow");
+  EXPECT_EQ(ask(state, {{"from", "fd00::1"}, {"to", "fd00::2"}})["verdict"], "allow");
+  EXPECT_EQ(ask(dual_stack("10.1.0.0/24"), {})["other_addresses"][0]["verdict"], "deny");
+  const Json ping = ask(dual_stack("10.1.0.0/24"), {{"protocol", "ICMP"}});
+  EXPECT_THAT(ping["other_addresses"][0]["why"].get<std::string>(), HasSubstr("on ICMPv6"));
+  EXPECT_EQ(ask(cluster("", ""), {})["other_addresses"], Json::array());
+}
+
+TEST(Explain, SaysWhichPodsNoPolicyLooksAt) {
+  auto decoded = kube::decode_snapshot(R"({"apiVersion":"v1","kind":"List","items":[
+    {"apiVersion":"v1","kind":"Pod","metadata":{"name":"over","namespace":"shop"},
+     "status":{"phase":"Failed","podIP":"10.1.0.8"}},
+    {"apiVersion":"v1","kind":"Pod","metadata":{"name":"host","namespace":"shop"},
+     "spec":{"hostNetwork":true},"status":{"podIP":"192.0.2.1"}},
+    {"apiVersion":"v1","kind":"Pod","metadata":{"name":"server","namespace":"shop"},
+     "status":{"podIP":"10.1.0.2"}}]})");
+  ASSERT_TRUE(decoded);
+  const auto note = [&](const char* pod) {
+    return ask(decoded->state, {{"from", std::string("shop/") + pod}})["from"]["note"];
+  };
+  EXPECT_EQ(note("over"), "has ended, and is no pod to any policy any more");
+  EXPECT_EQ(note("host"),
+            "is on the host's network: its traffic is its node's, and no policy selects it");
+  EXPECT_TRUE(note("server").is_null());
 }
 
 TEST(Explain, EgressBlocksBeforeIngressIsAsked) {
