@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/compile/claimants.hpp"
 #include "control/compile/place.hpp"
 #include "control/compile/tables.hpp"
 #include "control/kube/evaluate.hpp"
@@ -28,6 +29,8 @@ constexpr size_t kProbesOfPolicy = 512;
 constexpr size_t kProbesOfPod = 16;
 /// Pods that a changed policy selects which are asked for.
 constexpr size_t kSubjects = 3;
+/// Policies that select a namespace which has other labels, or did, which are asked for.
+constexpr size_t kPoliciesOfNamespace = 8;
 /// Policies and pods that are drawn by lot where others have changed, and where nothing is known.
 constexpr unsigned kLots = 1;
 constexpr unsigned kLotsAtFirst = 100'000;
@@ -49,6 +52,7 @@ class Prover {
       : made_(made),
         state_(*made.state),
         tables_(made),
+        claimants_(made, tables_),
         evaluator_(state_, ends(), kube::Evaluator::Detail::kVerdicts),
         until_(Clock::now() + budget),
         random_(seed) {}
@@ -56,14 +60,22 @@ class Prover {
   Proof run(const Compiled* previous) {
     previous_ = previous;
     if (previous != nullptr) {
-      changed_pods(*previous);
+      Changes changes = find_changes(previous->state.get(), state_);
+      changed_pods(changes.pods);
       changed_policies(*previous);
+      for (const auto& [before, after] : changes.namespaces) {
+        if (before != nullptr && after != nullptr) about_namespace(*before, *after);
+      }
+      for (const auto& [before, after] : changes.nodes) about_node(before, after);
     }
     const unsigned lots = previous != nullptr ? kLots : kLotsAtFirst;
     for (unsigned n = 0; n < lots && go_on(); ++n) {
       if (const kube::NetworkPolicy* policy = any_policy()) about_policy(*policy);
       ask_some(kProbesOfPod);
-      if (const kube::Pod* pod = any_pod(); pod != nullptr && check_pod(*pod)) about_pod(*pod);
+      if (const kube::Pod* pod = any_pod(); pod != nullptr && check(claimants_.wrong_of(*pod))) {
+        about_pod(*pod);
+        about_neighbours(*pod);
+      }
       ask_some(kProbesOfPod / 2);
       if (const kube::Pod* pod = any_pod()) about_another_policy(*pod);
       ask_some(kProbesOfPod / 2);
@@ -87,17 +99,16 @@ class Prover {
 
   // Who is asked about ---------------------------------------------------------------------------
 
-  void changed_pods(const Compiled& previous) {
-    std::vector<Change<kube::Pod>> changes = find_changes(previous.state.get(), state_).pods;
+  void changed_pods(std::vector<Change<kube::Pod>>& changes) {
     std::shuffle(changes.begin(), changes.end(), random_);
     // All of them are looked up before any is asked about: that is cheap.
     for (const auto& [before, after] : changes) {
       if (!go_on()) return;
-      const bool is_pod = after != nullptr && counts_as_pod(*after);
-      if (is_pod && !check_pod(*after)) return;
-      if (before == nullptr || (is_pod && before->addresses == after->addresses)) continue;
+      if (after != nullptr && !check(claimants_.wrong_of(*after))) return;
+      if (before == nullptr || (after != nullptr && before->addresses == after->addresses))
+        continue;
       for (const IpAddress& address : before->addresses) {
-        if (!check_end(tables_.end(address))) return;
+        if (!check(claimants_.wrong_at(address))) return;
       }
     }
     for (const auto& [before, after] : changes) {
@@ -121,6 +132,55 @@ class Prover {
             ask_some(kProbesOfPolicy);
           }
         });
+  }
+
+  /// A namespace with other labels: its pods as peers of those whose rules select it now or did,
+  /// and no longer or not yet.
+  void about_namespace(const kube::Namespace& before, const kube::Namespace& after) {
+    const auto members = some_in(after.name, kSubjects);
+    std::vector<IpAddress> peers;
+    for (const kube::Pod* pod : members) add(peers, pod->addresses);
+    const auto other_one = [&](const kube::PolicyPeer& peer) {
+      return peer.namespace_selector && peer.namespace_selector->matches(before.labels) !=
+                                            peer.namespace_selector->matches(after.labels);
+    };
+    size_t left = peers.empty() ? 0 : kPoliciesOfNamespace;
+    for (const auto& [key, policy] : state_.policies) {
+      if (left == 0 || !go_on()) return;
+      for (const auto& [direction, rules] : {std::pair(Direction::kIngress, &policy->ingress),
+                                             {Direction::kEgress, &policy->egress}}) {
+        for (const kube::PolicyRule& rule : *rules) {
+          if (std::none_of(rule.peers.begin(), rule.peers.end(), other_one)) continue;
+          for (const kube::Pod* subject : some_subjects(*policy)) {
+            about_peer(*subject, direction, rule, peers);
+          }
+        }
+      }
+      left -= questions_.empty() ? 0 : 1;
+      ask_some(kProbesOfPolicy);
+    }
+  }
+
+  /// A node that comes, goes or has other addresses: its pods and it, and others and it.
+  void about_node(const kube::Node* before, const kube::Node* after) {
+    if (before != nullptr && after != nullptr && *before == *after) return;
+    if (after != nullptr && !check(claimants_.wrong_of(*after))) return;
+    std::vector<const kube::Pod*> pods;
+    for (size_t e = 0; e < made_.endpoints.size() && pods.size() < kSubjects && go_on(); ++e) {
+      const kube::Pod* pod = made_.endpoints[e];
+      const std::string& name = (after != nullptr ? after : before)->name;
+      if (pod != nullptr && pod->node_name == name) pods.push_back(pod);
+    }
+    for (const kube::Node* node : {before, after}) {
+      if (node == nullptr) continue;
+      for (const IpAddress& address : node->addresses) {
+        if (!check(claimants_.wrong_at(address)) || !check(claimants_.wrong_node_at(address)))
+          return;
+        for (const kube::Pod* pod : pods) between(*pod, address);
+        about_address(address, nullptr);
+      }
+    }
+    ask_some(kProbesOfPod);
   }
 
   const kube::Pod* any_pod() {
@@ -157,8 +217,8 @@ class Prover {
 
   // What is asked --------------------------------------------------------------------------------
 
-  /// Both directions of a policy, for pods that it selects and one that it does not.
-  void about_policy(const kube::NetworkPolicy& policy) {
+  /// Pods that a policy selects, and one of its namespace that it does not.
+  std::vector<const kube::Pod*> some_subjects(const kube::NetworkPolicy& policy) {
     constexpr size_t kLookedAt = 256;
     std::vector<const kube::Pod*> subjects;
     const kube::Pod* other = nullptr;
@@ -172,8 +232,13 @@ class Prover {
       }
     }
     if (other != nullptr) subjects.push_back(other);
-    for (const kube::Pod* subject : subjects) {
-      if (!check_pod(*subject)) return;
+    return subjects;
+  }
+
+  /// Both directions of a policy, for some of its subjects.
+  void about_policy(const kube::NetworkPolicy& policy) {
+    for (const kube::Pod* subject : some_subjects(policy)) {
+      if (!check(claimants_.wrong_of(*subject))) return;
       about_rules(policy, *subject, Direction::kIngress);
       about_rules(policy, *subject, Direction::kEgress);
     }
@@ -205,9 +270,12 @@ class Prover {
         if (mine.family() != peer.family()) continue;
         const bool egress = direction == Direction::kEgress;
         const IpAddress &from = egress ? mine : peer, &to = egress ? peer : mine;
-        for (const Service& service : services_of(rule, to)) {
+        const auto services = services_of(rule, to);
+        const uint32_t first = below(services.size());
+        for (size_t i = 0; i < services.size(); ++i) {
           if (!has_room()) return;
-          questions_.push_back({from, to, service});
+          const auto turn = static_cast<uint32_t>((i + first) % services.size());
+          questions_.push_back({from, to, services[i], turn});
         }
       }
     }
@@ -258,27 +326,41 @@ class Prover {
       std::shuffle(found.begin(), found.end(), random_);
       return found;
     }
-    const kube::Pod *member = nullptr, *neighbour = nullptr;
+    // Beside a member, who is near to being one: with the labels, or of a namespace with the
+    // labels.
+    const kube::Pod *member = nullptr, *by_labels = nullptr, *by_namespace = nullptr;
     const auto consider = [&](const kube::Pod* pod) {
       if (pod == nullptr) return;
-      (is_peer(policy, peer, *pod) ? member : neighbour) = pod;
+      const bool labels = !peer.pod_selector || peer.pod_selector->matches(pod->labels);
+      const bool ns = is_peer_namespace(policy, peer, pod->ns);
+      if (labels && ns) {
+        member = pod;
+      } else if (labels || by_labels == nullptr) {
+        by_labels = pod;
+      }
+      if (ns && !labels) by_namespace = pod;
     };
     auto mates = some_in(policy.ns, kTries);
     std::shuffle(mates.begin(), mates.end(), random_);
     for (const kube::Pod* pod : mates) consider(pod);
-    const kube::Pod* near = neighbour;
-    for (unsigned n = 0; n < kTries && (n < 2 || member == nullptr); ++n) consider(any_pod());
-    for (const kube::Pod* pod : {member, neighbour, near}) {
+    const kube::Pod *near = by_labels, *mate = by_namespace;
+    const bool combined = peer.pod_selector && peer.namespace_selector;
+    const auto wants_more = [&] {
+      return member == nullptr || (combined && (by_labels == nullptr || by_namespace == nullptr));
+    };
+    for (unsigned n = 0; n < kTries && (n < 2 || wants_more()); ++n) consider(any_pod());
+    for (const kube::Pod* pod : {member, by_labels, by_namespace, near, mate}) {
       if (pod != nullptr) add(found, pod->addresses);
     }
+    std::sort(found.begin(), found.end());
+    found.erase(std::unique(found.begin(), found.end()), found.end());
     if (below(2) == 0) add(found, strangers());
     return found;
   }
-  bool is_peer(const kube::NetworkPolicy& policy, const kube::PolicyPeer& peer,
-               const kube::Pod& pod) const {
-    if (peer.pod_selector && !peer.pod_selector->matches(pod.labels)) return false;
-    if (!peer.namespace_selector) return pod.ns == policy.ns;
-    const auto ns = state_.namespaces.find({{}, pod.ns});
+  bool is_peer_namespace(const kube::NetworkPolicy& policy, const kube::PolicyPeer& peer,
+                         const std::string& name) const {
+    if (!peer.namespace_selector) return name == policy.ns;
+    const auto ns = state_.namespaces.find({{}, name});
     return ns != state_.namespaces.end() && peer.namespace_selector->matches(ns->second->labels);
   }
 
@@ -319,13 +401,7 @@ class Prover {
   /// A pod at each of its addresses: under its own policies, and as a peer of others.
   void about_pod(const kube::Pod& pod) {
     for (const IpAddress& address : pod.addresses) about_address(address, &pod);
-    for (const IpAddress& node : pod.host_addresses) {
-      for (const IpAddress& address : pod.addresses) {
-        if (node.family() != address.family() || !has_room()) continue;
-        questions_.push_back({node, address, some_service(&pod, Direction::kIngress)});
-        questions_.push_back({address, node, some_service(nullptr, Direction::kIngress)});
-      }
-    }
+    for (const IpAddress& node : pod.host_addresses) between(pod, node);
     for (const Direction direction : {Direction::kIngress, Direction::kEgress}) {
       auto policies = evaluator_.isolating(pod, direction);
       std::shuffle(policies.begin(), policies.end(), random_);
@@ -333,6 +409,35 @@ class Prover {
         if (!has_room()) return;
         about_rules(*policy, pod, direction);
       }
+    }
+  }
+
+  /// Who is where a pod and its node are, and at the next address at which the tables know
+  /// somebody.
+  void about_neighbours(const kube::Pod& pod) {
+    const auto node = state_.nodes.find({{}, pod.node_name});
+    if (node != state_.nodes.end()) {
+      if (!check(claimants_.wrong_of(*node->second))) return;
+      for (const IpAddress& address : node->second->addresses) {
+        if (previous_ == nullptr) between(pod, address);
+      }
+    }
+    auto places = pod.addresses;
+    add(places, pod.host_addresses);
+    if (node != state_.nodes.end()) add(places, node->second->addresses);
+    for (const IpAddress& address : places) {
+      const auto next = tables_.next(address);
+      if (next && !check(claimants_.wrong_at(*next))) return;
+      if (next && previous_ == nullptr && !check(claimants_.wrong_node_at(*next))) return;
+    }
+  }
+
+  /// A pod and an address that may be its node's.
+  void between(const kube::Pod& pod, const IpAddress& node) {
+    for (const IpAddress& address : pod.addresses) {
+      if (node.family() != address.family() || !has_room()) continue;
+      questions_.push_back({node, address, some_service(&pod, Direction::kIngress)});
+      questions_.push_back({address, node, some_service(nullptr, Direction::kIngress)});
     }
   }
 
@@ -378,58 +483,8 @@ class Prover {
 
   // Asking ---------------------------------------------------------------------------------------
 
-  /// Whether the tables know a pod where its object says it is.
-  bool check_pod(const kube::Pod& pod) {
-    for (const IpAddress& address : pod.addresses) {
-      const kube::End end = tables_.end(address);
-      if (std::find(end.pods.begin(), end.pods.end(), &pod) == end.pods.end()) {
-        return disagree(address.text() + " is an address of pod " + pod.ns + "/" + pod.name +
-                        ", and the tables do not know it there");
-      }
-      if (!check_end(end)) return false;
-    }
-    return true;
-  }
-  /// Whether everybody whom the tables know at an address is there.
-  bool check_end(const kube::End& end) {
-    const IpAddress& address = end.address;
-    for (const kube::Pod* pod : end.pods) {
-      const auto found =
-          pod == nullptr ? state_.pods.end() : state_.pods.find({pod->ns, pod->name});
-      if (found == state_.pods.end() || found->second.get() != pod || !counts_as_pod(*pod) ||
-          std::find(pod->addresses.begin(), pod->addresses.end(), address) ==
-              pod->addresses.end()) {
-        return disagree("the tables know a pod at " + address.text() + " that is not there");
-      }
-    }
-    return check_identity(end);
-  }
-  /// Whether the address map has him there, on his node.
-  bool check_identity(const kube::End& end) {
-    const Identity& identity = *made_.rules->addresses->find(end.address);
-    const bool is_shared = (identity.flags & Identity::kShared) != 0;
-    if (is_shared != end.is_shared()) {
-      return disagree(end.address.text() + " has " + std::to_string(end.claimants()) +
-                      " claimants, and the address map takes it for " +
-                      (is_shared ? "shared" : "one's own"));
-    }
-    if (is_shared) return true;
-    const bool names_one = identity.endpoint - 1U < made_.endpoints.size();  // 0: nobody
-    const kube::Pod* there = names_one ? made_.endpoints[identity.endpoint - 1] : nullptr;
-    const kube::Pod* expected = end.pods.empty() ? nullptr : end.pods.front();
-    if (there != expected) {
-      const auto name = [](const kube::Pod* pod) {
-        return pod == nullptr ? "no pod's" : "that of pod " + pod->ns + "/" + pod->name;
-      };
-      return disagree(end.address.text() + " is " + name(expected) + ", and by the address map " +
-                      name(there));
-    }
-    if (expected != nullptr && identity.node != made_.memory->roster.node(expected->node_name)) {
-      return disagree(end.address.text() + " is on node \"" + expected->node_name +
-                      "\", and by the address map on another");
-    }
-    return true;
-  }
+  /// Whether the tables know who is where; false, having said so, if they do not.
+  bool check(std::string wrong) { return wrong.empty() || disagree(std::move(wrong)); }
   bool disagree(std::string how) {
     if (proof_.wrong.empty()) proof_.wrong = std::move(how);
     return false;
@@ -449,16 +504,23 @@ class Prover {
   struct Asked {
     IpAddress from, to;
     Service service;
+    uint32_t turn = 0;  ///< among those that differ from it in nothing but the service
   };
-  /// Asks at most so many of the questions there are, drawn by lot, and forgets them.
+  /// Asks at most so many of the questions there are, drawn by lot, and forgets them. Of many, no
+  /// two ends have their next turn before all others have had as many.
   void ask_some(size_t most) {
     std::shuffle(questions_.begin(), questions_.end(), random_);
+    if (most >= kProbesOfPolicy && questions_.size() > most) {
+      std::nth_element(questions_.begin(), questions_.begin() + static_cast<ptrdiff_t>(most),
+                       questions_.end(),
+                       [](const Asked& a, const Asked& b) { return a.turn < b.turn; });
+    }
     for (size_t q = 0; q < questions_.size() && q < most && go_on(); ++q) ask(questions_[q]);
     questions_.clear();
   }
 
   void ask(const Asked& asked) {
-    const auto& [from, to, service] = asked;
+    const auto& [from, to, service, turn] = asked;
     ++proof_.probes;
     const kube::Explanation plain = evaluator_.evaluate(from, to, service.protocol, service.port);
     const RuleSet& rules = *made_.rules;
@@ -516,6 +578,7 @@ class Prover {
   const Compiled* previous_ = nullptr;
   const kube::ClusterState& state_;
   const Tables tables_;
+  const Claimants claimants_;
   const kube::Evaluator evaluator_;
   const Clock::time_point until_;
   std::mt19937_64 random_;

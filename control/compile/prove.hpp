@@ -26,12 +26,14 @@ struct Proof {
 ///   each of its entries with members and neighbours of the peer (the addresses at the boundaries
 ///   of blocks and exceptions and beside them; a pod that the selectors match and one that they do
 ///   not), on each boundary of the ports, the numbers beside it, and other protocols;
+/// - every namespace with other labels: some of its pods as peers of policies that select it now or
+///   did before and do not both; every node that is other: some of its pods and it, and others;
 /// - then policies and pods drawn by lot, as many as there is a share of the budget left for.
 ///
 /// Verdict, the direction that denies and the entry that allows must be the same; of an address
 /// that several claim, only the verdict. A connection whose flow would not be judged again must
 /// have the verdict that it had in `previous`. Who claims an address is taken from the tables, so
-/// for the pods at hand it is compared with what the objects say.
+/// for the pods and nodes at hand it is compared with what the objects say.
 ///
 /// `previous`: what is in force; may be null: then everything is drawn by lot. `seed`: of the lots.
 /// Control threads.

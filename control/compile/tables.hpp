@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <tuple>
 #include <vector>
@@ -30,11 +31,26 @@ class Tables {
       }
     }
     std::sort(end.pods.begin(), end.pods.end(), [](const kube::Pod* a, const kube::Pod* b) {
-      if (a == nullptr || b == nullptr) return a < b;  // what check_end() is there for
+      if (a == nullptr || b == nullptr) return a < b;  // what Claimants is there for
       return std::tie(a->ns, a->name) < std::tie(b->ns, b->name);
     });
     std::sort(end.nodes.begin(), end.nodes.end());
     return end;
+  }
+
+  bool has_node(const IpAddress& address, std::string_view name) const {
+    const Roster& roster = made_.memory->roster;
+    const auto found = roster.nodes->find(name);
+    return found != roster.nodes->end() &&
+           roster.claims.count(Claim{address, true, found->second}) > 0;
+  }
+
+  /// The address after this one at which somebody stands; nothing after the last.
+  std::optional<IpAddress> next(const IpAddress& address) const {
+    const auto& claims = made_.memory->roster.claims;
+    auto at = claims.lower_bound(Claim{address, false, 0});
+    while (at != claims.end() && at->first.address == address) ++at;
+    return at == claims.end() ? std::nullopt : std::optional(at->first.address);
   }
 
  private:
