@@ -80,8 +80,9 @@ bool read_labels(JsonReader& reader, const JsonReader::Slot& labels, Labels& out
   for (const auto& [key, value] : fields) {
     const auto entry = JsonReader::Step::entry(reader, key);
     std::string text;
-    if (!reader.check(check_label_key(key), Fault::kLabel) || !reader.string(value, text) ||
-        !reader.check(check_label_value(text), Fault::kLabel)) {
+    if ((!reader.check(check_label_key(key), Fault::kLabel) || !reader.string(value, text) ||
+         !reader.check(check_label_value(text), Fault::kLabel)) &&
+        !reader.resume()) {
       return false;
     }
     out.emplace_back(key, std::move(text));

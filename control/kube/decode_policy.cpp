@@ -28,7 +28,7 @@ bool each(JsonReader& reader, std::string_view name, const Slot& slot, Read read
   if (!slot) return true;
   const Step step(reader, name);
   simdjson::dom::array list;
-  if (!reader.array(*slot, list)) return false;
+  if (!reader.array(*slot, list)) return reader.resume();
   size_t index = 0;
   for (const auto element : list) {
     const Step at(reader, index++);

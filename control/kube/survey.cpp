@@ -18,8 +18,8 @@ using Step = JsonReader::Step;
 constexpr auto kNote = JsonReader::Unknown::kNote;
 
 /// Notes what is neither a field of an object nor one of metav1.ObjectMeta.
-void note_outer_fields(JsonReader& reader, Element element) {
-  Slot metadata;
+void note_outer_fields(JsonReader& reader, Element element, bool of_policy) {
+  Slot metadata, labels;
   if (!reader.members(element,
                       {{"apiVersion", nullptr},
                        {"kind", nullptr},
@@ -39,7 +39,7 @@ void note_outer_fields(JsonReader& reader, Element element) {
                   {"finalizers", nullptr},
                   {"generateName", nullptr},
                   {"generation", nullptr},
-                  {"labels", nullptr},
+                  {"labels", &labels},
                   {"managedFields", nullptr},
                   {"name", nullptr},
                   {"namespace", nullptr},
@@ -48,6 +48,9 @@ void note_outer_fields(JsonReader& reader, Element element) {
                   {"selfLink", nullptr},
                   {"uid", nullptr}},
                  kNote);
+  // Nobody selects policies by labels, so the decoder does not read theirs.
+  Labels unused;
+  if (of_policy) read_labels(reader, labels, unused);
 }
 
 /// The fields on the way to the pod template of a workload; empty: it has none.
@@ -124,7 +127,7 @@ void Surveyor::State::put(JsonReader& reader, Element element, Header& header,
     return read_template(reader, header, element, 0);
   }
   if (object_class != ObjectClass::kSkipped && object_class != ObjectClass::kUnsupportedPolicy) {
-    note_outer_fields(reader, element);
+    note_outer_fields(reader, element, object_class == ObjectClass::kPolicy);
   }
   const bool stored = sink.put(reader, element, header);
   if (object_class == ObjectClass::kPolicy && stored) {

@@ -57,7 +57,16 @@ int run_matrix(Session& session) {
   const Picture picture{*made, sets, overview};
   if (session.wants_json()) return session.print_json(dumped(matrix_json(picture)));
   if (session.format() == "html") {
-    view.kinds = true;
+    // A picture of more is no picture; the kinds of some namespaces can be asked for.
+    constexpr size_t kMostDrawn = 1500;
+    view.kinds = made->ends().size() <= kMostDrawn;
+    if (!view.kinds) {
+      view.expanded.insert(view.namespaces.begin(), view.namespaces.end());
+      session.warn(
+          std::to_string(made->ends().size()) +
+          " kinds are too many to be drawn each: only those of namespaces that --expand or "
+          "-n names are");
+    }
     const reach::Overview kinds(*made, sets, view);
     const auto files = invocation.values("filename");
     std::string source;

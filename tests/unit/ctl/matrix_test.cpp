@@ -139,6 +139,24 @@ TEST(Matrix, ThePageStandsByItself) {
   EXPECT_EQ(said(4, 4), "") << "addresses outside are no question for policies";
 }
 
+TEST(Matrix, OfManyKindsThePageDrawsThoseThatAreAskedFor) {
+  std::string many = kShop + kDbFromWeb;
+  for (size_t i = 0; i < 1600; ++i) {
+    many +=
+        "---\napiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: crowd, labels: {app: n" +
+        std::to_string(i) + "}}\nstatus: {podIP: 10.1." + std::to_string(i / 250) + "." +
+        std::to_string(i % 250) + "}\n";
+    many.replace(many.rfind("name: p,"), 8, "name: p" + std::to_string(i) + ",");
+  }
+  const Outcome all = run_program({"matrix", "-f", "-", "-o", "html"}, many);
+  EXPECT_EQ(all.status, kDone) << all.err;
+  EXPECT_THAT(all.err, HasSubstr("1604 kinds are too many to be drawn each"));
+  EXPECT_LT(all.out.size(), 100'000U);
+  EXPECT_THAT(all.out, AllOf(HasSubstr(">crowd</text>"), Not(HasSubstr(">shop/app=web</text>"))));
+  EXPECT_THAT(run_program({"matrix", "-f", "-", "-o", "html", "--expand", "shop"}, many).out,
+              HasSubstr(">shop/app=web</text>"));
+}
+
 TEST(Matrix, OfWhatIsInForce) {
   const Stand stand(
       R"({"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Pod",)"

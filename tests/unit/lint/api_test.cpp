@@ -33,6 +33,15 @@ TEST_P(Api, TheWrongOneIsNamedAndTheRightOneIsNot) {
   EXPECT_THAT(said_of(policy("p", twins.right)), IsEmpty());
 }
 
+TEST(ApiOfAll, LabelsOfPoliciesAndWhatStandsBesideAWrongList) {
+  EXPECT_THAT(
+      said_of("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+              "metadata: {name: p, labels: {'a b': c, ok: 'x y', fine: z}}\n"
+              "spec: {podSelector: {}, egress: {}, policyTypes: [Ingress, ingress]}\n"),
+      UnorderedElementsAre("bad-label metadata.labels[a b]", "bad-label metadata.labels[ok]",
+                           "wrong-type spec.egress", "bad-value spec.policyTypes[1]"));
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Rules, Api,
     testing::Values(

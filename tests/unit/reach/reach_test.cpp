@@ -202,7 +202,7 @@ TEST(Reach, TooManyKindsAreRefused) {
   const auto refused = Reach::of(state, vocabulary, sets);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kTooLarge);
-  EXPECT_THAT(refused.error().what, testing::HasSubstr("4098 kinds of pods and address blocks"));
+  EXPECT_THAT(refused.error().what, testing::HasSubstr("6002 kinds of pods and address blocks"));
 }
 
 }  // namespace
