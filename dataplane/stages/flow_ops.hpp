@@ -38,16 +38,25 @@ inline bool is_touched(const Key& key, const RuleSet& r, RevisionMark judged_in)
          is_after(changed_in(map, key, 1), judged_in);
 }
 
-/// Whether the verdict that a flow got still stands: it is of this revision, or nothing that
-/// changed since can have touched it (then it is marked as of this revision).
+/// The same for a flow that was judged under another revision, or is condemned; is_current decides.
 template <typename Key>
-inline bool is_current(FlowEntry<Key>& entry, const RuleSet& r) {
+[[gnu::noinline]] bool is_untouched(FlowEntry<Key>& entry, const RuleSet& r) {
   FlowFacts& f = entry.facts;
   if (f.condemned != 0) return false;
-  if (f.judged_in == revision_mark(r.revision)) return true;
   if (r.mode == RuleSet::Mode::kByTables && is_touched(entry.key, r, f.judged_in)) return false;
   f.judged_in = revision_mark(r.revision);
   return true;
+}
+
+/// Whether the verdict that a flow got still stands: it is of this revision, or nothing that
+/// changed since can have touched it (then it is marked as of this revision).
+template <typename Key>
+[[gnu::always_inline]] inline bool is_current(FlowEntry<Key>& entry, const RuleSet& r) {
+  const FlowFacts& f = entry.facts;
+  if (f.condemned == 0 && f.judged_in == revision_mark(r.revision)) [[likely]] {
+    return true;
+  }
+  return is_untouched(entry, r);
 }
 
 /// Writes down under which revision and rules a flow is allowed. (Whoever takes a condemned flow
