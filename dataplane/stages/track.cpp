@@ -153,8 +153,10 @@ template <typename Key>
   for (unsigned n = 0; n < count; ++n) {
     const unsigned k = rest[n], i = c.packet[k];
     const ParsedPacket& p = b.packet[i];
-    const auto likely = ended ? FlowTable<Key>::kNone : c.slot[k];
-    const auto slot = table.find(c.key[k], c.hash[k], likely);
+    // What was not there has not come meanwhile.
+    const auto slot = ended && c.slot[k] != FlowTable<Key>::kNone
+                          ? table.find(c.key[k], c.hash[k])
+                          : table.find(c.key[k], c.hash[k], c.slot[k]);
     if ((b.unread >> i & 1) != 0) read(b, i);
     if (slot == FlowTable<Key>::kNone) {
       ++w.counters.flow_misses;
