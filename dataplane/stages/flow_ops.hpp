@@ -72,13 +72,19 @@ constexpr bool is_half_open(FlowState state) {
   return state == FlowState::kTcpOpening || state == FlowState::kTcpSynReceived;
 }
 
-/// Says what a flow is worth from now on; `from`: what it was to its ends so far.
 template <typename Key>
-inline void count_worth(WorkerState& w, const FlowEntry<Key>& entry, FlowWorth from, FlowWorth to) {
-  if (!w.sources.is_on()) return;
+[[gnu::noinline]] void move_load(WorkerState& w, const FlowEntry<Key>& entry, FlowWorth from,
+                                 FlowWorth to) {
   const unsigned opener = entry.facts.opener_end;
   w.sources.move(address_hash(entry.key, opener, w.seed), from, to);
   w.targets.move(address_hash(entry.key, 1 - opener, w.seed), from, to);
+}
+/// Says what a flow is worth from now on; `from`: what it was to its ends so far.
+template <typename Key>
+inline void count_worth(WorkerState& w, const FlowEntry<Key>& entry, FlowWorth from, FlowWorth to) {
+  if (w.sources.is_on()) [[unlikely]] {
+    move_load(w, entry, from, to);
+  }
 }
 template <typename Key>
 inline void change_worth(WorkerState& w, FlowTable<Key>& table, typename FlowTable<Key>::Slot slot,
