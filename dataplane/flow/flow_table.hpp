@@ -104,8 +104,8 @@ class FlowTable {
   }
   /// The first of them, for one flow.
   void prefetch_home(uint64_t hash) const noexcept { prefetch_line(&heads_[home(hash)]); }
-  /// The second: fetches the entries, and says where the flows most likely are. `tracked`: some may
-  /// have a track.
+  /// The second: fetches the entries, and says where the flows most likely are. kNone: there is no
+  /// such flow. `tracked`: some may have a track.
   void fetch(const Key* keys, const uint64_t* hashes, unsigned count, Slot* likely,
              bool tracked = true) const noexcept {
     if (tracked) {
@@ -114,9 +114,9 @@ class FlowTable {
       fetch_all<false>(keys, hashes, count, likely);
     }
   }
-  /// The third, one by one. `likely`: what fetch said, if no flow has been erased since.
+  /// The third, one by one. `likely`: what fetch said, if no flow has come or gone since.
   Slot find(const Key& key, uint64_t hash, Slot likely) const noexcept {
-    if (likely != kNone && entries_[likely].key == key) [[likely]] {
+    if (likely == kNone || entries_[likely].key == key) [[likely]] {
       return likely;
     }
     return find(key, hash);
@@ -318,8 +318,10 @@ class FlowTable {
     for (unsigned i = 0; i < count; ++i) {
       const uint32_t chunk = home(hashes[i]);
       const unsigned matches = match(heads_[chunk], tag(hashes[i]));
-      likely[i] = kNone;
-      if (matches == 0) continue;
+      if (matches == 0) {
+        likely[i] = heads_[chunk].passed_on == 0 ? kNone : find(keys[i], hashes[i]);
+        continue;
+      }
       likely[i] = slot_of(chunk, matches);
       if constexpr (kTracked) {
         prefetch(likely[i], keys[i]);

@@ -48,14 +48,16 @@ struct alignas(kCacheLine) Burst {
   Fate fate[kSize];
   DropReason reason[kSize];
   uint32_t frame_bytes[kSize];
-  ParsedPacket packet[kSize];  ///< not those that are unread
+  ParsedPacket packet[kSize];  ///< of those that are unread, `tcp` at the most
   uint64_t bytes;              ///< of all frames, as parse has met them
   bool whole;                  ///< every packet is known to lie in one buffer
   bool foreign;                ///< some belong to other workers, and stand in the outboxes
   uint64_t tunnels;            ///< bit i: packet i is encapsulated traffic
-  /// Bit i: of packet i, a plain datagram of UDP, nothing but the key has been read. Only parse and
+  /// Bit i: of packet i, a plain datagram of UDP or segment from the middle of a TCP connection,
+  /// nothing but the key has been read, and of the segment its numbers (`tcp`). Only parse and
   /// track meet such packets: those that are more than one of a flow that goes on, track reads.
   uint64_t unread;
+  uint64_t segments;  ///< those of the unread that are segments
   /// Bit i: a fragment that has been checked (see stages/fragments.hpp).
   uint64_t checked;
   /// Fragments on whose fate in this burst others hang, and those that hang on it, in packet order.

@@ -80,8 +80,8 @@ struct Copy {
 
 /// The pseudo header of RFC 9293 §3.1 (v4) and RFC 8200 §8.1 (v6), from the packet's own addresses.
 uint64_t pseudo_header(const uint8_t* addresses, Family family, uint8_t protocol, uint32_t length) {
-  return ones_sum(addresses, family == Family::kV4 ? 8 : 32) + __builtin_bswap32(length) +
-         __builtin_bswap16(protocol);
+  const uint64_t sum = family == Family::kV4 ? ones_sum(addresses, 8) : ones_sum(addresses, 32);
+  return sum + __builtin_bswap32(length) + __builtin_bswap16(protocol);
 }
 
 }  // namespace
@@ -139,12 +139,20 @@ bool l4_checksum_ok(std::span<const FrameSegment> segments, const ParsedPacket& 
 }
 
 bool l4_checksum_ok(const uint8_t* frame, const ParsedPacket& p) noexcept {
-  // Most are TCP's, of packets that open a connection or end one.
-  if (p.kind == PacketKind::kFlow && p.protocol == static_cast<uint8_t>(IpProtocol::kTcp) &&
-      !p.fragment && p.l4_bytes != 0) {
+  // Most are of packets that open a TCP connection or end one, or of first datagrams.
+  const bool udp = p.protocol == static_cast<uint8_t>(IpProtocol::kUdp);
+  if (p.kind == PacketKind::kFlow && !p.fragment && p.l4_bytes >= 8 &&
+      (udp || p.protocol == static_cast<uint8_t>(IpProtocol::kTcp))) {
+    const uint8_t* l4 = frame + p.l4_offset;
+    uint32_t length = p.l4_bytes;
+    if (udp) {
+      if (l4[6] == 0 && l4[7] == 0) return p.family == Family::kV4 || p.tunnel;
+      length = uint32_t{l4[4]} << 8 | l4[5];
+      if (length > p.l4_bytes) return false;
+    }
     const uint8_t* addresses = frame + p.l3_offset + (p.family == Family::kV4 ? 12 : 8);
-    return fold_sum(ones_sum(frame + p.l4_offset, p.l4_bytes) +
-                    pseudo_header(addresses, p.family, p.protocol, p.l4_bytes)) == 0xffff;
+    return fold_sum(ones_sum(l4, length) +
+                    pseudo_header(addresses, p.family, p.protocol, length)) == 0xffff;
   }
   const FrameSegment whole{frame, p.l4_offset + p.l4_bytes};
   return l4_checksum_ok(std::span{&whole, 1}, p);

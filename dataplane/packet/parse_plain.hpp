@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <tmmintrin.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -108,13 +110,17 @@ struct PlainTransport {
   bool is_udp() const noexcept { return protocol == static_cast<uint8_t>(IpProtocol::kUdp); }
 };
 
+/// `ports`: of a packet, as they lie there or by end.
+constexpr bool has_both_ports(uint32_t ports) {
+  return (ports & 0xffff) != 0 && ports >> 16 != 0;
+}
+
 /// Looks at the transport header at `l4`, of `bytes` bytes with its payload, all of them readable.
 [[gnu::always_inline]] inline bool check_plain_transport(const uint8_t* l4, uint32_t bytes,
                                                          uint8_t protocol,
                                                          PlainTransport& out) noexcept {
   const auto ports = load<uint32_t>(l4);
-  const auto source = static_cast<uint16_t>(ports),
-             destination = static_cast<uint16_t>(ports >> 16);
+  const auto destination = static_cast<uint16_t>(ports >> 16);
   out = {l4, bytes, ports, protocol};
   if (out.is_udp()) {
     const uint16_t length = read16(l4 + 4);
@@ -122,7 +128,7 @@ struct PlainTransport {
            !is_special_udp_quickly(__builtin_bswap16(destination));
   }
   if (protocol != static_cast<uint8_t>(IpProtocol::kTcp)) return false;
-  if (bytes < 20 || source == 0 || destination == 0) return false;
+  if (bytes < 20 || !has_both_ports(ports)) return false;
   const uint32_t header = (l4[12] >> 4) * 4U;
   constexpr uint64_t kSane = sane_tcp_flags();
   return header >= 20 && header <= bytes && (kSane >> (l4[13] & 0x3f) & 1) != 0;
@@ -160,6 +166,28 @@ struct PlainTransport {
   out.reason = DropReason::kNone;
   out.sctp_chunk = out.icmp_type = 0;
   out.fragment = out.tunnel = false;
+  return true;
+}
+
+/// Reads the numbers of a segment from the middle of a connection, one with ACK and without SYN,
+/// FIN and RST, whose header lies at `l4`, `bytes` with its payload: `out` wholly but for the
+/// window scale, which it has none of. False: it is another one, or its header has no length that
+/// can be. `bytes`: 20 at least, all of them readable.
+[[gnu::always_inline]] inline bool read_middle_segment(const uint8_t* l4, uint32_t bytes,
+                                                       TcpFields& out) noexcept {
+  using namespace tcp_flag;
+  const uint32_t offset_and_flags = load<uint16_t>(l4 + 12);
+  const uint32_t header = (offset_and_flags & 0xf0) / 4;
+  if ((offset_and_flags >> 8 & (kSyn | kFin | kRst | kAck)) != kAck) return false;
+  if (header < 20 || header > bytes) return false;
+  // The numbers stand side by side on either side; only their bytes are the other way round.
+  static_assert(sizeof out == 16 && offsetof(TcpFields, acknowledgement) == 4 &&
+                offsetof(TcpFields, window) == 8 && offsetof(TcpFields, payload) == 10);
+  const __m128i order = _mm_setr_epi8(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, -1, -1, -1, -1, -1, -1);
+  const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(l4 + 4));
+  const __m128i numbers =
+      _mm_insert_epi16(_mm_shuffle_epi8(all, order), static_cast<int>(bytes - header), 5);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(&out), numbers);
   return true;
 }
 
@@ -260,6 +288,24 @@ struct PlainFrame {
   }
   return at.type == detail::kIpv6 && detail::check_plain_v6(ip, readable - at.l3, t) &&
          detail::fill_plain_v6(ip, at.l3, t, out);
+}
+
+/// Reads a frame that is known to be a plain one, without asking again. False: it has more tags
+/// than this looks behind, and `out` is in no state to be read.
+inline bool read_plain_frame(const uint8_t* frame, ParsedPacket& out) noexcept {
+  const PlainFrame at = look_at_plain_frame(frame);
+  out.vlans = at.vlans;
+  const uint8_t* ip = frame + at.l3;
+  const auto transport = [ip](uint32_t header, uint32_t bytes, uint8_t protocol) {
+    const uint8_t* l4 = ip + header;
+    return detail::PlainTransport{l4, bytes, detail::load<uint32_t>(l4), protocol};
+  };
+  if (at.type == detail::kIpv4) {
+    const uint32_t total = detail::read16(ip + 2);
+    return detail::fill_plain_v4(ip, at.l3, transport(20, total - 20, ip[9]), out);
+  }
+  return at.type == detail::kIpv6 &&
+         detail::fill_plain_v6(ip, at.l3, transport(40, detail::read16(ip + 4), ip[6]), out);
 }
 
 }  // namespace rampart

@@ -38,16 +38,25 @@ inline bool is_touched(const Key& key, const RuleSet& r, RevisionMark judged_in)
          is_after(changed_in(map, key, 1), judged_in);
 }
 
-/// Whether the verdict that a flow got still stands: it is of this revision, or nothing that
-/// changed since can have touched it (then it is marked as of this revision).
+/// The same for a flow that was judged under another revision, or is condemned; is_current decides.
 template <typename Key>
-inline bool is_current(FlowEntry<Key>& entry, const RuleSet& r) {
+[[gnu::noinline]] bool is_untouched(FlowEntry<Key>& entry, const RuleSet& r) {
   FlowFacts& f = entry.facts;
   if (f.condemned != 0) return false;
-  if (f.judged_in == revision_mark(r.revision)) return true;
   if (r.mode == RuleSet::Mode::kByTables && is_touched(entry.key, r, f.judged_in)) return false;
   f.judged_in = revision_mark(r.revision);
   return true;
+}
+
+/// Whether the verdict that a flow got still stands: it is of this revision, or nothing that
+/// changed since can have touched it (then it is marked as of this revision).
+template <typename Key>
+[[gnu::always_inline]] inline bool is_current(FlowEntry<Key>& entry, const RuleSet& r) {
+  const FlowFacts& f = entry.facts;
+  if (f.condemned == 0 && f.judged_in == revision_mark(r.revision)) [[likely]] {
+    return true;
+  }
+  return is_untouched(entry, r);
 }
 
 /// Writes down under which revision and rules a flow is allowed. (Whoever takes a condemned flow
@@ -63,13 +72,19 @@ constexpr bool is_half_open(FlowState state) {
   return state == FlowState::kTcpOpening || state == FlowState::kTcpSynReceived;
 }
 
-/// Says what a flow is worth from now on; `from`: what it was to its ends so far.
 template <typename Key>
-inline void count_worth(WorkerState& w, const FlowEntry<Key>& entry, FlowWorth from, FlowWorth to) {
-  if (!w.sources.is_on()) return;
+[[gnu::noinline]] void move_load(WorkerState& w, const FlowEntry<Key>& entry, FlowWorth from,
+                                 FlowWorth to) {
   const unsigned opener = entry.facts.opener_end;
   w.sources.move(address_hash(entry.key, opener, w.seed), from, to);
   w.targets.move(address_hash(entry.key, 1 - opener, w.seed), from, to);
+}
+/// Says what a flow is worth from now on; `from`: what it was to its ends so far.
+template <typename Key>
+inline void count_worth(WorkerState& w, const FlowEntry<Key>& entry, FlowWorth from, FlowWorth to) {
+  if (w.sources.is_on()) [[unlikely]] {
+    move_load(w, entry, from, to);
+  }
 }
 template <typename Key>
 inline void change_worth(WorkerState& w, FlowTable<Key>& table, typename FlowTable<Key>::Slot slot,

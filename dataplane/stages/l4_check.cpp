@@ -7,6 +7,22 @@
 
 namespace rampart {
 
+namespace {
+
+/// Of a frame in several buffers.
+[[gnu::noinline]] bool is_right_in_pieces(const rte_mbuf* m, const ParsedPacket& p) noexcept {
+  constexpr unsigned kMaxSegments = 16;
+  FrameSegment segments[kMaxSegments];
+  unsigned n = 0;
+  for (; m != nullptr; m = m->next) {
+    if (n == kMaxSegments) return false;
+    segments[n++] = {rte_pktmbuf_mtod(m, const uint8_t*), m->data_len};
+  }
+  return l4_checksum_ok(std::span<const FrameSegment>(segments, n), p);
+}
+
+}  // namespace
+
 bool l4_is_right(const Burst& b, unsigned i) noexcept {
   const rte_mbuf* m = b.mbuf[i];
   const ParsedPacket& p = b.packet[i];
@@ -22,14 +38,7 @@ bool l4_is_right(const Burst& b, unsigned i) noexcept {
     // to hardware). We send frames as they came, so for the receiver it would be wrong.
   }
   if (m->nb_segs == 1) return l4_checksum_ok(rte_pktmbuf_mtod(m, const uint8_t*), p);
-  constexpr unsigned kMaxSegments = 16;
-  FrameSegment segments[kMaxSegments];
-  unsigned n = 0;
-  for (; m != nullptr; m = m->next) {
-    if (n == kMaxSegments) return false;
-    segments[n++] = {rte_pktmbuf_mtod(m, const uint8_t*), m->data_len};
-  }
-  return l4_checksum_ok(std::span<const FrameSegment>(segments, n), p);
+  return is_right_in_pieces(m, p);
 }
 
 }  // namespace rampart

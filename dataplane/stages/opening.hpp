@@ -41,7 +41,7 @@ inline QuotaLeft quota_left(const WorkerState& w, const Key& key, unsigned opene
 }
 
 template <typename Key>
-inline bool recycle(WorkerState& w, FlowTable<Key>& table, uint64_t hash) {
+[[gnu::noinline]] bool recycle(WorkerState& w, FlowTable<Key>& table, uint64_t hash) {
   const auto slot = table.recycle(hash);
   if (slot == FlowTable<Key>::kNone) return false;
   end_flow(w, table, slot, hash_of(table[slot].key, w.seed));
@@ -52,8 +52,10 @@ inline bool recycle(WorkerState& w, FlowTable<Key>& table, uint64_t hash) {
 /// A slot for a new flow. When all are taken, a flow of either family that is worth less gives up
 /// its own.
 template <typename Key>
-inline typename FlowTable<Key>::Slot make_room(WorkerState& w, FlowTable<Key>& table,
-                                               const Key& key, uint64_t hash) {
+[[gnu::always_inline]] inline typename FlowTable<Key>::Slot make_room(WorkerState& w,
+                                                                      FlowTable<Key>& table,
+                                                                      const Key& key,
+                                                                      uint64_t hash) {
   if (w.flows() >= w.max_flows && !recycle(w, table, hash)) {
     const bool freed = std::is_same_v<Key, FlowKeyV4> ? recycle(w, w.flows_v6, hash)
                                                       : recycle(w, w.flows_v4, hash);
@@ -64,20 +66,20 @@ inline typename FlowTable<Key>::Slot make_room(WorkerState& w, FlowTable<Key>& t
 
 /// A new flow for packet i, which `opener` of the key is to have opened. kNone: there is no room.
 template <typename Key>
-inline typename FlowTable<Key>::Slot new_flow(Burst& b, WorkerState& w, const RuleSet& r,
-                                              const FlowColumns<Key>& c, unsigned k,
-                                              unsigned opener, const Verdict& v, FlowState state,
-                                              FlowTable<Key>& table) {
+[[gnu::always_inline]] inline typename FlowTable<Key>::Slot new_flow(
+    Burst& b, WorkerState& w, const RuleSet& r, const FlowColumns<Key>& c, unsigned k,
+    unsigned opener, const Verdict& v, FlowState state, FlowTable<Key>& table) {
   const auto slot = make_room(w, table, c.key[k], c.hash[k]);
   if (slot == FlowTable<Key>::kNone) return slot;
   const unsigned i = c.packet[k];
   FlowFacts& f = table[slot].facts;
-  mark(f, table.tally(slot), r, v);
+  FlowTally& tally = table.tally(slot);
+  mark(f, tally, r, v);
   begin_flow(w, table, slot, opener, state);
   const Side sender = f.side(c.end[k]);
   f.opener_port = w.ports[b.in_port[i]].end ^ static_cast<uint8_t>(sender);
   f.last_seen = tick_of(b.now);
-  table.tally(slot).count(sender, b.frame_bytes[i]);
+  tally.count(sender, b.frame_bytes[i]);
   b.fate[i] = Fate::kForward;
   return slot;
 }
@@ -85,8 +87,8 @@ inline typename FlowTable<Key>::Slot new_flow(Burst& b, WorkerState& w, const Ru
 /// A TCP connection that is met in its middle. Nobody knows who began, so policy may allow it
 /// either way round; `v` is the verdict on the packet's own direction.
 template <typename Key>
-inline void pick_up(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c, unsigned k,
-                    Verdict v, FlowTable<Key>& table) {
+[[gnu::noinline]] void pick_up(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
+                               unsigned k, Verdict v, FlowTable<Key>& table) {
   const unsigned i = c.packet[k];
   unsigned opener = c.end[k];
   if (v.outcome != Outcome::kAllow) {
@@ -109,7 +111,7 @@ inline void pick_up(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>
 }
 
 template <typename Key>
-inline void ask_client(Burst& b, WorkerState& w, FlowColumns<Key>& c, unsigned k) {
+[[gnu::noinline]] void ask_client(Burst& b, WorkerState& w, FlowColumns<Key>& c, unsigned k) {
   const unsigned i = c.packet[k];
   Challenge& challenge = w.challenge;
   const Tick now = tick_of(b.now);
@@ -128,8 +130,8 @@ inline void ask_client(Burst& b, WorkerState& w, FlowColumns<Key>& c, unsigned k
 
 /// A client has answered its challenge: a place for the connection whose SYN it will send again.
 template <typename Key>
-inline void await_syn(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c, unsigned k,
-                      const Verdict& v, FlowTable<Key>& table) {
+[[gnu::noinline]] void await_syn(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
+                                 unsigned k, const Verdict& v, FlowTable<Key>& table) {
   const unsigned i = c.packet[k];
   if (v.outcome != Outcome::kAllow) return b.drop(i, reason_of(v.outcome));
   const QuotaLeft left = quota_left(w, c.key[k], c.end[k], 2);

@@ -105,8 +105,18 @@ void place(Burst& b, unsigned i, WorkerState& w, const RuleSet& r, const ParsedP
   return detail::fill_plain_v6(ip, l3, t, out);
 }
 
-/// A plain packet of the columns' family at `at`: into them with it, unread if it is a datagram.
-/// False, and nothing done: it is not plain.
+/// Segment i stays unread but for its numbers, if it is from the middle of a connection. Arguments
+/// as read_middle_segment.
+[[gnu::always_inline]] inline bool leave_unread(Burst& b, unsigned i, const uint8_t* l4,
+                                                uint32_t bytes) {
+  if (!detail::read_middle_segment(l4, bytes, b.packet[i].tcp)) return false;
+  b.unread |= uint64_t{1} << i;
+  b.segments |= uint64_t{1} << i;
+  return true;
+}
+
+/// A plain packet of the columns' family at `at`: into them with it, unread if it is likely to be
+/// one more of its flow. False, and nothing done: it is not plain.
 template <typename Key>
 [[gnu::always_inline]] inline bool take_plain(Burst& b, unsigned i, WorkerState& w,
                                               const uint8_t* frame, uint32_t readable,
@@ -116,7 +126,7 @@ template <typename Key>
   if (!check(ip, readable - at.l3, t, c)) return false;
   if (t.is_udp()) {
     b.unread |= uint64_t{1} << i;
-  } else {
+  } else if (!leave_unread(b, i, t.header, t.bytes)) {
     b.packet[i].vlans = at.vlans;
     if (!fill(ip, at.l3, t, b.packet[i], c)) return false;
   }
@@ -184,13 +194,16 @@ void parse_eight(Burst& b, unsigned first, WorkerState& w, const RuleSet& r, uin
       b.unread |= uint64_t{1} << i;
     } else {
       const uint8_t* ip = frame[j] + 14;
-      detail::PlainTransport t;
+      const uint32_t bytes = heads.total[j] - 20;
       protocol = static_cast<uint8_t>(IpProtocol::kTcp);
-      b.packet[i].vlans = 0;
-      if (!detail::check_plain_transport(ip + 20, heads.total[j] - 20, protocol, t) ||
-          !detail::fill_plain_v4(ip, 14, t, b.packet[i])) {
-        parse_one(b, i, w, r, closely);
-        continue;
+      if (!detail::has_both_ports(heads.ports[j]) || !leave_unread(b, i, ip + 20, bytes)) {
+        detail::PlainTransport t;
+        b.packet[i].vlans = 0;
+        if (!detail::check_plain_transport(ip + 20, bytes, protocol, t) ||
+            !detail::fill_plain_v4(ip, 14, t, b.packet[i])) {
+          parse_one(b, i, w, r, closely);
+          continue;
+        }
       }
     }
     const Zone zone = make_zone(w.ports[b.in_port[i]].wire, 0);
@@ -212,7 +225,7 @@ bool leads_eight(const Burst& b, unsigned i, uint64_t closely) {
 
 void parse(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   b.v4.count = b.v6.count = b.hanging.count = 0;
-  b.tunnels = b.unread = 0;
+  b.tunnels = b.unread = b.segments = 0;
   b.foreign = false;
   b.whole = true;
   std::fill_n(b.fate, b.count, Fate::kPending);

@@ -56,7 +56,10 @@ void miss(Burst& b, unsigned i, const WorkerState& w, const RuleSet& r, FlowColu
 /// Reads a packet of which only the key was read so far.
 [[gnu::noinline]] void read(Burst& b, unsigned i) {
   const rte_mbuf* m = b.mbuf[i];
-  parse_frame(rte_pktmbuf_mtod(m, const uint8_t*), m->data_len, m->pkt_len, b.packet[i]);
+  const auto* frame = rte_pktmbuf_mtod(m, const uint8_t*);
+  if (!read_plain_frame(frame, b.packet[i])) {
+    parse_frame(frame, m->data_len, m->pkt_len, b.packet[i]);
+  }
   b.unread &= ~(uint64_t{1} << i);
 }
 
@@ -72,44 +75,65 @@ constexpr bool is_steady(FlowState state, unsigned side) {
   return (kSteady >> (2 * static_cast<unsigned>(state) + side) & 1) != 0;
 }
 
-/// Forwards what is nothing but one more packet of a flow that goes on: datagrams that change
-/// nothing but its clock and its counters, segments that move nothing but its windows. Leaves the
-/// columns' indices of all others in `rest`, in order, and with them what comes behind one of these
-/// in its flow. Returns how many they are.
+/// Takes in a segment that goes on, and counts it. (A function of its own: there are not registers
+/// enough for this and the loop around it.)
+[[gnu::noinline]] bool takes_segment(TcpTrack& track, FlowTally& tally, Side side,
+                                     const TcpFields& segment, uint32_t frame_bytes) {
+  if (!tcp_goes_on(track, side, segment)) return false;
+  tally.count(side, frame_bytes);
+  return true;
+}
+
+/// Takes packet i in, if it is nothing but one more of its flow, which goes on: a datagram that
+/// changes nothing but the flow's clock and counters, or a segment that moves nothing but its
+/// windows. `from`: the Side of its sender.
 template <typename Key>
-unsigned go_on(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
-               FlowTable<Key>& table, uint8_t* rest) {
+[[gnu::always_inline]] inline bool takes(Burst& b, unsigned i, const RuleSet& r,
+                                         FlowTable<Key>& table, uint32_t slot, unsigned from) {
+  FlowEntry<Key>& entry = table[slot];
+  FlowFacts& f = entry.facts;
+  const auto side = static_cast<Side>(from);
+  const bool unread = (b.unread >> i & 1) != 0;
+  if (f.state == FlowState::kTcpEstablished) {
+    const ParsedPacket& p = b.packet[i];
+    if (!unread && !(p.kind == PacketKind::kFlow && may_go_on(p))) return false;
+    return is_current(entry, r) && takes_segment(f.track.tcp, table.tally_beside_track(slot), side,
+                                                 p.tcp, b.frame_bytes[i]);
+  }
+  if (!unread || !is_steady(f.state, from) || !is_current(entry, r)) return false;
+  table.tally_without_track(slot).count(side, b.frame_bytes[i]);
+  return true;
+}
+
+/// Whether the flow of column k is there, but not where fetch took it to be; one in twenty is not.
+template <typename Key>
+[[gnu::noinline]] bool is_elsewhere(const FlowTable<Key>& table, FlowColumns<Key>& c, unsigned k,
+                                    uint32_t& slot) {
+  slot = c.slot[k] = table.find(c.key[k], c.hash[k]);
+  return slot != FlowTable<Key>::kNone;
+}
+
+/// Forwards what goes on. Leaves the columns' indices of all others in `rest`, in order, and with
+/// them what comes behind one of these in its flow. Returns how many they are.
+template <typename Key>
+[[gnu::noinline]] unsigned go_on(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
+                                 FlowTable<Key>& table, uint8_t* rest) {
   const Tick now = tick_of(b.now);
   const unsigned count = c.count;
-  const uint64_t unread = b.unread;
   uint64_t waiting = 0;  // flows, by some bits of their hashes
   unsigned left = 0;
   for (unsigned k = 0; k < count; ++k) {
     const unsigned i = c.packet[k];
-    const auto slot = c.slot[k];
+    auto slot = c.slot[k];
     const auto bit_of_flow = static_cast<unsigned>(c.hash[k] >> 8 & 63);
-    if (slot != FlowTable<Key>::kNone && (waiting >> bit_of_flow & 1) == 0) [[likely]] {
-      FlowEntry<Key>& entry = table[slot];
-      FlowFacts& f = entry.facts;
-      const unsigned side = c.end[k] ^ f.opener_end;
+    if (slot != FlowTable<Key>::kNone && (waiting >> bit_of_flow & 1) == 0 &&
+        (table[slot].key == c.key[k] || is_elsewhere(table, c, k, slot))) [[likely]] {
+      FlowFacts& f = table[slot].facts;
       const bool lives = f.last_seen == now || !is_expired(f.last_seen, now, f.state, w.timeouts);
-      if (entry.key == c.key[k] && lives) [[likely]] {
-        const uint32_t bytes = b.frame_bytes[i];
-        bool goes_on = false;
-        if ((unread >> i & 1) != 0) {
-          goes_on = is_steady(f.state, side) && is_current(entry, r);
-          if (goes_on) table.tally_without_track(slot).count(static_cast<Side>(side), bytes);
-        } else if (f.state == FlowState::kTcpEstablished) {
-          const ParsedPacket& p = b.packet[i];
-          goes_on = p.kind == PacketKind::kFlow && is_current(entry, r) &&
-                    tcp_goes_on(f.track.tcp, static_cast<Side>(side), p);
-          if (goes_on) table.tally_beside_track(slot).count(static_cast<Side>(side), bytes);
-        }
-        if (goes_on) [[likely]] {
-          f.last_seen = now;
-          b.fate[i] = Fate::kForward;
-          continue;
-        }
+      if (lives && takes(b, i, r, table, slot, c.end[k] ^ f.opener_end)) [[likely]] {
+        f.last_seen = now;
+        b.fate[i] = Fate::kForward;
+        continue;
       }
     }
     waiting |= uint64_t{1} << bit_of_flow;
@@ -119,22 +143,20 @@ unsigned go_on(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
   return left;
 }
 
+/// Judges one by one what does not go on: `count` columns, whose indices stand in `rest`.
 template <typename Key>
-void track_family(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
-                  FlowTable<Key>& table) {
-  c.pending_count = 0;
-  const bool all_unread = static_cast<unsigned>(std::popcount(b.unread)) == b.count;
-  table.fetch(c.key, c.hash, c.count, c.slot, !all_unread);
+[[gnu::noinline]] void look_closely(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
+                                    FlowTable<Key>& table, const uint8_t* rest, unsigned count) {
   // A packet before this one in the burst may have ended its flow; none opens one in this stage.
   bool ended = false;
   const Tick now = tick_of(b.now);
-  uint8_t rest[Burst::kSize];
-  const unsigned count = go_on(b, w, r, c, table, rest);
   for (unsigned n = 0; n < count; ++n) {
     const unsigned k = rest[n], i = c.packet[k];
     const ParsedPacket& p = b.packet[i];
-    const auto likely = ended ? FlowTable<Key>::kNone : c.slot[k];
-    const auto slot = table.find(c.key[k], c.hash[k], likely);
+    // What was not there has not come meanwhile.
+    const auto slot = ended && c.slot[k] != FlowTable<Key>::kNone
+                          ? table.find(c.key[k], c.hash[k])
+                          : table.find(c.key[k], c.hash[k], c.slot[k]);
     if ((b.unread >> i & 1) != 0) read(b, i);
     if (slot == FlowTable<Key>::kNone) {
       ++w.counters.flow_misses;
@@ -182,6 +204,17 @@ void track_family(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& 
       c.pending[c.pending_count++] = static_cast<uint8_t>(k);
     }
   }
+}
+
+template <typename Key>
+void track_family(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
+                  FlowTable<Key>& table) {
+  c.pending_count = 0;
+  const bool all_datagrams = static_cast<unsigned>(std::popcount(b.unread ^ b.segments)) == b.count;
+  table.fetch(c.key, c.hash, c.count, c.slot, !all_datagrams);
+  uint8_t rest[Burst::kSize];
+  const unsigned count = go_on(b, w, r, c, table, rest);
+  if (count != 0) look_closely(b, w, r, c, table, rest, count);
 }
 
 }  // namespace

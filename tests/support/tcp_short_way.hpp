@@ -14,7 +14,8 @@ namespace rampart::test {
 inline bool short_way_agrees(const TcpTrack& track, FlowState state, Side side,
                              const ParsedPacket& p) {
   TcpTrack after = track, expected = track;
-  const bool goes_on = state == FlowState::kTcpEstablished && tcp_goes_on(after, side, p);
+  const bool goes_on =
+      state == FlowState::kTcpEstablished && may_go_on(p) && tcp_goes_on(after, side, p.tcp);
   if (goes_on) {
     const Tracked judged = tcp_judge(track, state, side, p);
     EXPECT_EQ(judged.action, TrackAction::kAccept);

@@ -208,6 +208,21 @@ TYPED_TEST(FlowTables, BulkFindAgreesWithSingleFind) {
   }
 }
 
+TYPED_TEST(FlowTables, BulkFindKnowsFlowsThatFoundTheirChunkFull) {
+  Table<TypeParam> t(5000);
+  std::vector<TypeParam> keys;
+  std::vector<uint64_t> hashes;
+  std::vector<uint32_t> in;
+  for (uint32_t n = 0; n < 5000; ++n) {
+    keys.push_back(make<TypeParam>(n));
+    hashes.push_back(hash_of(keys.back(), kSeed));
+    in.push_back(t.table.insert(keys.back(), hashes.back()));
+  }
+  std::vector<uint32_t> slots(5000);
+  t.table.find(keys.data(), hashes.data(), 5000, slots.data());
+  EXPECT_EQ(slots, in);
+}
+
 TYPED_TEST(FlowTables, AWalkMeetsEveryFlowOnceAndMayEraseIt) {
   Table<TypeParam> t(2000);
   for (uint32_t n = 0; n < 2000; ++n) {

@@ -57,6 +57,41 @@ void repair_checksum(Bytes& frame) {
   std::memcpy(ip + 10, &sum, 2);
 }
 
+/// What is read of a segment that is otherwise left unread, beside all of it.
+TEST(ParsePlain, ReadsTheNumbersOfSegmentsFromTheMiddleOfConnections) {
+  const Bytes frame =
+      v4().tcp(40000, 443, kAck).tcp_sequence(0x01020304, 0xfffefdfc).payload(10).bytes();
+  const uint32_t l4 = 34, bytes = static_cast<uint32_t>(frame.size()) - l4;
+  unsigned middle = 0;
+  for (uint32_t at = l4 + 4; at < l4 + 16; ++at) {
+    for (unsigned value = 0; value < 256; ++value) {
+      Bytes changed = frame;
+      changed[at] = static_cast<uint8_t>(value);
+      ParsedPacket p;
+      parse_any_frame(changed.data(), l4 + bytes, l4 + bytes, p);
+      constexpr uint8_t kFlags = kSyn | kFin | kRst | kAck;
+      TcpFields read;
+      const bool is_middle = detail::read_middle_segment(changed.data() + l4, bytes, read);
+      ASSERT_EQ(is_middle, p.kind == PacketKind::kFlow && (p.tcp_flags & kFlags) == kAck)
+          << "byte " << at << " is " << value;
+      if (!is_middle) continue;
+      ++middle;
+      ASSERT_EQ(read.sequence, p.tcp.sequence);
+      ASSERT_EQ(read.acknowledgement, p.tcp.acknowledgement);
+      ASSERT_EQ(read.window, p.tcp.window);
+      ASSERT_EQ(read.payload, p.tcp.payload);
+    }
+  }
+  // Any numbers; headers of 20 to 28 bytes, whatever is reserved; PSH, URG, ECE and CWR.
+  EXPECT_EQ(middle, 10U * 256 + 3 * 16 + 16);
+}
+
+TEST(ParsePlain, LooksBehindOneTagWhenItReadsAgain) {
+  ParsedPacket p;
+  EXPECT_TRUE(read_plain_frame(v4().vlan(1).udp(1, 2).bytes().data(), p));
+  EXPECT_FALSE(read_plain_frame(v4().vlan(1).vlan(2).udp(1, 2).bytes().data(), p));
+}
+
 TEST(ParsePlain, SaysTheSameOfEveryFrameThatIsOneByteAwayFromAPlainOne) {
   const std::vector<Bytes> frames{
       v4().tcp(40000, 443, kPsh | kAck).payload(10).bytes(), v4().udp(40000, 53).bytes(),
@@ -79,6 +114,9 @@ TEST(ParsePlain, SaysTheSameOfEveryFrameThatIsOneByteAwayFromAPlainOne) {
           ++plain;
           parse_any_frame(changed.data(), size, size, b);
           ASSERT_TRUE(support::same(a, b)) << "byte " << at << " is " << value;
+          ParsedPacket again;
+          ASSERT_TRUE(read_plain_frame(changed.data(), again));
+          ASSERT_TRUE(support::same(again, b)) << "byte " << at << " is " << value;
         }
       }
     }

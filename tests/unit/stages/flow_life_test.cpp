@@ -123,6 +123,16 @@ TEST_F(FlowLife, PacketsOfOneNewFlowInOneBurstMakeOneFlow) {
   EXPECT_EQ(tally(udp()).packets(Side::kReplier), 1U);
 }
 
+TEST_F(FlowLife, AFlowWhoseTimeIsOverEndsOnceForAllPacketsOfABurst) {
+  EXPECT_EQ(bench.run(udp()), kForwarded);
+  bench.pass_seconds(1e6);
+  const std::vector<StageBench::Frame> frames(3, {udp().bytes(), 0});
+  EXPECT_EQ(bench.run(frames), std::vector(3, kForwarded));
+  EXPECT_EQ(bench.w.flows(), 1U);
+  EXPECT_EQ(bench.w.counters.flows_expired, 1U);
+  EXPECT_EQ(bench.w.counters.flows_created, 2U);
+}
+
 TEST_F(FlowLife, AFullBurstOfBothFamiliesGetsItsOwnVerdicts) {
   std::vector<StageBench::Frame> frames;
   std::vector<StageBench::End> expected;

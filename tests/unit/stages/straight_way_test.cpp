@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Most packets take short ways: headers are looked at eight at once, a plain datagram of a flow
-// that goes on is not read beyond its key, and the packets of such flows are forwarded before the
-// others of their burst. Other benches, whose packets do not, tell whether that makes a difference.
+// Most packets take short ways: headers are looked at eight at once, a plain datagram or segment of
+// a flow that goes on is not read beyond its key and numbers, and the packets of such flows are
+// forwarded before the others of their burst. Other benches, whose packets do not, tell whether
+// that makes a difference.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -141,7 +142,7 @@ TEST(StraightWay, DoesWhatACloseLookDoes) {
 /// A connection from 10.0.0.1 or fd00::1 to port 80, as its ends see it.
 class Talk {
  public:
-  Talk(bool v6, uint16_t port) : v6_(v6), port_(port) {}
+  Talk(bool v6, bool tagged, uint16_t port) : v6_(v6), tagged_(tagged), port_(port) {}
 
   StageBench::Frame segment(bool back, uint8_t flags, uint32_t ahead, size_t bytes) const {
     return {builder(back, flags, ahead, bytes).bytes(), static_cast<uint8_t>(back)};
@@ -177,6 +178,19 @@ class Talk {
       }
       case 5:
         return segment(back, kAck, 30, bytes);  // the one before it is lost
+      case 6: {
+        const uint8_t words = static_cast<uint8_t>(random() % 16);
+        return {builder(back, kAck, 0, bytes).data_offset(words).bytes(),
+                static_cast<uint8_t>(back)};
+      }
+      case 7:
+        return {builder(back, static_cast<uint8_t>(random() & ~uint64_t{kSyn}), 0, bytes).bytes(),
+                static_cast<uint8_t>(back)};
+      case 8:
+        return {builder(back, kAck, 0, bytes).truncate(20 + random() % 60).bytes(),
+                static_cast<uint8_t>(back)};
+      case 9:
+        return Talk(v6_, tagged_, 0).segment(back, kAck, 0, bytes);  // from or to port 0
       default: {
         StageBench::Frame frame = segment(back, kAck, 0, bytes);
         sent_[back ? 1 : 0] += static_cast<uint32_t>(bytes);
@@ -191,14 +205,15 @@ class Talk {
     return server ? "10.0.0.2" : "10.0.0.1";
   }
   PacketBuilder builder(bool back, uint8_t flags, uint32_t ahead, size_t bytes) const {
-    return packet()
-        .ip(address(back), address(!back))
+    PacketBuilder p = packet();
+    if (tagged_) p.vlan(7);
+    return p.ip(address(back), address(!back))
         .tcp(back ? 80 : port_, back ? port_ : 80, flags)
         .tcp_sequence(sent_[back ? 1 : 0] + ahead, (flags & kAck) != 0 ? sent_[back ? 0 : 1] : 0)
         .payload(bytes);
   }
 
-  bool v6_;
+  bool v6_, tagged_;
   uint16_t port_;
   uint32_t sent_[2] = {1000, 5000};  ///< of the client and of the server
 };
@@ -207,8 +222,10 @@ TEST(StraightWay, KeepsTheOrderWithinAFlow) {
   std::mt19937_64 random(support::seed());
   const std::vector<StageBench::Allow> rules = {
       {"10.0.0.1", "10.0.0.2", 80}, {"10.0.0.1", "10.0.0.2", 53}, {"fd00::1", "fd00::2", 80}};
-  StageBench burst, one_by_one;
-  for (StageBench* bench : {&burst, &one_by_one}) bench->set_rules(rules, 1);
+  StageBench burst, one_by_one, close;
+  const SourceFilter everybody({*IpPrefix::parse("0.0.0.0/0"), *IpPrefix::parse("::/0")});
+  for (auto& port : close.w.ports) port.sources = &everybody;
+  for (StageBench* bench : {&burst, &one_by_one, &close}) bench->set_rules(rules, 1);
   const auto run_one_by_one = [](StageBench& bench, const std::vector<StageBench::Frame>& frames) {
     std::vector<StageBench::End> ends;
     ends.reserve(frames.size());
@@ -221,13 +238,13 @@ TEST(StraightWay, KeepsTheOrderWithinAFlow) {
     std::vector<Talk> talks;
     std::vector<StageBench::Frame> opening;
     for (unsigned n = 0; n < 3; ++n) {
-      talks.emplace_back(n == 2, ++port);
+      talks.emplace_back(n == 2, n == 1, ++port);
       for (const auto& frame : talks.back().handshake()) opening.push_back(frame);
     }
     const auto question = packet().ipv4("10.0.0.1", "10.0.0.2").udp(port, 53);
     const auto reply = packet().ipv4("10.0.0.2", "10.0.0.1").udp(53, port);
     opening.push_back({question.bytes(), 0});
-    for (StageBench* bench : {&burst, &one_by_one}) run_one_by_one(*bench, opening);
+    for (StageBench* bench : {&burst, &one_by_one, &close}) run_one_by_one(*bench, opening);
     std::vector<StageBench::Frame> frames;
     for (unsigned n = 0; n < 40; ++n) {
       const unsigned which = random() % 4;
@@ -237,11 +254,16 @@ TEST(StraightWay, KeepsTheOrderWithinAFlow) {
     }
     const auto ends = burst.run(frames);
     ASSERT_EQ(ends, run_one_by_one(one_by_one, frames)) << "round " << round;
-    ASSERT_EQ(counts_of(burst), counts_of(one_by_one)) << "round " << round;
-    ASSERT_TRUE(flows_of(burst) == flows_of(one_by_one)) << "round " << round;
+    ASSERT_EQ(ends, close.run(frames)) << "round " << round;
+    for (const StageBench* other : {&one_by_one, &close}) {
+      ASSERT_EQ(counts_of(burst), counts_of(*other)) << "round " << round;
+    }
+    for (StageBench* other : {&one_by_one, &close}) {
+      ASSERT_TRUE(flows_of(burst) == flows_of(*other)) << "round " << round;
+    }
     for (const auto& end : ends) ++(end == StageBench::kForwarded ? forwarded : dropped);
     if (round % 100 != 99) continue;
-    for (StageBench* bench : {&burst, &one_by_one}) {
+    for (StageBench* bench : {&burst, &one_by_one, &close}) {
       bench->pass_seconds(1e6);
       bench->sweep();
       ASSERT_EQ(bench->w.flows(), 0U);
