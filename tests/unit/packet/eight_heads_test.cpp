@@ -49,7 +49,7 @@ struct Eight {
 void compare_keys(const Eight& e, unsigned j, const uint8_t* ip, const PlainFrame& at,
                   const detail::PlainTransport& alone) {
   const HashSeed seed{3, 5};
-  const Zone zone = make_zone(9, at.vlans), of_lane = make_zone(9, e.frames.vlans[j]);
+  const Zone zone = make_zone(8, at.vlans), of_lane = make_zone(8, e.frames.vlans[j]);
   ASSERT_EQ(e.frames.ip[j], ip);
   if (at.type == detail::kIpv4) {
     ASSERT_EQ(e.v4.payload[j], alone.bytes);
