@@ -27,8 +27,9 @@ __extension__ typedef unsigned __int128 Uint128;
 
 inline uint64_t mix(uint64_t a, uint64_t b) {
 #ifdef __BMI2__
-  unsigned long long high;  // the compiler writes the product of __int128 to memory and reads it
-  const auto low = _mulx_u64(a, b, &high);
+  // By hand: g++ 12 keeps products of 128 bits in memory, those of _mulx_u64, too.
+  uint64_t low, high;
+  asm("mulx %3, %0, %1" : "=r"(low), "=r"(high) : "d"(a), "rm"(b));
   return low ^ high;
 #else
   const auto product = static_cast<Uint128>(a) * b;
@@ -100,12 +101,20 @@ inline uint64_t hash_of(const FlowKeyV4& k, const HashSeed& s) {
   return detail::hash_of(detail::load64(p), detail::load64(p + 8), k.protocol, s);
 }
 
+namespace detail {
+/// `addresses`: the key's.
+inline uint64_t hash_of(const uint8_t* addresses, uint64_t ports_and_zone, uint8_t protocol,
+                        const HashSeed& s) {
+  const uint64_t h1 = mix(load64(addresses) ^ s.a, load64(addresses + 8) ^ s.b);
+  const uint64_t h2 = mix(load64(addresses + 16) ^ s.b, load64(addresses + 24) ^ s.a);
+  const uint64_t h3 = mix(ports_and_zone ^ s.a, s.b ^ protocol);
+  return mix(h1 ^ h3, h2 ^ s.a);
+}
+}  // namespace detail
+
 inline uint64_t hash_of(const FlowKeyV6& k, const HashSeed& s) {
   const auto* p = reinterpret_cast<const uint8_t*>(&k);
-  const uint64_t h1 = detail::mix(detail::load64(p) ^ s.a, detail::load64(p + 8) ^ s.b);
-  const uint64_t h2 = detail::mix(detail::load64(p + 16) ^ s.b, detail::load64(p + 24) ^ s.a);
-  const uint64_t h3 = detail::mix(detail::load64(p + 32) ^ s.a, s.b ^ k.protocol);
-  return detail::mix(h1 ^ h3, h2 ^ s.a);
+  return detail::hash_of(p, detail::load64(p + 32), k.protocol, s);
 }
 
 namespace detail {
@@ -160,21 +169,37 @@ struct Aim {
   return aim_in_order(in_order, detail::ports_by_end(ports, end), end, zone, protocol, seed, out);
 }
 
-/// The same for IPv6, with addresses of 16 bytes.
+/// Whether two IPv6 addresses, the one behind the other, are the same. `end` becomes 1 if the first
+/// one is the higher, else 0.
+[[gnu::always_inline]] inline bool same_v6(const uint8_t* addresses, unsigned& end) {
+  const auto number = [addresses](unsigned at) {
+    return static_cast<detail::Uint128>(__builtin_bswap64(detail::load64(addresses + at))) << 64 |
+           __builtin_bswap64(detail::load64(addresses + at + 8));
+  };
+  const auto first = number(0), second = number(16);
+  end = first > second;
+  return first == second;
+}
+
+/// Fills the key of a packet over IPv6 (`addresses`: the source's 16 bytes, then the
+/// destination's) whose source is known to be this end.
+[[gnu::always_inline]] inline Aim aim_by_end(const uint8_t* addresses, uint32_t ports, unsigned end,
+                                             Zone zone, uint8_t protocol, const HashSeed& seed,
+                                             FlowKeyV6& out) {
+  const uint64_t rest = detail::ports_by_end(ports, end) | uint64_t{zone} << 32;
+  auto* bytes = reinterpret_cast<uint8_t*>(&out);
+  std::memcpy(bytes + 16 * end, addresses, 16);
+  std::memcpy(bytes + 16 * (end ^ 1), addresses + 16, 16);
+  detail::put_rest(rest, protocol, bytes + offsetof(FlowKeyV6, port));
+  return {detail::hash_of(bytes, rest, protocol, seed), end};
+}
+
+/// The same as aim_v4 for IPv6, with addresses of 16 bytes.
 [[gnu::always_inline]] inline Aim aim_v6(const uint8_t* addresses, uint32_t ports, Zone zone,
                                          uint8_t protocol, const HashSeed& seed, FlowKeyV6& out) {
-  const auto number = [](const uint8_t* address) {
-    return static_cast<detail::Uint128>(__builtin_bswap64(detail::load64(address))) << 64 |
-           __builtin_bswap64(detail::load64(address + 8));
-  };
-  const uint8_t *source = addresses, *destination = addresses + 16;
-  const auto s = number(source), d = number(destination);
-  const unsigned end = s != d ? s > d : detail::source_port_is_higher(ports);
-  std::memcpy(out.address[end], source, 16);
-  std::memcpy(out.address[1 - end], destination, 16);
-  detail::put_rest(detail::ports_by_end(ports, end) | uint64_t{zone} << 32, protocol,
-                   reinterpret_cast<uint8_t*>(&out) + offsetof(FlowKeyV6, port));
-  return {hash_of(out, seed), end};
+  unsigned end;
+  if (same_v6(addresses, end)) end = detail::source_port_is_higher(ports);
+  return aim_by_end(addresses, ports, end, zone, protocol, seed, out);
 }
 
 /// The same for a packet that was parsed, of the key's family.

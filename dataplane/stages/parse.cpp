@@ -143,14 +143,20 @@ template <typename Key>
   return at.type == detail::kIpv4 && take_plain(b, i, w, frame, readable, at, b.v4);
 }
 
-/// Any frame of a port that is not looked at closely.
-[[gnu::always_inline]] inline void parse_one(Burst& b, unsigned i, WorkerState& w, const RuleSet& r,
-                                             uint64_t closely) {
-  const rte_mbuf* m = b.mbuf[i];
-  const auto* frame = rte_pktmbuf_mtod(m, const uint8_t*);
-  const uint32_t readable = m->data_len;
-  b.frame_bytes[i] = m->pkt_len;
-  b.whole &= m->nb_segs == 1;
+/// Where the frames of a burst lie, and how many of their bytes may be read there. Behind the last
+/// one there are empty ones, so that all come in eights.
+struct Frames {
+  static constexpr uint32_t kHeader = 14;  ///< bytes of Ethernet's header without a tag
+  const uint8_t* behind[Burst::kSize];     ///< where each goes on behind its header
+  uint16_t bytes[Burst::kSize];            ///< of the whole frame
+};
+static_assert(Burst::kSize % 8 == 0);
+
+/// Any frame.
+[[gnu::always_inline]] inline void parse_one(Burst& b, unsigned i, const Frames& f, WorkerState& w,
+                                             const RuleSet& r, uint64_t closely) {
+  const uint8_t* frame = f.behind[i] - Frames::kHeader;
+  const uint32_t readable = f.bytes[i];
   if ((closely >> b.in_port[i] & 1) == 0 && readable >= 18) {
     // Most frames have a way of their own, on which their headers stay in registers.
     constexpr PlainFrame kUntagged{14, 0, detail::kIpv4};
@@ -164,60 +170,126 @@ template <typename Key>
 }
 
 #ifdef __AVX2__
-/// Eight frames from `first` on, of which the first is an untagged one over IPv4.
-void parse_eight(Burst& b, unsigned first, WorkerState& w, const RuleSet& r, uint64_t closely) {
-  static constexpr uint8_t kNothing[EightHeads::kLeastBytes] = {};
-  const uint8_t* frame[8];
-  uint32_t readable[8];
-  bool whole = true;
-  for (unsigned j = 0; j < 8; ++j) {
-    const rte_mbuf* m = b.mbuf[first + j];
-    const bool looked_at =
-        m->data_len >= EightHeads::kLeastBytes && (closely >> b.in_port[first + j] & 1) == 0;
-    frame[j] = looked_at ? rte_pktmbuf_mtod(m, const uint8_t*) : kNothing;
-    readable[j] = m->data_len;
-    b.frame_bytes[first + j] = m->pkt_len;
-    whole &= m->nb_segs == 1;
-  }
-  b.whole &= whole;
-  EightHeads heads;
-  look_at_eight(frame, heads);
-  for (unsigned j = 0; j < 8; ++j) {
-    const unsigned i = first + j;
-    const uint32_t bit = uint32_t{1} << j;
-    if (((heads.udp | heads.tcp) & bit) == 0 || 14 + heads.total[j] > readable[j]) {
-      parse_one(b, i, w, r, closely);
-      continue;
-    }
-    uint8_t protocol = static_cast<uint8_t>(IpProtocol::kUdp);
-    if ((heads.udp & bit) != 0) {
-      b.unread |= uint64_t{1} << i;
-    } else {
-      const uint8_t* ip = frame[j] + 14;
-      const uint32_t bytes = heads.total[j] - 20;
-      protocol = static_cast<uint8_t>(IpProtocol::kTcp);
-      if (!detail::has_both_ports(heads.ports[j]) || !leave_unread(b, i, ip + 20, bytes)) {
-        detail::PlainTransport t;
-        b.packet[i].vlans = 0;
-        if (!detail::check_plain_transport(ip + 20, bytes, protocol, t) ||
-            !detail::fill_plain_v4(ip, 14, t, b.packet[i])) {
-          parse_one(b, i, w, r, closely);
-          continue;
-        }
-      }
-    }
-    const Zone zone = make_zone(w.ports[b.in_port[i]].wire, 0);
-    const Aim at = aim_in_order(heads.addresses[j], heads.ports[j], heads.end[j], zone, protocol,
-                                w.seed, b.v4.key[b.v4.count]);
-    b.foreign |= !keep_if_own(w, i, b.v4, put_aim(w, b.v4, at));
+[[gnu::always_inline]] inline Aim aim(const EightFrames& /*f*/, const EightHeadsV4& h, unsigned j,
+                                      Zone zone, uint8_t protocol, const HashSeed& seed,
+                                      FlowKeyV4& out) {
+  return aim_in_order(h.addresses[j], h.ports[j], h.end[j], zone, protocol, seed, out);
+}
+[[gnu::always_inline]] inline Aim aim(const EightFrames& f, const EightHeadsV6& h, unsigned j,
+                                      Zone zone, uint8_t protocol, const HashSeed& seed,
+                                      FlowKeyV6& out) {
+  return aim_by_end(f.ip[j] + 8, h.ports[j], h.end[j], zone, protocol, seed, out);
+}
+
+/// Leaves in the columns, of those from `from` to `end`, those whose flows are ours, and gives
+/// away the others.
+template <typename Key>
+[[gnu::noinline]] void keep_own_of(Burst& b, unsigned from, unsigned end, WorkerState& w,
+                                   FlowColumns<Key>& c) {
+  c.count = from;
+  for (unsigned k = from; k < end; ++k) {
+    const unsigned i = c.packet[k], n = c.count;
+    c.key[n] = c.key[k];
+    c.end[n] = c.end[k];
+    c.hash[n] = c.hash[k];
+    b.foreign |= !keep_if_own(w, i, c, w.owner_of(c.key[n], c.hash[n]));
   }
 }
 
-/// Whether packet i is worth looking at together with the seven behind it.
-bool leads_eight(const Burst& b, unsigned i, uint64_t closely) {
-  const rte_mbuf* m = b.mbuf[i];
-  return (closely >> b.in_port[i] & 1) == 0 && m->data_len >= EightHeads::kLeastBytes &&
-         detail::load<uint16_t>(rte_pktmbuf_mtod(m, const uint8_t*) + 12) == detail::kIpv4;
+/// Those of eight packets from `first` on that are plain datagrams of the columns' family: into
+/// them with them.
+template <typename Heads, typename Key>
+[[gnu::always_inline]] inline void take_datagrams(Burst& b, unsigned first, uint32_t lanes,
+                                                  WorkerState& w, const EightFrames& f,
+                                                  const Zone (&zones)[8], const Heads& h,
+                                                  FlowColumns<Key>& c) {
+  // Copies, for bytes are stored here, which could be anything.
+  const HashSeed seed = w.seed;
+  const unsigned from = c.count;
+  unsigned n = from;
+  for (; lanes != 0; lanes &= lanes - 1) {
+    const auto j = static_cast<unsigned>(std::countr_zero(lanes));
+    const Aim at = aim(f, h, j, zones[j], static_cast<uint8_t>(IpProtocol::kUdp), seed, c.key[n]);
+    c.hash[n] = at.hash;
+    c.end[n] = static_cast<uint8_t>(at.end);
+    c.packet[n++] = static_cast<uint8_t>(first + j);
+  }
+  if (w.workers != 1) return keep_own_of(b, from, n, w, c);
+  c.count = n;
+  const FlowTable<Key>& table = w.table<Key>();
+  for (unsigned k = from; k < n; ++k) table.prefetch_home(c.hash[k]);
+}
+
+/// One of eight packets that may be a plain segment of the columns' family. False, and nothing
+/// done: it is not.
+template <typename Heads, typename Key>
+[[gnu::always_inline]] inline bool take_segment(Burst& b, unsigned i, WorkerState& w,
+                                                const uint8_t* frame, const EightFrames& f,
+                                                const Zone (&zones)[8], const Heads& h, unsigned j,
+                                                FlowColumns<Key>& c) {
+  constexpr auto kTcp = static_cast<uint8_t>(IpProtocol::kTcp);
+  constexpr uint32_t kHeader = std::is_same_v<Key, FlowKeyV4> ? 20 : 40;
+  const uint8_t* ip = f.ip[j];
+  if (!detail::has_both_ports(h.ports[j]) || !leave_unread(b, i, ip + kHeader, h.payload[j])) {
+    detail::PlainTransport t;
+    b.packet[i].vlans = f.vlans[j];
+    if (!detail::check_plain_transport(ip + kHeader, h.payload[j], kTcp, t) ||
+        !fill(ip, static_cast<uint32_t>(ip - frame), t, b.packet[i], c)) {
+      return false;
+    }
+  }
+  const Aim at = aim(f, h, j, zones[j], kTcp, w.seed, c.key[c.count]);
+  b.foreign |= !keep_if_own(w, i, c, put_aim(w, c, at));
+  return true;
+}
+
+/// Fewer frames than that are looked at one by one.
+constexpr unsigned kFewest = 3;
+
+/// Frames of ports that are not looked at closely, of eight from `first` on. Bit j: first + j.
+uint32_t open_lanes(const Burst& b, unsigned first, uint64_t closely) {
+  if (closely == 0) [[likely]] {
+    return 0xff;
+  }
+  uint32_t lanes = 0;
+  for (unsigned j = 0; j < 8; ++j) lanes |= (~closely >> b.in_port[first + j] & 1) << j;
+  return lanes;
+}
+
+/// `count` (up to eight) frames from `first` on.
+[[gnu::noinline]] void parse_eight(Burst& b, unsigned first, unsigned count, const Frames& all,
+                                   WorkerState& w, const RuleSet& r, uint64_t closely) {
+  EightFrames f;
+  find_eight(all.behind + first, all.bytes + first, f);
+  const uint32_t lanes = open_lanes(b, first, closely);
+  f.v4 &= lanes;
+  f.v6 &= lanes;
+  EightHeadsV4 v4;
+  EightHeadsV6 v6;
+  v4.udp = v4.tcp = v6.udp = v6.tcp = 0;
+  if (f.v4 != 0) look_at_eight_v4(f, v4);
+  if (f.v6 != 0) look_at_eight_v6(f, v6);
+  Zone zones[8];
+  for (unsigned j = 0; j < 8; ++j) {
+    zones[j] = make_zone(w.ports[b.in_port[first + j]].wire, f.vlans[j]);
+  }
+  const uint32_t datagrams = v4.udp | v6.udp;
+  b.unread |= uint64_t{datagrams} << first;
+  for (unsigned j = 0; j < count; ++j) {
+    // As far as there is nothing else. One of a family may stand before one of the other that came
+    // first: they are in different columns.
+    const auto more = static_cast<unsigned>(std::countr_one(datagrams >> j));
+    const uint32_t these = ((uint32_t{1} << more) - 1) << j;
+    if ((v4.udp & these) != 0) take_datagrams(b, first, v4.udp & these, w, f, zones, v4, b.v4);
+    if ((v6.udp & these) != 0) take_datagrams(b, first, v6.udp & these, w, f, zones, v6, b.v6);
+    j += more;
+    if (j >= count) break;
+    const unsigned i = first + j;
+    const uint8_t* frame = all.behind[i] - Frames::kHeader;
+    if ((v4.tcp >> j & 1) != 0 && take_segment(b, i, w, frame, f, zones, v4, j, b.v4)) continue;
+    if ((v6.tcp >> j & 1) != 0 && take_segment(b, i, w, frame, f, zones, v6, j, b.v6)) continue;
+    parse_one(b, i, all, w, r, closely);
+  }
 }
 #endif
 
@@ -227,25 +299,41 @@ void parse(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   b.v4.count = b.v6.count = b.hanging.count = 0;
   b.tunnels = b.unread = b.segments = 0;
   b.foreign = false;
-  b.whole = true;
   std::fill_n(b.fate, b.count, Fate::kPending);
   const uint64_t closely = close_ports(w);
-  const auto fetch = [&](unsigned i) { prefetch_line(rte_pktmbuf_mtod(b.mbuf[i], const void*)); };
+  Frames frames;
+  bool whole = true;
+  const auto fetch = [&](unsigned i) {
+    const rte_mbuf* m = b.mbuf[i];
+    const auto* frame = rte_pktmbuf_mtod(m, const uint8_t*);
+    prefetch_line(frame);
+    frames.behind[i] = frame + Frames::kHeader;
+    frames.bytes[i] = m->data_len;
+    b.frame_bytes[i] = m->pkt_len;
+    whole &= m->nb_segs == 1;
+  };
   constexpr unsigned kAhead = 8;
-  for (unsigned i = 0; i < b.count && i < kAhead; ++i) fetch(i);
+  for (unsigned i = 0; i < std::min(b.count, kAhead); ++i) fetch(i);
   for (unsigned i = 0; i < b.count;) {
     const unsigned end = std::min(i + 8, b.count);
-    for (unsigned ahead = i + kAhead; ahead < std::min(end + kAhead, b.count); ++ahead)
+    for (unsigned ahead = i + kAhead; ahead < std::min(end + kAhead, b.count); ++ahead) {
       fetch(ahead);
+    }
 #ifdef __AVX2__
-    if (end - i == 8 && leads_eight(b, i, closely)) {
-      parse_eight(b, i, w, r, closely);
+    if (end - i >= kFewest) {
+      for (unsigned none = end; none < i + 8; ++none) {
+        frames.behind[none] = nullptr;
+        frames.bytes[none] = 0;
+        b.in_port[none] = 0;
+      }
+      parse_eight(b, i, end - i, frames, w, r, closely);
       i = end;
       continue;
     }
 #endif
-    for (; i < end; ++i) parse_one(b, i, w, r, closely);
+    for (; i < end; ++i) parse_one(b, i, frames, w, r, closely);
   }
+  b.whole = whole;
   b.bytes = 0;
   for (unsigned i = 0; i < b.count; ++i) b.bytes += b.frame_bytes[i];
 }

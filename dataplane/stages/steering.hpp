@@ -16,7 +16,7 @@ template <typename Key>
   const unsigned n = c.count;
   c.end[n] = static_cast<uint8_t>(at.end);
   c.hash[n] = at.hash;
-  return w.owner_of(c.key[n], at.hash);
+  return w.workers == 1 ? w.id : w.owner_of(c.key[n], at.hash);
 }
 template <typename Key>
 inline WorkerId aim(const Burst& b, const WorkerState& w, unsigned i, FlowColumns<Key>& c) {

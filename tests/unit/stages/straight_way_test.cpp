@@ -12,6 +12,7 @@
 #include <random>
 #include <tuple>
 
+#include "dataplane/packet/parse.hpp"
 #include "tests/support/chance.hpp"
 #include "tests/support/stage_bench.hpp"
 
@@ -273,39 +274,76 @@ TEST(StraightWay, KeepsTheOrderWithinAFlow) {
   EXPECT_GT(dropped, 100U);
 }
 
-/// Frames of all lengths: of the headers, of what stands behind them, and of the first buffer.
+/// Frames of all shapes and lengths: of the headers, of what stands behind them, and of the first
+/// buffer.
+class Shapes {
+ public:
+  explicit Shapes(uint64_t seed) : random_(seed) {}
+
+  uint64_t below(uint64_t n) { return random_() % n; }
+
+  /// Of a burst: some are all of a kind, some are not.
+  void next_burst() {
+    v6_ = below(3);
+    tagged_ = below(3);
+  }
+  Bytes next(uint16_t from) {
+    PacketBuilder p = packet();
+    if (some(tagged_)) p.vlan(static_cast<uint16_t>(below(3)), below(20) == 0 ? 0x88a8 : 0x8100);
+    if (below(20) == 0) p.vlan(8);
+    const bool same = below(20) == 0;
+    const bool other = below(3) == 0;
+    if (some(v6_)) {
+      p.ipv6(same ? "fd00::2" : other ? "fd00::3" : "fd00::1", "fd00::2");
+    } else {
+      p.ipv4(same ? "10.0.0.2" : other ? "10.0.0.3" : "10.0.0.1", "10.0.0.2");
+    }
+    if (below(4) == 0) {
+      p.tcp(from, 80, kSyn).payload(below(20));
+    } else {
+      p.udp(from, 80).payload(below(20));
+      if (below(4) == 0) p.udp_length(static_cast<uint16_t>(below(30)));
+    }
+    if (below(20) == 0) p.ip_version(static_cast<uint8_t>(below(16)));
+    if (below(4) == 0) p.total_length(static_cast<uint16_t>(below(60)));
+    if (below(2) == 0) p.pad_to(60 + below(10));
+    if (below(6) == 0) p.truncate(14 + below(56));
+    return p.bytes();
+  }
+  /// How much of it lies in one buffer.
+  size_t each(const Bytes& bytes) { return below(3) == 0 ? 14 + below(56) : bytes.size(); }
+
+ private:
+  bool some(uint64_t share) { return share == 0 ? false : share == 1 || below(2) == 0; }
+
+  std::mt19937_64 random_;
+  uint64_t v6_ = 0, tagged_ = 0;
+};
+
+const std::vector<StageBench::Allow> kOfShapes = {{"10.0.0.1", "10.0.0.2", 80},
+                                                  {"10.0.0.3", "10.0.0.2", 80},
+                                                  {"fd00::1", "fd00::2", 80},
+                                                  {"fd00::3", "fd00::2", 80}};
+
 TEST(StraightWay, LooksAtEightHeadersAsAtEachAlone) {
-  std::mt19937_64 random(support::seed());
-  const auto below = [&random](uint64_t n) { return random() % n; };
-  const std::vector<StageBench::Allow> rules = {{"10.0.0.1", "10.0.0.2", 80},
-                                                {"10.0.0.3", "10.0.0.2", 80}};
+  Shapes shapes(support::seed());
   StageBench eight, alone;
   const SourceFilter filter({*IpPrefix::parse("10.0.0.1/32"), *IpPrefix::parse("fd00::1/128")});
   for (StageBench* bench : {&eight, &alone}) {
-    bench->set_rules(rules, 1);
+    bench->set_rules(kOfShapes, 1);
     bench->w.ports[0].sources = &filter;
   }
-  uint64_t spoofed = 0, truncated = 0, chained = 0, unlike = 0;
+  uint64_t spoofed = 0, truncated = 0, chained = 0, unlike = 0, martians = 0;
   for (uint64_t round = 0; round < support::rounds(2000); ++round) {
     std::vector<rte_mbuf*> of_eight, of_alone;
     std::vector<uint8_t> ports;
-    for (uint16_t n = 0; n < 8; ++n) {
-      const uint16_t from = static_cast<uint16_t>(1000 + n);
-      PacketBuilder p = packet();
-      if (below(8) == 0) p.vlan(7);
-      p.ipv4(below(3) == 0 ? "10.0.0.3" : "10.0.0.1", "10.0.0.2");
-      if (below(4) == 0) {
-        p.tcp(from, 80, kSyn).payload(below(20));
-      } else {
-        p.udp(from, 80).payload(below(20));
-        if (below(4) == 0) p.udp_length(static_cast<uint16_t>(below(30)));
-      }
-      if (below(4) == 0) p.total_length(static_cast<uint16_t>(20 + below(40)));
-      if (below(2) == 0) p.pad_to(60);
-      if (below(6) == 0) p.truncate(14 + below(46));
-      const Bytes bytes = p.bytes();
-      const size_t each = below(3) == 0 ? 14 + below(46) : bytes.size();
-      ports.push_back(static_cast<uint8_t>(below(2)));
+    shapes.next_burst();
+    const auto count = static_cast<uint16_t>(1 + shapes.below(24));
+    const bool one_port = shapes.below(2) == 0;
+    for (uint16_t n = 0; n < count; ++n) {
+      const Bytes bytes = shapes.next(1000 + n);
+      const size_t each = shapes.each(bytes);
+      ports.push_back(one_port ? 1 : static_cast<uint8_t>(shapes.below(2)));
       of_eight.push_back(eight.chain(bytes, each));
       of_alone.push_back(alone.chain(bytes, each));
       chained += of_alone.back()->nb_segs != 1;
@@ -317,10 +355,11 @@ TEST(StraightWay, LooksAtEightHeadersAsAtEachAlone) {
     const auto ends = eight.run(of_eight, ports);
     ASSERT_EQ(eight.w.burst.whole, whole) << "round " << round;
     ASSERT_EQ(eight.w.burst.bytes, bytes) << "round " << round;
-    for (unsigned n = 0; n < 8; ++n) {
+    for (unsigned n = 0; n < count; ++n) {
       ASSERT_EQ(alone.run({of_alone[n]}, {ports[n]}).front(), ends[n]) << "round " << round;
       spoofed += ends[n] == StageBench::dropped(DropReason::kSpoofed);
       truncated += ends[n] == StageBench::dropped(DropReason::kL4Truncated);
+      martians += ends[n] == StageBench::dropped(DropReason::kMartian);
       unlike += ends[n] != ends[0];
     }
     ASSERT_TRUE(flows_of(eight) == flows_of(alone)) << "round " << round;
@@ -331,6 +370,54 @@ TEST(StraightWay, LooksAtEightHeadersAsAtEachAlone) {
   EXPECT_GT(truncated, 10U);
   EXPECT_GT(chained, 100U);
   EXPECT_GT(unlike, 1000U);
+  EXPECT_GT(martians, 100U);
+  EXPECT_GT(eight.w.flows_v4.size(), 10U);
+  EXPECT_GT(eight.w.flows_v6.size(), 10U);
+  EXPECT_EQ(eight.buffers_out(), 0U);
+}
+
+TEST(StraightWay, HandsOverOfEightWhatItHandsOverAlone) {
+  Shapes shapes(support::seed());
+  StageBench eight(1000, 1, 3), alone(1000, 1, 3);
+  for (StageBench* bench : {&eight, &alone}) bench->set_rules(kOfShapes, 1);
+  // What lies in the rings to the others, by ring and by family: a packet of one family may
+  // overtake one of the other.
+  const auto handed = [](StageBench& bench) {
+    std::array<std::vector<Bytes>, 4> all;
+    for (const unsigned other : {0U, 2U}) {
+      rte_mbuf* m = nullptr;
+      while (bench.w.to[other]->dequeue(&m, 1) == 1) {
+        const auto* bytes = rte_pktmbuf_mtod(m, const uint8_t*);
+        const unsigned length = m->data_len;
+        ParsedPacket p;
+        parse_frame(bytes, length, length, p);
+        all[other + (p.family == Family::kV6)].emplace_back(bytes, bytes + length);
+        rte_pktmbuf_free(m);
+      }
+    }
+    return all;
+  };
+  uint64_t own = 0, given = 0;
+  for (uint64_t round = 0; round < support::rounds(1000); ++round) {
+    std::vector<StageBench::Frame> frames;
+    shapes.next_burst();
+    const auto count = static_cast<uint16_t>(1 + shapes.below(8));
+    for (uint16_t n = 0; n < count; ++n) {
+      frames.push_back({shapes.next(1000 + n), static_cast<uint8_t>(shapes.below(2))});
+    }
+    const auto ends = eight.run(frames);
+    for (uint64_t n = 0; n < count; ++n) {
+      ASSERT_EQ(alone.run(std::vector{frames[n]}).front(), ends[n]) << "round " << round;
+      own += ends[n] == StageBench::kForwarded;
+      given += ends[n] == StageBench::kHanded;
+    }
+    ASSERT_EQ(handed(eight), handed(alone)) << "round " << round;
+    ASSERT_TRUE(flows_of(eight) == flows_of(alone)) << "round " << round;
+    ASSERT_EQ(eight.left, alone.left) << "round " << round;
+    for (StageBench* bench : {&eight, &alone}) bench->left.clear();
+  }
+  EXPECT_GT(own, 500U);
+  EXPECT_GT(given, 1000U);
   EXPECT_EQ(eight.buffers_out(), 0U);
 }
 

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bursts of datagrams, each of another flow that goes on, through the stages from parse to settle:
+// what an established packet costs without any driver, by the shape of its frame. All of it lies in
+// the caches. With callgrind it counts instructions:
+//
+//   valgrind --tool=callgrind --toggle-collect='*run_burst*' build/perf/bench_burst
+//     --benchmark_filter=udp6/ --benchmark_min_time=0.01
+#include <algorithm>
+#include <random>
+#include <vector>
+
+#include "perf/bench/tsc.hpp"
+#include "tests/support/eal.hpp"
+#include "tests/support/stage_bench.hpp"
+
+namespace rampart {
+namespace {
+
+using test::packet;
+using test::PacketBuilder;
+using test::StageBench;
+
+constexpr unsigned kBursts = 31;
+constexpr unsigned kFlows = kBursts * Burst::kSize;  // as many as the bench has buffers for
+
+/// Frames of 64 bytes (tagged ones 68) from client `n` to one of its servers.
+using Make = PacketBuilder (*)(unsigned n);
+PacketBuilder udp4(unsigned n) {
+  return packet()
+      .ipv4("10.0.1.7", n % 2 != 0 ? "10.0.0.9" : "10.0.2.9")
+      .udp(static_cast<uint16_t>(1024 + n), 8125)
+      .payload(22);
+}
+PacketBuilder udp6(unsigned n) {
+  return packet()
+      .ipv6("fd00::10:1:7", n % 2 != 0 ? "fd00::10:0:9" : "fd00::10:2:9")
+      .udp(static_cast<uint16_t>(1024 + n), 8125)
+      .payload(2);
+}
+PacketBuilder udp4_tagged(unsigned n) {
+  return udp4(n).vlan(100);
+}
+PacketBuilder udp6_tagged(unsigned n) {
+  return udp6(n).vlan(100);
+}
+PacketBuilder in_turn(unsigned n) {
+  return n % 2 != 0 ? udp6(n) : udp4(n);
+}
+PacketBuilder in_turn_tagged(unsigned n) {
+  return in_turn(n).vlan(100);
+}
+/// As they come: of either family, some of them tagged, now and then one with IP options.
+PacketBuilder any(unsigned n) {
+  const unsigned dice = (n * 2654435761U) >> 16;
+  PacketBuilder p = dice % 3 == 0 ? udp6(n) : udp4(n);
+  if (dice % 16 == 1) p.ip_option({148, 4, 0, 0});
+  return dice % 5 == 0 ? p.vlan(100) : p;
+}
+
+[[gnu::always_inline]] inline void run_stages(WorkerState& w, const RuleSet& r) {
+  Burst& b = w.burst;
+  b.checked = 0;
+  parse(b, w, r);
+  steer(b, w, r);
+  track(b, w, r);
+  classify(b, w, r);
+  settle(b, w, r);
+}
+/// What is measured: no packet opens a flow.
+[[gnu::noinline]] void run_burst(WorkerState& w, const RuleSet& r) {
+  run_stages(w, r);
+}
+
+void established(benchmark::State& state, Make make) {
+  StageBench bench(kFlows);
+  std::vector<unsigned> order(kFlows);
+  for (unsigned n = 0; n < kFlows; ++n) order[n] = n;
+  std::shuffle(order.begin(), order.end(), std::mt19937(1));
+  // Shapes in the order in which they are made, flows in another one.
+  std::vector<rte_mbuf*> frames;
+  frames.reserve(kFlows);
+  for (unsigned n = 0; n < kFlows; ++n) {
+    frames.push_back(bench.buffer(make((order[n] & ~1U) | (n & 1U)).bytes()));
+  }
+  Burst& b = bench.w.burst;
+  b.now = Tsc{1000} << kTickShift;
+  b.count = Burst::kSize;
+  std::fill_n(b.in_port, Burst::kSize, uint8_t{0});
+  const auto receive = [&](unsigned at) {
+    std::copy_n(&frames[at * Burst::kSize], Burst::kSize, b.mbuf);
+  };
+  bool forwarded = true;
+  for (unsigned at = 0; at < kBursts; ++at) {
+    receive(at);
+    run_stages(bench.w, *bench.rules);
+    forwarded &= b.all_forward();
+  }
+  const uint64_t misses = bench.w.counters.flow_misses;
+  {
+    bench::CyclesPerItem cycles(state);
+    cycles.items_per_iteration(Burst::kSize);
+    unsigned at = 0;
+    for (auto _ : state) {
+      receive(at);
+      run_burst(bench.w, *bench.rules);
+      forwarded &= b.all_forward();
+      at = at + 1 == kBursts ? 0 : at + 1;
+    }
+  }
+  for (rte_mbuf* m : frames) rte_pktmbuf_free(m);
+  if (!forwarded || bench.w.counters.flow_misses != misses) {
+    state.SkipWithError("not every packet went on in its flow");
+  }
+}
+
+BENCHMARK_CAPTURE(established, udp4, udp4);
+BENCHMARK_CAPTURE(established, udp6, udp6);
+BENCHMARK_CAPTURE(established, udp4_tagged, udp4_tagged);
+BENCHMARK_CAPTURE(established, udp6_tagged, udp6_tagged);
+BENCHMARK_CAPTURE(established, in_turn, in_turn);
+BENCHMARK_CAPTURE(established, in_turn_tagged, in_turn_tagged);
+BENCHMARK_CAPTURE(established, any, any);
+
+}  // namespace
+}  // namespace rampart
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  if (!rampart::test::start_eal(256)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  rampart::test::stop_eal();
+  return 0;
+}
