@@ -31,7 +31,8 @@ struct Difference {
 /// Compares by reachability: pods that are in both clusters by name, whatever their kind has
 /// become, and others by kind. A pod that comes or goes where others of its kind stay is no
 /// difference; a kind that comes or goes opens or closes all that it may reach and that may reach
-/// it. kTooLarge as Reach::of. One thread (that of `sets`).
+/// it. What is computed are pairs of which a change concerns one end: kTooLarge if even these are
+/// more than kMostPairs. One thread (that of `sets`).
 Result<Difference> compare(const kube::ClusterState& before, const kube::ClusterState& after,
                            PortSets& sets);
 

@@ -30,6 +30,7 @@ Passage passage(const Reach& reach, PortSets& sets, const Group& from, const Gro
 }  // namespace
 
 Overview::Overview(const Reach& reach, PortSets& sets, const View& view) {
+  std::vector<bool> wanted;
   for (size_t i = 0; i < reach.ends().size(); ++i) {
     const End& end = reach.ends()[i];
     const std::string& ns = end.key.ns;
@@ -44,7 +45,7 @@ Overview::Overview(const Reach& reach, PortSets& sets, const View& view) {
     const bool same = !alone && !groups_.empty() && groups_.back().name == ns;
     if (!same) {
       groups_.push_back({alone ? end.name : ns, end.external(), {}, 0});
-      wanted_.push_back(view.namespaces.empty() || view.namespaces.count(ns) > 0);
+      wanted.push_back(view.wants(ns));
     }
     groups_.back().ends.push_back(i);
   }
@@ -55,13 +56,18 @@ Overview::Overview(const Reach& reach, PortSets& sets, const View& view) {
     }
     group.pods = pods.size();
   }
-  for (const Group& from : groups_) {
-    for (const Group& to : groups_) cells_.push_back(passage(reach, sets, from, to));
+  pairs_ = Pairs(std::move(wanted));
+  cells_.resize(groups_.size());
+  for (size_t from = 0; from < groups_.size(); ++from) {
+    cells_[from].reserve(pairs_.others(from).size());
+    for (const size_t to : pairs_.others(from)) {
+      cells_[from].push_back(passage(reach, sets, groups_[from], groups_[to]));
+    }
   }
 }
 
 bool Overview::shows(size_t from, size_t to) const {
-  return (wanted_[from] || wanted_[to]) && !(groups_[from].external && groups_[to].external);
+  return pairs_.has(from, to) && !(groups_[from].external && groups_[to].external);
 }
 
 }  // namespace rampart::reach

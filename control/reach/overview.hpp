@@ -16,6 +16,8 @@ struct View {
   bool kinds = false;                ///< every kind for itself
   std::set<std::string> expanded;    ///< these namespaces only
   std::set<std::string> namespaces;  ///< not empty: show what goes from or to these only
+
+  bool wants(const std::string& ns) const { return namespaces.empty() || namespaces.count(ns) > 0; }
 };
 
 struct Group {
@@ -34,18 +36,22 @@ struct Passage {
 
 class Overview {
  public:
+  /// `reach` must have the pairs that the view shows.
   Overview(const Reach& reach, PortSets& sets, const View& view);
 
   const std::vector<Group>& groups() const { return groups_; }
-  /// Between zones there is nothing to say: everything, whatever the policies are.
-  const Passage& at(size_t from, size_t to) const { return cells_[from * groups_.size() + to]; }
+  /// Between zones there is nothing to say: everything, whatever the policies are. Nothing between
+  /// two that were not asked for.
+  Passage at(size_t from, size_t to) const {
+    return pairs_.has(from, to) ? cells_[from][pairs_.place(from, to)] : Passage{};
+  }
   /// Whether the view has this passage: one end is in a namespace that was asked for, one is a pod.
   bool shows(size_t from, size_t to) const;
 
  private:
   std::vector<Group> groups_;
-  std::vector<bool> wanted_;
-  std::vector<Passage> cells_;
+  Pairs pairs_{{}};
+  std::vector<std::vector<Passage>> cells_;  ///< as pairs_ says
 };
 
 }  // namespace rampart::reach

@@ -15,43 +15,58 @@ using kube::PolicyPort;
 using kube::PolicyRule;
 using Row = std::vector<Id>;
 
-/// Fills one direction: for each end that is isolated, what each other end may use.
+/// One direction: which ends a policy isolates, and what each pair of such an end with another may
+/// use (in rows as Pairs says, empty for ends that nothing isolates).
+struct Direction {
+  std::vector<bool> isolated;
+  std::vector<Row> rows;
+
+  Id at(const Pairs& pairs, size_t subject, size_t other) const {
+    return isolated[subject] ? rows[subject][pairs.place(subject, other)] : PortSets::kAll;
+  }
+};
+
 class Filler {
  public:
-  Filler(const kube::ClusterState& state, const std::vector<End>& ends, PortSets& sets)
-      : state_(state), ends_(ends), sets_(sets) {
+  Filler(const kube::ClusterState& state, const std::vector<End>& ends, const Pairs& pairs,
+         PortSets& sets)
+      : state_(state), ends_(ends), pairs_(pairs), sets_(sets) {
     for (size_t i = 0; i < ends.size(); ++i) of_namespace_[ends[i].key.ns].push_back(i);
   }
 
-  /// `rows[subject][other]`, empty for a subject that nothing isolates.
-  std::vector<Row> egress() { return fill(true); }
-  std::vector<Row> ingress() { return fill(false); }
+  Direction egress() { return fill(true); }
+  Direction ingress() { return fill(false); }
 
  private:
-  std::vector<Row> fill(bool egress) {
-    std::vector<Row> rows(ends_.size());
+  Direction fill(bool egress) {
+    Direction made{std::vector<bool>(ends_.size()), std::vector<Row>(ends_.size())};
     for (const auto& [key, policy] : state_.policies) {
       if (!(egress ? policy->isolates_egress : policy->isolates_ingress)) continue;
-      std::vector<size_t> subjects;
       const auto in_namespace = of_namespace_.find(policy->ns);
       if (in_namespace == of_namespace_.end()) continue;
+      std::vector<size_t> wanted, unwanted;  // subjects
       for (const size_t end : in_namespace->second) {
-        if (policy->subject.matches(ends_[end].key.labels)) subjects.push_back(end);
+        if (!policy->subject.matches(ends_[end].key.labels)) continue;
+        (pairs_.wanted(end) ? wanted : unwanted).push_back(end);
+        if (made.isolated[end]) continue;
+        made.isolated[end] = true;
+        made.rows[end].assign(pairs_.others(end).size(), PortSets::kNothing);
       }
-      for (const size_t subject : subjects) {
-        if (rows[subject].empty()) rows[subject].assign(ends_.size(), PortSets::kNothing);
-      }
-      if (subjects.empty() || !policy->fails_closed.empty()) continue;
+      if (!policy->fails_closed.empty()) continue;
       for (const PolicyRule& rule : egress ? policy->egress : policy->ingress) {
-        add_rule(*policy, rule, egress, subjects, rows);
+        add_rule(*policy, rule, egress, wanted, made.rows);
+        add_rule(*policy, rule, egress, unwanted, made.rows);
       }
     }
-    return rows;
+    return made;
   }
 
+  /// `subjects`: all of them wanted, or none.
   void add_rule(const NetworkPolicy& policy, const PolicyRule& rule, bool egress,
                 const std::vector<size_t>& subjects, std::vector<Row>& rows) {
-    const std::vector<bool> peers = peers_of(policy, rule);
+    if (subjects.empty()) return;
+    const std::vector<size_t>& others = pairs_.others(subjects.front());
+    const std::vector<bool> peers = peers_of(policy, rule, others);
     const bool by_name = std::any_of(
         rule.ports.begin(), rule.ports.end(),
         [](const PolicyPort& port) { return std::holds_alternative<PolicyPort::Name>(port.port); });
@@ -59,10 +74,10 @@ class Filler {
     for (const size_t subject : subjects) {
       const Id own = by_name && !egress ? ports_of(rule, ends_[subject]) : fixed;
       Row& row = rows[subject];
-      for (size_t other = 0; other < ends_.size(); ++other) {
-        if (!peers[other]) continue;
-        const Id ports = by_name && egress ? ports_of(rule, ends_[other]) : own;
-        row[other] = sets_.united(row[other], ports);
+      for (size_t i = 0; i < others.size(); ++i) {
+        if (!peers[i]) continue;
+        const Id ports = by_name && egress ? ports_of(rule, ends_[others[i]]) : own;
+        row[i] = sets_.united(row[i], ports);
       }
     }
   }
@@ -87,29 +102,38 @@ class Filler {
     return sets_.id(set);
   }
 
-  std::vector<bool> peers_of(const NetworkPolicy& policy, const PolicyRule& rule) {
-    std::vector<bool> all(ends_.size(), rule.peers.empty());
+  /// Which of `others` the rule speaks of.
+  std::vector<bool> peers_of(const NetworkPolicy& policy, const PolicyRule& rule,
+                             const std::vector<size_t>& others) {
+    std::vector<bool> all(others.size(), rule.peers.empty());
     for (const PolicyPeer& peer : rule.peers) {
-      const std::vector<bool>& one = ends_of(policy, peer);
+      const std::vector<bool>& one = ends_of(policy, peer, others);
       for (size_t i = 0; i < all.size(); ++i) all[i] = all[i] || one[i];
     }
     return all;
   }
 
-  /// The ends that a peer names; remembered, for many policies name the same.
-  const std::vector<bool>& ends_of(const NetworkPolicy& policy, const PolicyPeer& peer) {
+  /// Which of `others` a peer names; remembered, for many policies name the same.
+  const std::vector<bool>& ends_of(const NetworkPolicy& policy, const PolicyPeer& peer,
+                                   const std::vector<size_t>& others) {
     const bool own_namespace = !peer.ip_block && !peer.namespace_selector;
-    const auto [at, added] = known_.try_emplace({own_namespace ? policy.ns : std::string(), peer});
+    const auto [at, added] =
+        known_[&others].try_emplace({own_namespace ? policy.ns : std::string(), peer});
     if (!added) return at->second;
     std::vector<bool>& found = at->second;
-    found.resize(ends_.size());
-    for (const auto& [ns, members] : of_namespace_) {
-      if (!peer.ip_block && (ns.empty() || !namespace_fits(policy, peer, ns))) continue;
-      for (const size_t end : members) {
-        found[end] = peer.ip_block
-                         ? peer.ip_block->contains(ends_[end].sample)
-                         : !peer.pod_selector || peer.pod_selector->matches(ends_[end].key.labels);
+    found.resize(others.size());
+    const std::string* ns = nullptr;  // ends come by namespace: each is asked about once
+    bool fits = false;
+    for (size_t i = 0; i < others.size(); ++i) {
+      const End& end = ends_[others[i]];
+      if (peer.ip_block) {
+        found[i] = peer.ip_block->contains(end.sample);
+        continue;
       }
+      if (end.external()) continue;
+      if (ns == nullptr || *ns != end.key.ns) fits = namespace_fits(policy, peer, end.key.ns);
+      ns = &end.key.ns;
+      found[i] = fits && (!peer.pod_selector || peer.pod_selector->matches(end.key.labels));
     }
     return found;
   }
@@ -125,9 +149,11 @@ class Filler {
 
   const kube::ClusterState& state_;
   const std::vector<End>& ends_;
+  const Pairs& pairs_;
   PortSets& sets_;
   std::map<std::string, std::vector<size_t>> of_namespace_;  // "" are the zones
-  std::map<std::pair<std::string, PolicyPeer>, std::vector<bool>> known_;
+  using Known = std::map<std::pair<std::string, PolicyPeer>, std::vector<bool>>;
+  std::map<const std::vector<size_t>*, Known> known_;  // by what was asked about: all, the wanted
 };
 
 bool share_a_family(const End& a, const End& b) {
@@ -138,28 +164,36 @@ bool share_a_family(const End& a, const End& b) {
 
 Result<Reach> Reach::of(const kube::ClusterState& state, const Vocabulary& vocabulary,
                         PortSets& sets) {
-  Reach made;
-  made.ends_ = ends_of(state, vocabulary);
+  std::vector<End> ends = ends_of(state, vocabulary);
+  const size_t count = ends.size();
+  return of(state, std::move(ends), std::vector<bool>(count, true), sets);
+}
+
+Result<Reach> Reach::of(const kube::ClusterState& state, std::vector<End> ends,
+                        std::vector<bool> wanted, PortSets& sets) {
+  Reach made(std::move(ends), std::move(wanted));
+  const Pairs& pairs = made.pairs_;
   const size_t count = made.ends_.size();
-  if (count > kMostEnds) {
+  if (pairs.count() > kMostPairs) {
+    const size_t chosen = pairs.chosen().size();
     return Error{ErrorCode::kTooLarge,
-                 std::to_string(count) +
-                     " kinds of pods and address blocks are too many for a "
-                     "matrix of all of them (at most " +
-                     std::to_string(kMostEnds) + ")",
+                 (chosen == count ? "" : std::to_string(chosen) + " of ") + std::to_string(count) +
+                     " kinds of pods and address blocks make " + std::to_string(pairs.count()) +
+                     " pairs, too many to compute (at most " + std::to_string(kMostPairs) + ")",
                  {}};
   }
-  Filler filler(state, made.ends_, sets);
-  const auto egress = filler.egress(), ingress = filler.ingress();
-  made.cells_.resize(count * count);
+  Filler filler(state, made.ends_, pairs, sets);
+  const Direction egress = filler.egress(), ingress = filler.ingress();
+  made.egress_ = egress.isolated;
+  made.ingress_ = ingress.isolated;
+  made.cells_.resize(count);
   for (size_t from = 0; from < count; ++from) {
-    made.egress_.push_back(!egress[from].empty());
-    made.ingress_.push_back(!ingress[from].empty());
-    for (size_t to = 0; to < count; ++to) {
-      if (!share_a_family(made.ends_[from], made.ends_[to])) continue;
-      const Id out = egress[from].empty() ? PortSets::kAll : egress[from][to];
-      const Id in = ingress[to].empty() ? PortSets::kAll : ingress[to][from];
-      made.cells_[from * count + to] = sets.intersected(out, in);
+    made.cells_[from].reserve(pairs.others(from).size());
+    for (const size_t to : pairs.others(from)) {
+      made.cells_[from].push_back(
+          share_a_family(made.ends_[from], made.ends_[to])
+              ? sets.intersected(egress.at(pairs, from, to), ingress.at(pairs, to, from))
+              : PortSets::kNothing);
     }
   }
   return made;

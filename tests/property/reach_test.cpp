@@ -8,6 +8,8 @@
 #include <iostream>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "control/kube/evaluate.hpp"
 #include "control/reach/difference.hpp"
@@ -137,6 +139,100 @@ TEST(Reach, TheDifferenceEqualsTheEvaluators) {
   EXPECT_GT(opened, rounds / 10);
   EXPECT_GT(closed, rounds / 10);
   EXPECT_GT(same, rounds * 4);
+}
+
+TEST(Reach, OfSomeEndsEqualsOfAll) {
+  size_t computed = 0, left_out = 0;
+  const uint64_t rounds = support::rounds(600);
+  for (uint64_t round = 0; round < rounds; ++round) {
+    SCOPED_TRACE("round " + std::to_string(round));
+    RandomCluster random(support::seed() * 3 + round);
+    const kube::ClusterState state = random.make();
+    const reach::Vocabulary vocabulary({&state});
+    reach::PortSets sets;
+    const auto all = reach::Reach::of(state, vocabulary, sets);
+    ASSERT_TRUE(all);
+    std::vector<bool> wanted;
+    const uint32_t share = 1 + random.below(6);
+    for (size_t i = 0; i < all->ends().size(); ++i) wanted.push_back(random.one_in(share));
+    const auto some = reach::Reach::of(state, all->ends(), wanted, sets);
+    ASSERT_TRUE(some);
+    for (size_t from = 0; from < wanted.size(); ++from) {
+      ASSERT_EQ(some->isolated_egress(from), all->isolated_egress(from));
+      ASSERT_EQ(some->isolated_ingress(from), all->isolated_ingress(from));
+      for (size_t to = 0; to < wanted.size(); ++to) {
+        ASSERT_EQ(some->pairs().has(from, to), wanted[from] || wanted[to]);
+        ++(some->pairs().has(from, to) ? computed : left_out);
+        if (!some->pairs().has(from, to)) continue;
+        ASSERT_EQ(some->at(from, to), all->at(from, to))
+            << all->ends()[from].name << " to " << all->ends()[to].name;
+      }
+    }
+  }
+  std::cout << computed << " pairs computed, " << left_out << " left out\n";
+  EXPECT_GT(computed, rounds * 20);
+  EXPECT_GT(left_out, rounds * 20);
+}
+
+/// A party of a difference that is there before and after, and its two ends.
+struct Track {
+  size_t before = 0, after = 0, party = 0;
+};
+
+std::vector<Track> tracks_of(const reach::Reach& before, const reach::Reach& after,
+                             const reach::Difference& difference) {
+  std::vector<Track> tracks;
+  for (size_t old = 0; old < before.ends().size(); ++old) {
+    for (size_t now = 0; now < after.ends().size(); ++now) {
+      const reach::End &was = before.ends()[old], &is = after.ends()[now];
+      for (size_t i = 0; i < difference.parties.size(); ++i) {
+        const reach::Party& party = difference.parties[i];
+        const bool kind = was.key == is.key && party.name == is.name && party.before && party.after;
+        const bool moved = was.key != is.key && party.before && party.after &&
+                           party.name.ends_with(is.name + " (was " + was.name + ")");
+        if (kind || moved) tracks.push_back({old, now, i});
+      }
+    }
+  }
+  return tracks;
+}
+
+TEST(Reach, TheDifferenceEqualsThatOfWholeMatrices) {
+  size_t differ = 0, same = 0;
+  const uint64_t rounds = support::rounds(600) / 3;
+  for (uint64_t round = 0; round < rounds; ++round) {
+    SCOPED_TRACE("round " + std::to_string(round));
+    RandomCluster random(~support::seed() * 5 + round);
+    const kube::ClusterState before = random.make();
+    kube::ClusterState after = before;
+    for (uint32_t changes = 1 + random.below(3); changes > 0; --changes) random.change(after);
+    const reach::Vocabulary vocabulary({&before, &after});
+    reach::PortSets sets;
+    const auto old = reach::Reach::of(before, vocabulary, sets);
+    const auto now = reach::Reach::of(after, vocabulary, sets);
+    const auto difference = reach::compare(before, after, sets);
+    ASSERT_TRUE(old && now && difference);
+    std::map<std::pair<size_t, size_t>, std::pair<reach::PortSets::Id, reach::PortSets::Id>> said;
+    for (const auto& pair : difference->pairs) {
+      said[{pair.from, pair.to}] = {pair.opened, pair.closed};
+    }
+    const auto tracks = tracks_of(*old, *now, *difference);
+    for (const Track& from : tracks) {
+      for (const Track& to : tracks) {
+        const auto was = old->at(from.before, to.before), is = now->at(from.after, to.after);
+        const auto found = said.find({from.party, to.party});
+        ASSERT_EQ(found != said.end(), was != is)
+            << difference->parties[from.party].name << " to " << difference->parties[to.party].name
+            << ": " << sets[was].text() << " becomes " << sets[is].text();
+        ++(was == is ? same : differ);
+        if (was == is) continue;
+        ASSERT_EQ(found->second, std::pair(sets.without(is, was), sets.without(was, is)));
+      }
+    }
+  }
+  std::cout << differ << " pairs differ, " << same << " do not\n";
+  EXPECT_GT(differ, rounds * 5);
+  EXPECT_GT(same, rounds * 50);
 }
 
 }  // namespace

@@ -185,7 +185,7 @@ OrderedJson matrix_json(const Picture& picture) {
   for (size_t i = 0; i < reach.ends().size(); ++i) {
     ends.push_back(end_json(reach, i));
     OrderedJson row = OrderedJson::array();
-    for (size_t j = 0; j < reach.ends().size(); ++j) row.push_back(reach.at(i, j));
+    for (const size_t j : reach.pairs().others(i)) row.push_back(reach.at(i, j));
     cells.push_back(std::move(row));
   }
   for (PortSets::Id id = 0; id < picture.sets.size(); ++id) {
@@ -203,11 +203,9 @@ OrderedJson matrix_json(const Picture& picture) {
                           {"every", overview.at(i, j).every}});
     }
   }
-  return {{"ports", std::move(ports)},
-          {"ends", std::move(ends)},
-          {"cells", std::move(cells)},
-          {"groups", std::move(groups)},
-          {"passages", std::move(passages)}};
+  return {{"ports", std::move(ports)},        {"ends", std::move(ends)},
+          {"wanted", reach.pairs().chosen()}, {"cells", std::move(cells)},
+          {"groups", std::move(groups)},      {"passages", std::move(passages)}};
 }
 
 void print_difference(Session& session, const reach::Difference& difference, const PortSets& sets) {

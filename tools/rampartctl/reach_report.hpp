@@ -23,7 +23,7 @@ struct Picture {
 /// A grid if there are few groups and their ports fit into cells, otherwise a line for each group
 /// and what it may use.
 void print_matrix(Session& session, const Picture& picture);
-/// The whole matrix, kind by kind, and the groups of the view.
+/// The matrix, kind by kind, as far as it was computed, and the groups of the view.
 OrderedJson matrix_json(const Picture& picture);
 /// A page by itself (HTML with SVG): namespaces, then every kind. `source`: what it is a picture
 /// of.

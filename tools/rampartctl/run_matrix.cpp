@@ -2,6 +2,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "control/explain/question.hpp"
 #include "tools/rampartctl/cluster_files.hpp"
@@ -51,14 +52,27 @@ int run_matrix(Session& session) {
   }
   const reach::Vocabulary vocabulary({&*state});
   reach::PortSets sets;
-  const auto made = reach::Reach::of(*state, vocabulary, sets);
-  if (!made) return session.fail(made.error());
+  std::vector<reach::End> ends = reach::ends_of(*state, vocabulary);
+  std::vector<bool> wanted;
+  wanted.reserve(ends.size());
+  for (const reach::End& end : ends) wanted.push_back(view.wants(end.key.ns));
+  const auto made = reach::Reach::of(*state, std::move(ends), std::move(wanted), sets);
+  if (!made) {
+    return session.fail(made.error().text() +
+                        ": -n NAMESPACE computes what goes from or to this namespace only");
+  }
   const reach::Overview overview(*made, sets, view);
   const Picture picture{*made, sets, overview};
   if (session.wants_json()) return session.print_json(dumped(matrix_json(picture)));
   if (session.format() == "html") {
     // A picture of more is no picture; the kinds of some namespaces can be asked for.
     constexpr size_t kMostDrawn = 1500;
+    if (overview.groups().size() > kMostDrawn) {
+      return session.fail(
+          std::to_string(overview.groups().size()) +
+          " namespaces, kinds and address blocks are too many for a page (at most " +
+          std::to_string(kMostDrawn) + "); -o table and -o json can say it");
+    }
     view.kinds = made->ends().size() <= kMostDrawn;
     if (!view.kinds) {
       view.expanded.insert(view.namespaces.begin(), view.namespaces.end());

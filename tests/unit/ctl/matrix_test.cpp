@@ -108,6 +108,45 @@ TEST(Matrix, JsonHasEveryKind) {
   EXPECT_EQ(matrix["groups"].size(), 3U);
 }
 
+TEST(Matrix, OfOneNamespaceIsThatPartOfTheWhole) {
+  const std::string text = kShop + kDbFromWeb;
+  const json whole = json::parse(run_program({"matrix", "-f", "-", "-o", "json"}, text).out);
+  const json part =
+      json::parse(run_program({"matrix", "-f", "-", "-o", "json", "-n", "tools"}, text).out);
+  EXPECT_EQ(whole["wanted"], json::parse("[0,1,2,3]"));
+  ASSERT_EQ(part["wanted"], json::parse("[2]"));
+  ASSERT_EQ(part["ends"], whole["ends"]);
+  const auto ports = [](const json& matrix, size_t from, size_t place) {
+    return matrix["ports"][matrix["cells"][from][place].get<size_t>()];
+  };
+  for (size_t end = 0; end < 4; ++end) {
+    EXPECT_EQ(ports(part, 2, end), ports(whole, 2, end)) << "to " << end;
+    if (end == 2) continue;
+    EXPECT_EQ(part["cells"][end].size(), 1U) << "to the end that is wanted";
+    EXPECT_EQ(ports(part, end, 0), ports(whole, end, 2)) << "from " << end;
+  }
+  EXPECT_EQ(ports(part, 2, 0)["text"], "nothing");
+}
+
+TEST(Matrix, OfALargeClusterANamespaceCanBeAskedFor) {
+  std::string many = kShop + kDbFromWeb;
+  for (size_t i = 0; i < 6000; ++i) {
+    many += "---\napiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: ns" +
+            std::to_string(i) + "}\nstatus: {podIP: 10.1." + std::to_string(i / 250) + "." +
+            std::to_string(i % 250) + "}\n";
+  }
+  const Outcome all = run_program({"matrix", "-f", "-"}, many);
+  EXPECT_EQ(all.status, kFailed);
+  EXPECT_THAT(all.err, AllOf(HasSubstr("6004 kinds of pods and address blocks"),
+                             HasSubstr("-n NAMESPACE computes what goes from or to")));
+  const Outcome one = run_program({"matrix", "-f", "-", "-n", "shop", "--expand", "shop"}, many);
+  EXPECT_EQ(one.status, kDone) << one.err;
+  EXPECT_THAT(one.out, HasSubstr("\nshop/app=web   TCP 5432  shop/app=db\n"));
+  const Outcome page = run_program({"matrix", "-f", "-", "-n", "shop", "-o", "html"}, many);
+  EXPECT_EQ(page.status, kFailed);
+  EXPECT_THAT(page.err, HasSubstr("6003 namespaces, kinds and address blocks are too many"));
+}
+
 TEST(Matrix, ThePageStandsByItself) {
   const std::string evil =
       "---\napiVersion: v1\nkind: Pod\nmetadata: {name: x, namespace: evil, labels: {app: web}}\n"

@@ -70,6 +70,7 @@ std::vector<std::string> shop() {
 
 std::vector<std::string> names(const std::vector<End>& ends) {
   std::vector<std::string> all;
+  all.reserve(ends.size());
   for (const End& end : ends) all.push_back(end.name);
   return all;
 }
@@ -191,18 +192,79 @@ TEST(Difference, OfPodsThatComeAndGo) {
   EXPECT_EQ(differences(gone, shop()).size(), 4U);
 }
 
-TEST(Reach, TooManyKindsAreRefused) {
+/// Namespaces of one pod each, more than a matrix of all of them can have.
+std::vector<std::string> crowd() {
   std::vector<std::string> objects;
-  for (size_t i = 0; i <= kMostEnds; ++i) {
+  for (size_t i = 0; i <= 6000; ++i) {
     objects.push_back(pod("p", "10.0.0.1", "", "ns" + std::to_string(i)));
   }
-  const auto state = cluster(objects);
+  return objects;
+}
+
+TEST(Reach, TooManyPairsAreRefused) {
+  const auto state = cluster(crowd());
   const Vocabulary vocabulary({&state});
   PortSets sets;
   const auto refused = Reach::of(state, vocabulary, sets);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kTooLarge);
-  EXPECT_THAT(refused.error().what, testing::HasSubstr("6002 kinds of pods and address blocks"));
+  EXPECT_THAT(refused.error().what,
+              testing::HasSubstr("6002 kinds of pods and address blocks make 36024004 pairs"));
+}
+
+TEST(Reach, OfSomeEndsWithAllOthers) {
+  auto objects = crowd();
+  for (std::string& object : shop()) objects.push_back(std::move(object));
+  const auto state = cluster(objects);
+  auto ends = ends_of(state, Vocabulary({&state}));
+  std::vector<bool> wanted;
+  wanted.reserve(ends.size());
+  for (const End& end : ends) wanted.push_back(end.key.ns == "shop");
+  PortSets sets;
+  const auto reach = Reach::of(state, std::move(ends), std::move(wanted), sets);
+  ASSERT_TRUE(reach) << reach.error().text();
+  std::vector<std::string> all;
+  for (const size_t from : reach->pairs().chosen()) {
+    for (size_t to = 0; to < reach->ends().size(); ++to) {
+      if (reach->at(from, to) == PortSets::kAll) continue;
+      all.push_back(reach->ends()[from].name + " > " + reach->ends()[to].name + ": " +
+                    sets[reach->at(from, to)].text());
+    }
+  }
+  EXPECT_THAT(all, ElementsAre("shop/app=db > shop/app=db: nothing",
+                               "shop/app=web > shop/app=db: TCP 5432"));
+  const size_t other = 17, db = reach->pairs().chosen().front();
+  ASSERT_TRUE(!reach->pairs().wanted(other));
+  EXPECT_EQ(reach->at(other, db), PortSets::kNothing);
+  EXPECT_EQ(reach->at(other, db + 1), PortSets::kAll);
+  EXPECT_TRUE(reach->isolated_ingress(db) && !reach->isolated_egress(db));
+}
+
+TEST(Difference, OfFewEndsInALargeCluster) {
+  auto before = crowd();
+  for (std::string& object : shop()) before.push_back(std::move(object));
+  auto after = before;
+  after.back() =
+      ingress("db", "db", kFromWeb + R"(,{"from":[{"ipBlock":{"cidr":"192.0.2.0/24"}}]})");
+  EXPECT_THAT(differences(before, after), ElementsAre("192.0.2.0/24 > shop/app=db: +all -nothing"));
+}
+
+TEST(Difference, ThatConcernsTooManyIsRefused) {
+  const auto before = cluster(crowd());
+  auto objects = crowd();
+  for (size_t i = 0; i <= 6000; ++i) {
+    const std::string ns = "ns" + std::to_string(i);
+    objects.push_back(R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":")" + ns +
+                      R"(","labels":{"new":"yes"}}})");
+  }
+  PortSets sets;
+  const auto refused = compare(before, cluster(objects), sets);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kTooLarge);
+  EXPECT_THAT(
+      refused.error().what,
+      testing::MatchesRegex("the changes concern 6001 of 6002 kinds .* make 36024003 pairs, "
+                            ".*: compare fewer changes at a time"));
 }
 
 }  // namespace
