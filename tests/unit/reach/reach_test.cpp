@@ -192,6 +192,16 @@ TEST(Difference, OfPodsThatComeAndGo) {
   EXPECT_EQ(differences(gone, shop()).size(), 4U);
 }
 
+TEST(Difference, OfAKindThatSpeaksAnotherFamilyNow) {
+  const std::vector<std::string> before{pod("web-0", "10.0.0.1", ""),
+                                        pod("probe", "fd00::1", "", "tools"),
+                                        pod("web-1", "10.0.0.2", "")};
+  auto after = before;
+  after.push_back(pod("web-2", "fd00::2", ""));
+  EXPECT_THAT(differences(before, after), ElementsAre("shop/* > tools/probe: +all -nothing",
+                                                      "tools/probe > shop/*: +all -nothing"));
+}
+
 /// Namespaces of one pod each, more than a matrix of all of them can have.
 std::vector<std::string> crowd() {
   std::vector<std::string> objects;
