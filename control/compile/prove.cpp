@@ -10,6 +10,7 @@
 #include "control/compile/claimants.hpp"
 #include "control/compile/place.hpp"
 #include "control/compile/tables.hpp"
+#include "control/compile/verdicts.hpp"
 #include "control/kube/evaluate.hpp"
 
 namespace rampart::compile {
@@ -35,12 +36,6 @@ constexpr size_t kPoliciesOfNamespace = 8;
 constexpr unsigned kLots = 1;
 constexpr unsigned kLotsAtFirst = 100'000;
 
-struct Service {
-  uint8_t protocol = 0;
-  L4Port port = 0;
-  auto operator<=>(const Service&) const = default;
-};
-
 constexpr uint8_t kTcp = static_cast<uint8_t>(IpProtocol::kTcp);
 constexpr uint8_t kIcmp = static_cast<uint8_t>(IpProtocol::kIcmp);
 
@@ -48,27 +43,31 @@ class Prover {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Prover(const Compiled& made, std::chrono::microseconds budget, uint64_t seed)
+  Prover(const Compiled& made, const Compiled* previous, std::chrono::microseconds budget,
+         uint64_t seed)
       : made_(made),
+        previous_(previous),
         state_(*made.state),
         tables_(made),
         claimants_(made, tables_),
-        evaluator_(state_, ends(), kube::Evaluator::Detail::kVerdicts),
+        evaluator_(
+            state_, [this](const IpAddress& address) { return tables_.end(address); },
+            kube::Evaluator::Detail::kVerdicts),
+        verdicts_(made, previous, tables_, evaluator_),
         until_(Clock::now() + budget),
         random_(seed) {}
 
-  Proof run(const Compiled* previous) {
-    previous_ = previous;
-    if (previous != nullptr) {
-      Changes changes = find_changes(previous->state.get(), state_);
+  Proof run() {
+    if (previous_ != nullptr) {
+      Changes changes = find_changes(previous_->state.get(), state_);
       changed_pods(changes.pods);
-      changed_policies(*previous);
+      changed_policies(changes.policies);
       for (const auto& [before, after] : changes.namespaces) {
         if (before != nullptr && after != nullptr) about_namespace(*before, *after);
       }
       for (const auto& [before, after] : changes.nodes) about_node(before, after);
     }
-    const unsigned lots = previous != nullptr ? kLots : kLotsAtFirst;
+    const unsigned lots = previous_ != nullptr ? kLots : kLotsAtFirst;
     for (unsigned n = 0; n < lots && go_on(); ++n) {
       if (const kube::NetworkPolicy* policy = any_policy()) about_policy(*policy);
       ask_some(kProbesOfPod);
@@ -79,15 +78,12 @@ class Prover {
       ask_some(kProbesOfPod / 2);
       if (const kube::Pod* pod = any_pod()) about_another_policy(*pod);
       ask_some(kProbesOfPod / 2);
-      proof_.complete = previous != nullptr || proof_.complete;
+      proof_.complete = previous_ != nullptr || proof_.complete;
     }
     return std::move(proof_);
   }
 
  private:
-  kube::Evaluator::Lookup ends() const {
-    return [this](const IpAddress& address) { return tables_.end(address); };
-  }
   uint32_t below(size_t bound) { return static_cast<uint32_t>(random_() % bound); }
   bool go_on() {
     if (!proof_.wrong.empty()) return false;
@@ -121,17 +117,14 @@ class Prover {
     }
   }
 
-  void changed_policies(const Compiled& previous) {
-    using Pointer = std::shared_ptr<const kube::NetworkPolicy>;
-    kube::ClusterState::Objects<kube::NetworkPolicy>::for_each_difference(
-        previous.state->policies, state_.policies,
-        [&](const kube::ObjectKey&, const Pointer* before, const Pointer* after) {
-          for (const Pointer* policy : {after, before}) {
-            if (policy == nullptr || !go_on()) continue;
-            about_policy(**policy);
-            ask_some(kProbesOfPolicy);
-          }
-        });
+  void changed_policies(const std::vector<Change<kube::NetworkPolicy>>& changes) {
+    for (const auto& [before, after] : changes) {
+      for (const kube::NetworkPolicy* policy : {after, before}) {
+        if (policy == nullptr || !go_on()) continue;
+        about_policy(*policy);
+        ask_some(kProbesOfPolicy);
+      }
+    }
   }
 
   /// A namespace with other labels: its pods as peers of those whose rules select it now or did,
@@ -365,8 +358,9 @@ class Prover {
   }
 
   /// The boundaries of a rule's ports, and what lies beside them.
-  std::vector<Service> services_of(const kube::PolicyRule& rule, const IpAddress& destination) {
-    std::vector<Service> found;
+  std::vector<ProbedService> services_of(const kube::PolicyRule& rule,
+                                         const IpAddress& destination) {
+    std::vector<ProbedService> found;
     const auto add = [&](uint8_t protocol, unsigned port) {
       if (port <= 65535) found.push_back({protocol, static_cast<L4Port>(port)});
     };
@@ -464,8 +458,8 @@ class Prover {
     }
   }
   /// Something that a policy of the pod's speaks of.
-  Service some_service(const kube::Pod* pod, Direction direction) {
-    const Service any{kTcp, static_cast<L4Port>(below(65536))};
+  ProbedService some_service(const kube::Pod* pod, Direction direction) {
+    const ProbedService any{kTcp, static_cast<L4Port>(below(65536))};
     if (pod == nullptr) return any;
     if (pod != last_subject_ || direction != last_direction_) {
       last_subject_ = pod;
@@ -490,20 +484,9 @@ class Prover {
     return false;
   }
 
-  std::string origin_text(uint32_t rule) const {
-    if (rule == 0) return "no rule";
-    const kube::Admission* by = made_.origins->find(rule);
-    return by == nullptr ? "a rule that is not there" : by->policy.text() + " " + by->rule_path();
-  }
-  bool is_origin(uint32_t rule, const std::optional<kube::Admission>& expected) const {
-    if (rule == 0) return !expected;
-    const kube::Admission* by = made_.origins->find(rule);
-    return expected && by != nullptr && *by == *expected;
-  }
-
   struct Asked {
     IpAddress from, to;
-    Service service;
+    ProbedService service;
     uint32_t turn = 0;  ///< among those that differ from it in nothing but the service
   };
   /// Asks at most so many of the questions there are, drawn by lot, and forgets them. Of many, no
@@ -520,66 +503,17 @@ class Prover {
   }
 
   void ask(const Asked& asked) {
-    const auto& [from, to, service, turn] = asked;
     ++proof_.probes;
-    const kube::Explanation plain = evaluator_.evaluate(from, to, service.protocol, service.port);
-    const RuleSet& rules = *made_.rules;
-    const Question question{rules.addresses->find(from), rules.addresses->find(to),
-                            service.protocol, service.port};
-    Verdict verdict;
-    judge(rules, &question, 1, &verdict);
-    const Outcome expected = plain.allowed          ? Outcome::kAllow
-                             : plain.egress.allowed ? Outcome::kDenyIngress
-                                                    : Outcome::kDenyEgress;
-    if (verdict.outcome == expected && is_origin(verdict.egress_rule, plain.egress.admission) &&
-        is_origin(verdict.ingress_rule, plain.ingress.admission)) {
-      return check_flows(asked, verdict);
-    }
-    // Of several who claim an address, either may be the one that decides.
-    const bool is_shared = evaluator_.end(from).is_shared() || evaluator_.end(to).is_shared();
-    if (is_shared && plain.allowed == (verdict.outcome == Outcome::kAllow)) {
-      return check_flows(asked, verdict);
-    }
-    const std::string outcome = verdict.outcome == Outcome::kAllow        ? "allowed"
-                                : verdict.outcome == Outcome::kDenyEgress ? "denied for egress"
-                                                                          : "denied for ingress";
-    disagree(
-        from.text() + " to " + to.text() + ", protocol " + std::to_string(service.protocol) +
-        " port " + std::to_string(service.port) + ": by the tables " + outcome + " (egress by " +
-        origin_text(verdict.egress_rule) + ", ingress by " + origin_text(verdict.ingress_rule) +
-        "), by the policies " + (plain.allowed ? "allowed" : "denied") + ": " +
-        kube::Evaluator(state_, ends()).evaluate(from, to, service.protocol, service.port).why);
-  }
-
-  /// Whether live flows keep a verdict that has become another one.
-  void check_flows(const Asked& asked, const Verdict& now) {
-    if (previous_ == nullptr) return;
-    const RuleSet &rules = *made_.rules, &before = *previous_->rules;
-    if (rules.policy_changed_in > before.revision ||
-        is_after(rules.addresses->changed_in(asked.from), revision_mark(before.revision)) ||
-        is_after(rules.addresses->changed_in(asked.to), revision_mark(before.revision))) {
-      return;
-    }
-    const Question question{before.addresses->find(asked.from), before.addresses->find(asked.to),
-                            asked.service.protocol, asked.service.port};
-    Verdict then;
-    judge(before, &question, 1, &then);
-    if (then.outcome == now.outcome && then.egress_rule == now.egress_rule &&
-        then.ingress_rule == now.ingress_rule) {
-      return;
-    }
-    disagree(asked.from.text() + " to " + asked.to.text() + ", protocol " +
-             std::to_string(asked.service.protocol) + " port " +
-             std::to_string(asked.service.port) +
-             ": the verdict is another one than before, and live flows would not be judged again");
+    check(verdicts_.wrong_of(asked.from, asked.to, asked.service));
   }
 
   const Compiled& made_;
-  const Compiled* previous_ = nullptr;
+  const Compiled* const previous_;
   const kube::ClusterState& state_;
   const Tables tables_;
   const Claimants claimants_;
   const kube::Evaluator evaluator_;
+  const Verdicts verdicts_;
   const Clock::time_point until_;
   std::mt19937_64 random_;
   std::vector<Asked> questions_;  ///< about what is at hand
@@ -594,7 +528,7 @@ class Prover {
 
 Proof prove(const Compiled& made, const Compiled* previous, std::chrono::microseconds budget,
             uint64_t seed) {
-  return Prover(made, budget, seed).run(previous);
+  return Prover(made, previous, budget, seed).run();
 }
 
 }  // namespace rampart::compile
