@@ -200,12 +200,18 @@ class FlowTable {
   /// is any, else from the next chunks of a walk through the table, a bounded piece of it. kNone:
   /// none was found. The caller erases it. The slot of a weak one is the next that is given out in
   /// its chunk, although others may be empty: its lines are on their way already.
+  ///
+  /// The first that came to a chunk of many flows is an old one. Where there are few it may have
+  /// come just now, so these give nothing up while others can.
   Slot recycle(uint64_t hash) noexcept {
     if (weak_ + dead_ == 0) return kNone;
-    Slot slot = least_worth(home(hash));
-    for (unsigned n = 0; slot == kNone && n < kRecycleChunks; ++n) {
-      walk_ = walk_ + 1 < chunks_ ? walk_ + 1 : 0;
-      slot = least_worth(walk_);
+    Slot slot = kNone;
+    for (const unsigned flows : {kManyFlows, 1U}) {
+      if (slot == kNone) slot = least_worth(home(hash), flows);
+      for (unsigned n = 0; slot == kNone && n < kRecycleChunks; ++n) {
+        walk_ = walk_ + 1 < chunks_ ? walk_ + 1 : 0;
+        slot = least_worth(walk_, flows);
+      }
     }
     if (slot == kNone || worth(slot) == FlowWorth::kDead) return slot;
     const unsigned index = slot % kSlotsPerChunk;
@@ -220,7 +226,7 @@ class FlowTable {
   /// recycle has made room for it.
   void prefetch_place(const Key& key, uint64_t hash, bool recycling) const {
     const uint32_t chunk = home(hash);
-    Slot slot = recycling ? least_worth(chunk) : kNone;
+    Slot slot = recycling ? least_worth(chunk, kManyFlows) : kNone;
     if (slot == kNone) {
       const unsigned empty = match(heads_[chunk], 0);
       if (empty == 0) return;
@@ -259,6 +265,8 @@ class FlowTable {
   static constexpr unsigned kMaxProbes = 48;
   /// Sixteen chunks' worths are in one line.
   static constexpr unsigned kRecycleChunks = 64;
+  /// At full capacity one chunk in two hundred has fewer.
+  static constexpr unsigned kManyFlows = 4;
 
   /// A prime, so that every stride leads through all chunks. A table of a few chunks cannot count
   /// on averages: two more.
@@ -306,10 +314,14 @@ class FlowTable {
     const unsigned later = mask & ~0U << (hand + 1);
     return static_cast<unsigned>(std::countr_zero(later != 0 ? later : mask));
   }
-  Slot least_worth(uint32_t chunk) const {
+  /// kNone: all are assured, or there are not that many `flows`.
+  Slot least_worth(uint32_t chunk, unsigned flows) const {
     const Worths w = worths_[chunk];
     const unsigned mask = w >> 16 != 0 ? w >> 16 : w;
-    if (mask == 0) return kNone;
+    if (mask == 0 ||
+        kSlotsPerChunk - static_cast<unsigned>(std::popcount(match(heads_[chunk], 0))) < flows) {
+      return kNone;
+    }
     return chunk * kSlotsPerChunk + first_after(mask, heads_[chunk].hand);
   }
   template <bool kTracked>

@@ -297,6 +297,37 @@ TYPED_TEST(FlowTables, RecyclingTakesTurns) {
   EXPECT_LT(youngest_gone, kCapacity / 100);
 }
 
+// A connection that is closing has a last segment to come. Wherever it lies, it outlives the next
+// newcomers; where a chunk of one flow is not spared, its successor takes its place.
+TYPED_TEST(FlowTables, RecyclingSparesTheYoungWhereThereAreFew) {
+  constexpr uint32_t kCapacity = 11 * 8192, kYoung = kCapacity / 128;
+  Table<TypeParam> t(kCapacity);
+  const auto hash = [](uint32_t n) { return hash_of(make<TypeParam>(n), kSeed); };
+  std::vector<uint32_t> in_slot(t.table.chunks() * t.table.kSlotsPerChunk);
+  for (uint32_t n = 0; n < 10 * kCapacity; ++n) {
+    if (t.table.size() == kCapacity) {
+      const auto slot = t.table.recycle(hash(n));
+      ASSERT_NE(slot, t.table.kNone);
+      const uint32_t old = in_slot[slot];
+      ASSERT_GT(n - old, kYoung);
+      t.table.erase(slot, hash(old));
+    }
+    const auto slot = t.table.insert(make<TypeParam>(n), hash(n));
+    ASSERT_NE(slot, t.table.kNone);
+    t.table.set_worth(slot, FlowWorth::kDead);
+    in_slot[slot] = n;
+  }
+}
+
+// A table of a few chunks may have nothing else: then those give up what they have.
+TYPED_TEST(FlowTables, RecyclesWhereThereAreFewIfThereIsNothingElse) {
+  Table<TypeParam> t(11);
+  const uint64_t hash = 0x40;
+  const auto slot = t.table.insert(make<TypeParam>(1), hash);
+  EXPECT_EQ(t.table.recycle(hash), slot);
+  EXPECT_EQ(t.table.recycle(~uint64_t{0}), slot);
+}
+
 // The newcomer gets the very place of the weak flow that went for it, and not one that was empty.
 TYPED_TEST(FlowTables, TheWeakGiveTheirOwnPlaces) {
   Table<TypeParam> t(11);
