@@ -153,6 +153,7 @@ class Floor {
 
   /// Leaves what is to be sent in `frames`, and says how many.
   unsigned handle(rte_mbuf** frames, unsigned count) {
+    for (unsigned i = 0; i < count; ++i) rte_prefetch0(rte_pktmbuf_mtod(frames[i], const void*));
     now_ = static_cast<uint32_t>(rte_rdtsc() >> 20);
     four_.count = six_.count = 0;
     for (unsigned i = 0; i < count; ++i) {
@@ -319,6 +320,8 @@ int run(int count, char** words) {
                                             20) +
                       256;
   params.extra = "--force-max-simd-bitwidth=512";
+  const bool lends = a->text("--in").find("zero-copy=yes") != std::string::npos;
+  if (lends) params.extra += " --single-file-segments";  // net_memif wants it then
   auto eal = Eal::start(params);
   if (!eal) return fail(eal.error());
   auto rules = load_rules(a->text("--rules"));

@@ -100,19 +100,38 @@ Result<Ground> Ground::lay(const std::string& name, unsigned cpu, unsigned memor
   return Ground{*std::move(eal), *std::move(pool)};
 }
 
-Result<EthDev> open_memif(unsigned number, const std::string& socket, const Mempool& pool) {
+namespace {
+
+Result<EthDev> start_memif(unsigned number, const std::string& how, const std::string& socket,
+                           const Mempool& pool) {
   const std::string name = "net_memif" + std::to_string(number);
-  const auto device =
-      Device::parse(name + ",role=client,id=0,socket-abstract=no,rsize=14,socket=" + socket);
+  const auto device = Device::parse(name + ",id=0,socket-abstract=no," + how + ",socket=" + socket);
   if (!device) return device.error();
   Result<EthDev> port = EthDev::open({.name = name, .device = *device, .pool = &pool});
   if (!port) return port;
   if (Result<void> started = port->start(); !started) return started.error();
-  for (unsigned tries = 0; !port->link().up; ++tries) {
-    if (tries == 1000) return Error{ErrorCode::kIo, "nobody answers", socket};
+  return port;
+}
+
+}  // namespace
+
+Result<void> await_link(const EthDev& memif, const std::string& socket) {
+  for (unsigned tries = 0; !memif.link().up; ++tries) {
+    if (tries == 3000) return Error{ErrorCode::kIo, "nobody answers", socket};
     usleep(10000);
   }
+  return {};
+}
+
+Result<EthDev> open_memif(unsigned number, const std::string& socket, const Mempool& pool) {
+  Result<EthDev> port = start_memif(number, "role=client,rsize=14", socket, pool);
+  if (!port) return port;
+  if (Result<void> linked = await_link(*port, socket); !linked) return linked.error();
   return port;
+}
+
+Result<EthDev> listen_on_memif(unsigned number, const std::string& socket, const Mempool& pool) {
+  return start_memif(number, "role=server", socket, pool);
 }
 
 uint64_t monotonic_ns() {

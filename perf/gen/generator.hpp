@@ -66,9 +66,17 @@ int run_beside(Source& source, Obey&& obey) {
   return 0;
 }
 
-/// The client's end of a memif whose server is a port of the appliance. Waits for the link, ten
-/// seconds at most. Errors: as EthDev::open; kIo without a link.
+/// The client's end of a memif whose server is a port of the appliance, with its link. Errors: as
+/// EthDev::open; as await_link.
 Result<EthDev> open_memif(unsigned number, const std::string& socket, const Mempool& pool);
+
+/// The server's end of one whose client is to be a port of the appliance: the client has the
+/// packets, may lend its own buffers for them (zero-copy), and says how many there are. The socket
+/// is there afterwards, but no link yet. Errors: as EthDev::open.
+Result<EthDev> listen_on_memif(unsigned number, const std::string& socket, const Mempool& pool);
+
+/// Waits half a minute at most. Errors: kIo without a link.
+Result<void> await_link(const EthDev& memif, const std::string& socket);
 
 /// The clock that Python calls time.monotonic_ns().
 uint64_t monotonic_ns();

@@ -10,7 +10,8 @@
 // n % COUNT. --window: exchanges that are under way at the same time; so many packets at most are
 // in the appliance, which therefore loses none for want of room.
 //
-// Says "ready", then obeys lines on stdin, and ends with it:
+// Both sockets are its own: the appliance is the client of either memif. Says "ready" when it has
+// come, then obeys lines on stdin, and ends with it:
 //
 //   send established  opens --flows connections, then asks and answers on all of them, in an order
 //                     that is none: data, data with acknowledgement, acknowledgement
@@ -316,10 +317,14 @@ int run(int count, char** words) {
   const auto ground =
       Ground::lay("tcp_stream", static_cast<unsigned>(a->number("--core")), 128, 16383);
   if (!ground) return fail(ground.error());
-  auto clients = open_memif(0, a->text("--clients"), ground->pool);
+  const std::string &to_clients = a->text("--clients"), &to_servers = a->text("--servers");
+  auto clients = listen_on_memif(0, to_clients, ground->pool);
   if (!clients) return fail(clients.error());
-  auto servers = open_memif(1, a->text("--servers"), ground->pool);
+  auto servers = listen_on_memif(1, to_servers, ground->pool);
   if (!servers) return fail(servers.error());
+  for (const auto& [port, socket] : {std::pair(&*clients, to_clients), {&*servers, to_servers}}) {
+    if (Result<void> linked = await_link(*port, socket); !linked) return fail(linked.error());
+  }
 
   Stream stream(*a, *clients, *servers, ground->pool);
   return run_beside(stream, [&] { obey(stream); });

@@ -97,6 +97,15 @@ def memif(number, path):
     return f"net_memif{number},role=server,id=0,socket-abstract=no,socket={path}"
 
 
+def lending_memif(number, path, slots_log2):
+    """The same where the other end listens already: packets lie in the appliance's own buffers, as those of a NIC do, and are
+    not copied on its side. Wants LENDING of the EAL. `slots_log2`: of a ring's length."""
+    return f"net_memif{number},role=client,zero-copy=yes,rsize={slots_log2},id=0,socket-abstract=no,socket={path}"
+
+
+LENDING = "--single-file-segments"
+
+
 class Appliance:
     """One worker on one core. `devices`: DEVICE by port, two for a wire, in their order; `frames`:
     how many lie in files that are played; `extra`: more options; `state`: a state directory that

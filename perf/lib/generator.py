@@ -13,8 +13,8 @@ class GeneratorError(Exception):
 
 
 class Generator:
-    def __init__(self, program, core, within=(), **options):
-        """`core`: the CPU of all its threads. `options`: --name value, '-' for '_'."""
+    def __init__(self, program, core, within=(), wait=True, **options):
+        """`core`: the CPU of all its threads. `wait`: until it is ready. `options`: --name value, '-' for '_'."""
         if not os.access(program, os.X_OK):
             raise GeneratorError(f"no {program} (ninja generators)")
         command = [*within, "taskset", "-c", str(core)]
@@ -23,6 +23,11 @@ class Generator:
             command += ["--" + name.replace("_", "-"), str(value)]
         self.name = os.path.basename(program)
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        if wait:
+            self.wait()
+
+    def wait(self):
+        """Until it is ready."""
         try:
             if self._line(30) != "ready":
                 raise GeneratorError(f"{self.name} is not ready")
