@@ -117,11 +117,10 @@ void synchronise(TcpTrack& t, const Syn& opener, const Syn& replier, uint32_t ac
   r.flags = kKnown;
 }
 
-Tracked judge_opening(const TcpTrack& t, Side side, const ParsedPacket& p) noexcept {
-  return side == Side::kOpener ? judge_opener(t, p) : judge_replier(t, p);
-}
+namespace {
 
-void update_opening(TcpTrack& t, Side side, const ParsedPacket& p) noexcept {
+/// Takes in a SYN or SYN+ACK.
+void take_syn(TcpTrack& t, Side side, const ParsedPacket& p) {
   Syn syn = syn_of(p);
   Syn first = first_syn(t);
   const bool ack = has(p, tcp_flag::kAck);
@@ -146,24 +145,29 @@ void update_opening(TcpTrack& t, Side side, const ParsedPacket& p) noexcept {
   t.side[1].flags |= kAnswered;
 }
 
-void update_picked_up(TcpTrack& t, Side side, const ParsedPacket& p) noexcept {
-  if (fits_together(of(t, other(side)), p)) {
-    join(t, side, p);
-  } else {
-    tcp_pick_up(t, side, p);
-  }
+}  // namespace
+
+Tracked judge_opening(const TcpTrack& t, Side side, const ParsedPacket& p,
+                      TcpTrack& next) noexcept {
+  const Tracked said = side == Side::kOpener ? judge_opener(t, p) : judge_replier(t, p);
+  if (said.action == TrackAction::kAccept && !has(p, tcp_flag::kRst)) take_syn(next, side, p);
+  return said;
 }
 
-Tracked judge_picked_up(const TcpTrack& t, Side side, const ParsedPacket& p) noexcept {
+Tracked judge_picked_up(const TcpTrack& t, Side side, const ParsedPacket& p,
+                        TcpTrack& next) noexcept {
   const TcpSide& r = of(t, other(side));
   if (has(p, tcp_flag::kRst)) {
     const bool exact = (r.flags & kSeen) != 0 && p.tcp.sequence == r.ack;
     return exact ? accept(kTcpReset, true) : pass_unchanged(kTcpPickedUp);
   }
   if (has(p, tcp_flag::kSyn)) return pass_unchanged(kTcpPickedUp);
-  TcpTrack then = t;
-  update_picked_up(then, side, p);
-  return accept(is_known(then) ? state_of(then) : kTcpPickedUp, true);
+  if (fits_together(r, p)) {
+    join(next, side, p);
+  } else {
+    tcp_pick_up(next, side, p);
+  }
+  return accept(is_known(next) ? state_of(next) : kTcpPickedUp, true);
 }
 
 }  // namespace detail::tcp

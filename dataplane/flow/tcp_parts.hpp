@@ -103,12 +103,9 @@ void synchronise(TcpTrack& t, const Syn& opener, const Syn& replier, uint32_t ac
 /// Takes in a segment without SYN or RST that fits.
 void take(TcpTrack& t, Side side, const ParsedPacket& p) noexcept;
 
-/// kTcpOpening.
-Tracked judge_opening(const TcpTrack& t, Side side, const ParsedPacket& p) noexcept;
-void update_opening(TcpTrack& t, Side side, const ParsedPacket& p) noexcept;
-
-/// kTcpPickedUp.
-Tracked judge_picked_up(const TcpTrack& t, Side side, const ParsedPacket& p) noexcept;
-void update_picked_up(TcpTrack& t, Side side, const ParsedPacket& p) noexcept;
+/// tcp_judge in kTcpOpening and kTcpPickedUp; `next` comes as `t`.
+Tracked judge_opening(const TcpTrack& t, Side side, const ParsedPacket& p, TcpTrack& next) noexcept;
+Tracked judge_picked_up(const TcpTrack& t, Side side, const ParsedPacket& p,
+                        TcpTrack& next) noexcept;
 
 }  // namespace rampart::detail::tcp

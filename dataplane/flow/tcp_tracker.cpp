@@ -115,7 +115,7 @@ Tracked judge_syn(const TcpSide& s, const TcpSide& r, FlowState state, const Par
   return before(p.tcp.sequence, s.end) ? refuse(state, DropReason::kTcpState) : reopen(state);
 }
 
-void update_syn_ack(TcpTrack& t, Side side, const ParsedPacket& p) {
+void take_syn_ack(TcpTrack& t, Side side, const ParsedPacket& p) {
   TcpSide &s = of(t, side), &r = of(t, other(side));
   const uint32_t ack = p.tcp.acknowledgement;
   if (p.tcp.sequence + 1 != r.ack) {
@@ -128,38 +128,28 @@ void update_syn_ack(TcpTrack& t, Side side, const ParsedPacket& p) {
   r.edge = later(r.edge, ack + p.tcp.window);
 }
 
-Tracked judge_syn_ack(const TcpTrack& t, FlowState state, Side side, const ParsedPacket& p) {
+Tracked judge_syn_ack(const TcpTrack& t, FlowState state, Side side, const ParsedPacket& p,
+                      TcpTrack& then) {
   if (state != kTcpSynReceived) return pass_unchanged(state);
   const TcpSide& s = of(t, side);
   const TcpSide& r = of(t, other(side));
   const bool answers = within(p.tcp.acknowledgement, s.ack, r.end);
   if (p.tcp.sequence + 1 == r.ack) {  // sent again, or the second half of a simultaneous open
     if (!answers) return pass_unchanged(state);
-    TcpTrack then = t;
-    update_syn_ack(then, side, p);
+    take_syn_ack(then, side, p);
     const FlowState next = state_of(then);
     return accept(next, next != state);
   }
   // A replier without memory (SYN cookies, another server behind a balancer) answers the SYN sent
   // again with another number. It knows the opener's, so it is no stranger.
-  if (side == Side::kReplier && answers) return accept(state, true);
+  if (side == Side::kReplier && answers) {
+    take_syn_ack(then, side, p);
+    return accept(state, true);
+  }
   return refuse(state, answers ? DropReason::kTcpState : DropReason::kTcpWindow);
 }
 
-Tracked judge_rst(const TcpSide& s, const TcpSide& r, FlowState state, const ParsedPacket& p) {
-  // RFC 5961 §3. What the receiver waits for is between r.ack and s.end. If they differ, a RST at
-  // either is likely, and in doubt until the receiver says otherwise; others within the window
-  // make a live end answer with an ACK, and the sender of a RST repeat it with that number.
-  // Once reset, an end that listens may have taken a late double of the SYN: what answers it then
-  // is below r.ack, if data came with the first.
-  const uint32_t seq = p.tcp.sequence;
-  const uint32_t least = state == kTcpReset ? r.ack - slack_of(r) : r.ack;
-  if (!within(seq, least, later(s.edge, s.end))) return refuse(state, DropReason::kTcpWindow);
-  if (seq != r.ack && seq != s.end) return pass_unchanged(state);
-  return accept(kTcpReset, true);
-}
-
-void update_rst(TcpTrack& t, FlowState state, Side side) {
+void take_rst(TcpTrack& t, FlowState state, Side side) {
   TcpSide& s = of(t, side);
   TcpSide& r = of(t, other(side));
   if (s.end == r.ack) {
@@ -171,30 +161,51 @@ void update_rst(TcpTrack& t, FlowState state, Side side) {
   }
 }
 
-Tracked judge_known(const TcpTrack& t, FlowState state, Side side, const ParsedPacket& p) {
+Tracked judge_rst(const TcpTrack& t, FlowState state, Side side, const ParsedPacket& p,
+                  TcpTrack& then) {
   const TcpSide& s = of(t, side);
   const TcpSide& r = of(t, other(side));
-  if (has(p, tcp_flag::kRst)) return judge_rst(s, r, state, p);
+  // RFC 5961 §3. What the receiver waits for is between r.ack and s.end. If they differ, a RST at
+  // either is likely, and in doubt until the receiver says otherwise; others within the window
+  // make a live end answer with an ACK, and the sender of a RST repeat it with that number.
+  // Once reset, an end that listens may have taken a late double of the SYN: what answers it then
+  // is below r.ack, if data came with the first.
+  const uint32_t seq = p.tcp.sequence;
+  const uint32_t least = state == kTcpReset ? r.ack - slack_of(r) : r.ack;
+  if (!within(seq, least, later(s.edge, s.end))) return refuse(state, DropReason::kTcpWindow);
+  if (seq != r.ack && seq != s.end) return pass_unchanged(state);
+  take_rst(then, state, side);
+  return accept(kTcpReset, true);
+}
+
+Tracked judge_known(const TcpTrack& t, FlowState state, Side side, const ParsedPacket& p,
+                    TcpTrack& then) {
+  const TcpSide& s = of(t, side);
+  const TcpSide& r = of(t, other(side));
+  if (has(p, tcp_flag::kRst)) return judge_rst(t, state, side, p, then);
   if (has(p, tcp_flag::kSyn)) {
-    return has(p, tcp_flag::kAck) ? judge_syn_ack(t, state, side, p) : judge_syn(s, r, state, p);
+    return has(p, tcp_flag::kAck) ? judge_syn_ack(t, state, side, p, then)
+                                  : judge_syn(s, r, state, p);
   }
   const DropReason wrong = check_window(s, r, p);
   if (wrong != DropReason::kNone) return refuse(state, wrong);
-  // Most segments end here.
-  constexpr uint8_t kFinToSettle = kFinPending | kFinInFragment;
-  const bool plain = !has(p, tcp_flag::kFin) && ((s.flags | r.flags) & kFinToSettle) == 0;
-  if (state == kTcpEstablished && plain) return accept(state, false);
-  // Only the receiver of a RST can show that it did not take it. Others have not heard of it, and
-  // are answered with another.
-  if (state == kTcpReset && (r.flags & kMayBeGone) == 0) return accept(state, false);
   // In a handshake only the very numbers prove that the other's SYN was received. (The first to
   // get here may be a keep-alive, one below.)
   if (state == kTcpSynReceived &&
       (before(p.tcp.sequence, r.ack - 1) || before(p.tcp.acknowledgement, s.ack))) {
     return refuse(state, DropReason::kTcpWindow);
   }
-  TcpTrack then = t;
   take(then, side, p);
+  // Most segments end here.
+  constexpr uint8_t kFinToSettle = kFinPending | kFinInFragment;
+  const bool plain = !has(p, tcp_flag::kFin) && ((s.flags | r.flags) & kFinToSettle) == 0;
+  if (state == kTcpEstablished && plain) return accept(state, false);
+  if (state == kTcpReset) {
+    of(then, side).flags |= s.flags & kMayBeGone;
+    // Only the receiver of a RST can show that it did not take it. Others have not heard of it, and
+    // are answered with another.
+    if ((r.flags & kMayBeGone) == 0) return accept(state, false);
+  }
   const FlowState next = state_of(then);
   return accept(next, next != state || has(p, tcp_flag::kFin));
 }
@@ -209,17 +220,19 @@ using detail::reopen;
 using namespace detail::tcp;
 using enum FlowState;
 
-Tracked tcp_judge(const TcpTrack& track, FlowState state, Side side,
-                  const ParsedPacket& p) noexcept {
+Tracked tcp_judge(const TcpTrack& track, FlowState state, Side side, const ParsedPacket& p,
+                  TcpTrack& next) noexcept {
+  next = track;
   if (is_known(track)) [[likely]] {
-    return judge_known(track, state, side, p);
+    return judge_known(track, state, side, p, next);
   }
   switch (state) {
     case kTcpVerified:
-      return side == Side::kOpener && p.opens_flow ? accept(kTcpOpening, true)
-                                                   : refuse(state, DropReason::kTcpState);
+      if (side != Side::kOpener || !p.opens_flow) return refuse(state, DropReason::kTcpState);
+      tcp_open(next, p);
+      return accept(kTcpOpening, true);
     case kTcpPickedUp:
-      return judge_picked_up(track, side, p);
+      return judge_picked_up(track, side, p, next);
     case kTcpReset: {
       // The SYN was refused, or a connection reset that had been picked up, whose ends may not
       // know.
@@ -229,23 +242,8 @@ Tracked tcp_judge(const TcpTrack& track, FlowState state, Side side,
       return late ? pass_unchanged(state) : refuse(state, DropReason::kTcpState);
     }
     default:
-      return judge_opening(track, side, p);
+      return judge_opening(track, side, p, next);
   }
-}
-
-void tcp_update(TcpTrack& track, FlowState state, Side side, const ParsedPacket& p) noexcept {
-  if (!is_known(track)) [[unlikely]] {
-    if (has(p, tcp_flag::kRst)) return;
-    if (state == kTcpVerified) return tcp_open(track, p);
-    if (state == kTcpOpening) return update_opening(track, side, p);
-    if (state == kTcpPickedUp) update_picked_up(track, side, p);
-    return;
-  }
-  if (has(p, tcp_flag::kRst)) return update_rst(track, state, side);
-  if (has(p, tcp_flag::kSyn)) return update_syn_ack(track, side, p);
-  const uint8_t gone = state == kTcpReset ? of(track, side).flags & kMayBeGone : 0;
-  take(track, side, p);
-  of(track, side).flags |= gone;
 }
 
 bool tcp_quote_fits(const TcpTrack& track, Side sender, uint32_t sequence) noexcept {

@@ -80,12 +80,10 @@ void tcp_open(TcpTrack& track, const ParsedPacket& syn) noexcept;
 /// is.
 bool tcp_pick_up(TcpTrack& track, Side side, const ParsedPacket& p) noexcept;
 
-/// What becomes of a segment of a flow in a state from kTcpVerified to kTcpReset. Changes nothing.
-Tracked tcp_judge(const TcpTrack& track, FlowState state, Side side,
-                  const ParsedPacket& p) noexcept;
-
-/// Takes in a segment that tcp_judge has accepted, with the track and the state as they were then.
-void tcp_update(TcpTrack& track, FlowState state, Side side, const ParsedPacket& p) noexcept;
+/// What becomes of a segment of a flow in a state from kTcpVerified to kTcpReset. `next`, another
+/// one: with kAccept what the track is once the segment counts; otherwise as `track`.
+Tracked tcp_judge(const TcpTrack& track, FlowState state, Side side, const ParsedPacket& p,
+                  TcpTrack& next) noexcept;
 
 /// Whether an ICMP error may quote a segment that `sender` sent with this sequence number: one that
 /// may still be on its way (RFC 5927 §4.1, with a window of slack, as for segments).

@@ -33,18 +33,20 @@ constexpr bool is_state_of(FlowState state, IpProtocol protocol) {
   }
 }
 
-/// What becomes of a packet of a flow. Changes nothing.
-inline Tracked judge_track(const FlowFacts& f, Side side, const ParsedPacket& p) noexcept {
-  if (is_tcp(f.state)) return tcp_judge(f.track.tcp, f.state, side, p);
+/// What becomes of a packet of a flow. `then`: as tcp_judge's `next`, where that judges.
+inline Tracked judge_track(const FlowFacts& f, Side side, const ParsedPacket& p,
+                           TcpTrack& then) noexcept {
+  if (is_tcp(f.state)) return tcp_judge(f.track.tcp, f.state, side, p, then);
   if (is_sctp(f.state)) return sctp_judge(f.track.sctp, f.state, side, p);
   const FlowState next = next_state(f.state, side, p);
   return {TrackAction::kAccept, next, DropReason::kNone, next != f.state};
 }
 
-/// Takes in a packet that was accepted, before the flow's state moves.
-inline void update_track(FlowFacts& f, Side side, const ParsedPacket& p) noexcept {
+/// Takes in a packet that was accepted, before the flow's state moves. `then`: of judge_track.
+inline void update_track(FlowFacts& f, Side side, const ParsedPacket& p,
+                         const TcpTrack& then) noexcept {
   if (is_tcp(f.state)) {
-    tcp_update(f.track.tcp, f.state, side, p);
+    f.track.tcp = then;
   } else if (is_sctp(f.state)) {
     sctp_update(f.track.sctp, f.state, side, p);
   }

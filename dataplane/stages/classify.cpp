@@ -56,8 +56,9 @@ void reset_both(Burst& b, unsigned i, WorkerState& w, const FlowFacts& f, unsign
 /// Whether a packet says where its sender is. A stranger's does not, nor do fragments without a
 /// header and ICMP errors: a reset with their numbers would be one that nobody believes.
 bool is_word_of_an_end(const FlowFacts& f, unsigned end, const ParsedPacket& p) {
+  TcpTrack then;
   return p.kind == PacketKind::kFlow &&
-         judge_track(f, f.side(end), p).action == TrackAction::kAccept;
+         judge_track(f, f.side(end), p, then).action == TrackAction::kAccept;
 }
 
 /// A flow that was judged under an older revision: keep it or cut it.

@@ -160,15 +160,17 @@ inline void accept_fragment(Burst& b, unsigned i, FlowTable<Key>& table,
   b.fate[i] = Fate::kForward;
 }
 
-/// Does to packet i of an allowed flow what its tracker says, if its checksum permits.
+/// Does to packet i of an allowed flow what its tracker says, if its checksum permits. `then`: the
+/// track afterwards, by judge_track.
 template <typename Key>
 inline void accept(Burst& b, unsigned i, WorkerState& w, FlowTable<Key>& table,
-                   typename FlowTable<Key>::Slot slot, Side side, const Tracked& tracked) {
+                   typename FlowTable<Key>::Slot slot, Side side, const Tracked& tracked,
+                   const TcpTrack& then) {
   FlowFacts& f = table[slot].facts;
   switch (tracked.action) {
     case TrackAction::kAccept:
       if (tracked.verify && !may_change_state(b, i, w)) return b.drop(i, DropReason::kL4Checksum);
-      update_track(f, side, b.packet[i]);
+      update_track(f, side, b.packet[i], then);
       if (tracked.next != f.state) set_state(w, table, slot, tracked.next);
       f.last_seen = tick_of(b.now);
       break;
@@ -195,7 +197,9 @@ inline void accept(Burst& b, unsigned i, WorkerState& w, FlowTable<Key>& table,
     return accept_error(b, i, w, table[slot], side);
   }
   if (b.packet[i].kind == PacketKind::kFragment) return accept_fragment(b, i, table, slot, side);
-  accept(b, i, w, table, slot, side, judge_track(f, side, b.packet[i]));
+  TcpTrack then;
+  const Tracked tracked = judge_track(f, side, b.packet[i], then);
+  accept(b, i, w, table, slot, side, tracked, then);
 }
 
 }  // namespace rampart

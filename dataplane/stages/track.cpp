@@ -185,7 +185,8 @@ template <typename Key>
       }
       continue;
     }
-    const Tracked tracked = judge_track(entry.facts, side, p);
+    TcpTrack then;
+    const Tracked tracked = judge_track(entry.facts, side, p, then);
     if (tracked.action == TrackAction::kReopen) {
       if (!may_change_state(b, i, w)) {
         b.drop(i, DropReason::kL4Checksum);
@@ -199,7 +200,7 @@ template <typename Key>
     }
     ++w.counters.flow_hits;
     if (is_current(entry, r)) {
-      accept(b, i, w, table, slot, side, tracked);
+      accept(b, i, w, table, slot, side, tracked, then);
     } else {
       c.pending[c.pending_count++] = static_cast<uint8_t>(k);
     }

@@ -46,10 +46,11 @@ class Middle {
 
   Tracked judge(Side end, const ParsedPacket& p) {
     short_ways += short_way_agrees(track_, *state, side_of(end), p);
-    return tcp_judge(track_, *state, side_of(end), p);
+    return tcp_judge(track_, *state, side_of(end), p, next_);
   }
-  void update(Side end, const ParsedPacket& p, const Tracked& t) {
-    tcp_update(track_, *state, side_of(end), p);
+  /// Takes in what was judged last.
+  void update(const Tracked& t) {
+    track_ = next_;
     state = t.next;
   }
   void open(Side end, const ParsedPacket& p) {
@@ -67,7 +68,7 @@ class Middle {
  private:
   Side side_of(Side end) const { return end == opener_ ? Side::kOpener : Side::kReplier; }
   Side opener_ = Side::kOpener;
-  TcpTrack track_{};
+  TcpTrack track_{}, next_{};
 };
 
 inline ParsedPacket parsed(const ModelSegment& s) {

@@ -233,7 +233,7 @@ class Run {
     note(side, s, p, t);
     switch (t.action) {
       case TrackAction::kAccept:
-        middle_.update(side, p, t);
+        middle_.update(t);
         reset_seen_ |= s.has(kRst);
         break;
       case TrackAction::kPassUnchanged:
@@ -359,7 +359,7 @@ class Run {
       return;
     }
     if (t.action == TrackAction::kAccept) {
-      middle_.update(side, p, t);
+      middle_.update(t);
       // A lucky one has moved `end` to where none of its receiver's numbers is: a RST there counts
       // until the receiver goes on talking.
       const bool in_doubt = t.next == kTcpReset && s.seq != end(other(side)).next_expected();

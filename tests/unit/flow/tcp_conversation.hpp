@@ -121,11 +121,18 @@ class Conversation {
   }
   Tracked judged(const Segment& s) const {
     short_way_agrees(track, state, s.side, parsed(s, isn_));
-    return tcp_judge(track, state, s.side, parsed(s, isn_));
+    TcpTrack next;
+    const Tracked t = tcp_judge(track, state, s.side, parsed(s, isn_), next);
+    if (t.action != TrackAction::kAccept) {
+      EXPECT_EQ(std::memcmp(&next, &track, sizeof track), 0);
+    }
+    return t;
   }
   void take(const Segment& s, const Tracked& t) {
     if (t.action != TrackAction::kAccept) return;
-    tcp_update(track, state, s.side, parsed(s, isn_));
+    TcpTrack next;
+    tcp_judge(track, state, s.side, parsed(s, isn_), next);
+    track = next;
     state = t.next;
   }
   bool quotes(Side sender, uint32_t sequence) const {
