@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <emmintrin.h>
+#include <smmintrin.h>
 
 #include <algorithm>
 #include <bit>
@@ -148,8 +148,8 @@ class FlowTable {
         const unsigned index = first_after(empty, heads_[chunk].hand);
         const Slot slot = chunk * kSlotsPerChunk + index;
         for (uint32_t c = home(hash); c != chunk; c = next(c, hash)) pass_on(heads_[c]);
-        heads_[chunk].tag[index] = tag(hash);
-        heads_[chunk].hand = static_cast<uint8_t>(index);
+        put(heads_[chunk], index, tag(hash));
+        put(heads_[chunk], offsetof(Head, hand), index);
         entries_[slot].key = key;
         entries_[slot].facts = FlowFacts{};
         tally(slot) = FlowTally{};
@@ -168,7 +168,7 @@ class FlowTable {
     const uint32_t chunk = slot / kSlotsPerChunk;
     set_worth(slot, FlowWorth::kAssured);  // in no mask
     for (uint32_t c = home(hash); c != chunk; c = next(c, hash)) take_back(heads_[c]);
-    heads_[chunk].tag[slot % kSlotsPerChunk] = 0;
+    put(heads_[chunk], slot % kSlotsPerChunk, 0);
     --size_;
   }
 
@@ -215,8 +215,8 @@ class FlowTable {
     }
     if (slot == kNone || worth(slot) == FlowWorth::kDead) return slot;
     const unsigned index = slot % kSlotsPerChunk;
-    heads_[slot / kSlotsPerChunk].hand =
-        static_cast<uint8_t>(index != 0 ? index - 1 : kSlotsPerChunk - 1);
+    put(heads_[slot / kSlotsPerChunk], offsetof(Head, hand),
+        index != 0 ? index - 1 : kSlotsPerChunk - 1);
     return slot;
   }
 
@@ -300,6 +300,16 @@ class FlowTable {
   uint32_t next(uint32_t chunk, uint64_t hash) const {
     const auto stride = 1 + static_cast<uint32_t>(hash & 0x7f) % (chunks_ - 1);
     return chunk + stride < chunks_ ? chunk + stride : chunk + stride - chunks_;
+  }
+  /// Writes a byte of a head, and stores the whole of it: it is loaded whole the next moment, and
+  /// a load behind a narrower store waits until all stores before that are done.
+  static void put(Head& head, size_t at, unsigned value) {
+    const __m128i here =
+        _mm_cmpeq_epi8(_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                       _mm_set1_epi8(static_cast<char>(at)));
+    auto* whole = reinterpret_cast<__m128i*>(&head);
+    const __m128i byte = _mm_set1_epi8(static_cast<char>(value));
+    _mm_store_si128(whole, _mm_blendv_epi8(_mm_load_si128(whole), byte, here));
   }
   static unsigned match(const Head& head, uint8_t value) {
     const __m128i all = _mm_load_si128(reinterpret_cast<const __m128i*>(&head));

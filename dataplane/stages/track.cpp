@@ -137,6 +137,7 @@ template <typename Key>
       }
     }
     waiting |= uint64_t{1} << bit_of_flow;
+    if (slot != FlowTable<Key>::kNone) table.prefetch_worths(c.hash[k]);  // its state may change
     rest[left++] = static_cast<uint8_t>(k);
   }
   w.counters.flow_hits += count - left;
