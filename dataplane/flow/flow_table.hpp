@@ -372,9 +372,10 @@ class FlowTable {
   uint32_t capacity_ = 0;
   uint32_t chunks_ = 0;
   uint32_t size_ = 0;
+  // Here, because neighbours would be counted up as a pair: that waits, too, for stores of one.
+  uint32_t walk_ = 0;  ///< where recycle has been
   uint32_t weak_ = 0;
   uint32_t dead_ = 0;
-  uint32_t walk_ = 0;  ///< where recycle has been
   Head* heads_ = nullptr;
   Worths* worths_ = nullptr;
   Entry* entries_ = nullptr;

@@ -52,12 +52,10 @@ inline void update_track(FlowFacts& f, Side side, const ParsedPacket& p,
   }
 }
 
-/// Starts the track of a flow with its first packet. Returns the flow's state.
-inline FlowState open_track(FlowFacts& f, const ParsedPacket& p) noexcept {
-  const FlowState state = first_state(p);
+/// Starts the track of a flow with its first packet. `state`: first_state of that.
+inline void open_track(FlowFacts& f, FlowState state, const ParsedPacket& p) noexcept {
   if (is_tcp(state)) tcp_open(f.track.tcp, p);
   if (is_sctp(state)) sctp_open(f.track.sctp, p);
-  return state;
 }
 
 /// Whether an ICMP error may quote this packet of `sender`.

@@ -28,10 +28,10 @@ bool l4_is_right(const Burst& b, unsigned i) noexcept {
   const ParsedPacket& p = b.packet[i];
   const auto protocol = static_cast<IpProtocol>(p.protocol);
   // For an ICMP error the tuple is that of the quote, and no NIC has looked at ICMP.
-  if (p.kind == PacketKind::kFlow && !p.fragment &&
+  const uint64_t seen = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+  if (seen != RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN && p.kind == PacketKind::kFlow && !p.fragment &&
       (protocol == IpProtocol::kTcp || protocol == IpProtocol::kUdp ||
        protocol == IpProtocol::kSctp)) {
-    const uint64_t seen = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
     if (seen == RTE_MBUF_F_RX_L4_CKSUM_GOOD) return true;
     if (seen == RTE_MBUF_F_RX_L4_CKSUM_BAD) return false;
     // NONE means "wrong in the packet, but the data are good" (a sender on this host that leaves it

@@ -157,8 +157,9 @@ class OpenedFlows {
 
 /// `opened`: by the burst so far.
 template <typename Key>
-inline void open(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c, unsigned k,
-                 const Verdict& v, FlowTable<Key>& table, OpenedFlows& opened) {
+[[gnu::always_inline]] inline void open(Burst& b, WorkerState& w, const RuleSet& r,
+                                        FlowColumns<Key>& c, unsigned k, const Verdict& v,
+                                        FlowTable<Key>& table, OpenedFlows& opened) {
   const unsigned i = c.packet[k];
   const ParsedPacket& p = b.packet[i];
   if (p.opens_flow && v.outcome != Outcome::kAllow) return b.drop(i, reason_of(v.outcome));
@@ -177,9 +178,10 @@ inline void open(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c
   if (left.flows == 0) return b.drop(i, DropReason::kQuota);
   if (is_challenged(w, p, left.half_open == 0, tick_of(b.now))) return ask_client(b, w, c, k);
   if (left.half_open == 0) return b.drop(i, DropReason::kQuota);
-  const auto slot = new_flow(b, w, r, c, k, c.end[k], v, first_state(p), table);
+  const FlowState state = first_state(p);
+  const auto slot = new_flow(b, w, r, c, k, c.end[k], v, state, table);
   if (slot == FlowTable<Key>::kNone) return b.drop(i, DropReason::kTableFull);
-  open_track(table[slot].facts, p);
+  open_track(table[slot].facts, state, p);
   ++w.counters.flows_created;
 }
 

@@ -29,17 +29,23 @@ bool is_proof(const ParsedPacket& p, const WorkerState& w, const FlowColumns<Key
          w.challenge.is_proof(p.tcp.sequence, c.key[k], c.end[k], tick_of(now));
 }
 
-/// Packet i belongs to no flow: may it open one?
+/// The packet of this column belongs to no flow, and may open one if policy allows it.
 template <typename Key>
-void miss(Burst& b, unsigned i, const WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
-          unsigned column) {
+void ask_policy(FlowColumns<Key>& c, unsigned column) {
+  c.slot[column] = FlowTable<Key>::kNone;
+  c.pending[c.pending_count++] = static_cast<uint8_t>(column);
+}
+
+/// Packet i belongs to no flow, and is no plain first one: may it open one?
+template <typename Key>
+[[gnu::noinline]] void miss_closely(Burst& b, unsigned i, const WorkerState& w, const RuleSet& r,
+                                    FlowColumns<Key>& c, unsigned column) {
   const ParsedPacket& p = b.packet[i];
   if (r.mode == RuleSet::Mode::kDropAll) {
     b.drop(i, DropReason::kNoPolicyYet);
   } else if (p.kind == PacketKind::kFlow &&
              (p.opens_flow || may_be_picked_up(p, w, b.now) || is_proof(p, w, c, column, b.now))) {
-    c.slot[column] = FlowTable<Key>::kNone;
-    c.pending[c.pending_count++] = static_cast<uint8_t>(column);
+    ask_policy(c, column);
   } else if (r.mode == RuleSet::Mode::kPassAll) {
     // Without a policy, connections that are older than we are go on.
     b.fate[i] = Fate::kForward;
@@ -51,6 +57,16 @@ void miss(Burst& b, unsigned i, const WorkerState& w, const RuleSet& r, FlowColu
                       protocol == IpProtocol::kIcmpV6;
     b.drop(i, icmp ? DropReason::kIcmpUnrelated : DropReason::kNoFlow);
   }
+}
+
+template <typename Key>
+[[gnu::always_inline]] inline void miss(Burst& b, unsigned i, const WorkerState& w,
+                                        const RuleSet& r, FlowColumns<Key>& c, unsigned column) {
+  const ParsedPacket& p = b.packet[i];
+  if (p.kind == PacketKind::kFlow && p.opens_flow && r.mode != RuleSet::Mode::kDropAll) {
+    return ask_policy(c, column);
+  }
+  miss_closely(b, i, w, r, c, column);
 }
 
 /// Reads a packet of which only the key was read so far.

@@ -70,6 +70,41 @@ TEST(L4Checksum, EveryBitCounts) {
   }
 }
 
+// Short segments of TCP are summed in a way of their own: it must say what the sum in pieces says.
+TEST(L4Checksum, SegmentsOfAnyLength) {
+  std::mt19937 random(11);
+  for (const bool four : {true, false}) {
+    const uint32_t addresses = four ? 8 : 32;
+    for (size_t payload = 0; payload <= 70; ++payload) {
+      const Bytes good = (four ? v4() : v6()).tcp(1, 2, kAck).payload(payload).bytes();
+      const ParsedPacket p = parse(good);
+      EXPECT_TRUE(l4_checksum_ok(good.data(), p)) << payload;
+      for (int round = 0; round < 40; ++round) {
+        Bytes bytes = good;
+        for (size_t at = p.l4_offset; at < bytes.size(); ++at) {
+          bytes[at] = round == 0 ? uint8_t{0xff} : static_cast<uint8_t>(random());
+        }
+        // A checksum that is right, or as far from it as `round` says.
+        const size_t field = p.l4_offset + 16U;
+        bytes[field] = bytes[field + 1] = 0;
+        const auto pieces = [&] {
+          const FrameSegment two[] = {
+              {bytes.data(), 21}, {bytes.data() + 21, static_cast<uint32_t>(bytes.size() - 21)}};
+          return l4_checksum_ok(two, p);
+        };
+        const uint64_t sum = ones_sum(bytes.data() + p.l4_offset, p.l4_bytes) +
+                             ones_sum(bytes.data() + p.l4_offset - addresses, addresses) +
+                             __builtin_bswap16(static_cast<uint16_t>(p.l4_bytes)) +
+                             __builtin_bswap16(6);
+        const auto right = static_cast<uint16_t>(~fold_sum(sum) + round % 3);
+        std::memcpy(bytes.data() + field, &right, 2);
+        EXPECT_EQ(l4_checksum_ok(bytes.data(), p), round % 3 == 0) << payload;
+        EXPECT_EQ(pieces(), round % 3 == 0) << payload;
+      }
+    }
+  }
+}
+
 TEST(L4Checksum, AddressesCountWhereThereIsAPseudoHeader) {
   const auto turned = [](const PacketBuilder& builder) {
     Bytes frame = builder.bytes();
