@@ -17,7 +17,6 @@ class Asking {
   /// bit 0 egress, bit 1 ingress.
   uint8_t add(const RuleSet& rules, const Identity& source, const Identity& destination,
               const Question& q) noexcept {
-    if (is_pod_and_own_node(source, destination)) return 0;
     const Subject egress = (*rules.subjects)[source.class_id].egress;
     const Subject ingress = (*rules.subjects)[destination.class_id].ingress;
     uint8_t asked = 0;
@@ -127,7 +126,8 @@ Verdict judge_shared(const RuleSet& rules, const Question& q) noexcept {
   unsigned pairs = 0;
   for (size_t s = 0; s < sources.count; ++s) {
     for (size_t d = 0; d < destinations.count; ++d) {
-      asked[pairs++] = asking.add(rules, sources.list[s], destinations.list[d], q);
+      const Identity &from = sources.list[s], &to = destinations.list[d];
+      asked[pairs++] = is_pod_and_own_node(from, to) ? uint8_t{0} : asking.add(rules, from, to, q);
     }
   }
   asking.classify(rules);
@@ -145,32 +145,59 @@ Verdict judge_shared(const RuleSet& rules, const Question& q) noexcept {
   return all;
 }
 
+bool is_shared(const Question& q) noexcept {
+  return ((q.source->flags | q.destination->flags) & Identity::kShared) != 0;
+}
+
+/// At most kBurst questions. `known`: null, or what has been answered of late.
+[[gnu::always_inline]] inline void judge_burst(const RuleSet& rules, const Question* questions,
+                                               unsigned count, Verdict* verdicts,
+                                               VerdictCache* known) noexcept {
+  constexpr uint8_t kKnown = 0xfe, kShared = 0xff;
+  Asking<kBurst * 2> asking;
+  uint8_t asked[kBurst];
+  for (unsigned i = 0; i < count; ++i) {
+    const Question& q = questions[i];
+    asked[i] = 0;
+    if (q.source == q.destination) continue;  // an address talks to itself
+    if (is_shared(q)) [[unlikely]] {
+      asked[i] = kShared;
+      continue;
+    }
+    if (is_pod_and_own_node(*q.source, *q.destination)) continue;
+    const Verdict* verdict = known != nullptr ? known->find(q, rules.revision) : nullptr;
+    if (verdict != nullptr) {
+      verdicts[i] = *verdict;
+      asked[i] = kKnown;
+    } else {
+      asked[i] = asking.add(rules, *q.source, *q.destination, q);
+    }
+  }
+  asking.classify(rules);
+  for (unsigned i = 0; i < count; ++i) {
+    if (asked[i] == kKnown) continue;
+    if (asked[i] == kShared) {
+      verdicts[i] = judge_shared(rules, questions[i]);
+      continue;
+    }
+    verdicts[i] = asking.take(asked[i]);
+    if (known != nullptr && asked[i] != 0) known->keep(questions[i], rules.revision, verdicts[i]);
+  }
+}
+
 }  // namespace
 
 void judge(const RuleSet& rules, const Question* questions, unsigned count,
            Verdict* verdicts) noexcept {
-  while (count > 0) {
-    const unsigned n = std::min(count, kBurst);
-    Asking<kBurst * 2> asking;
-    uint8_t asked[kBurst];
-    const auto is_shared = [](const Question& q) {
-      return ((q.source->flags | q.destination->flags) & Identity::kShared) != 0;
-    };
-    for (unsigned i = 0; i < n; ++i) {
-      const Question& q = questions[i];
-      asked[i] = 0;
-      if (q.source == q.destination || is_shared(q)) continue;  // an address talks to itself
-      asked[i] = asking.add(rules, *q.source, *q.destination, q);
-    }
-    asking.classify(rules);
-    for (unsigned i = 0; i < n; ++i) {
-      const Question& q = questions[i];
-      verdicts[i] = q.source != q.destination && is_shared(q) ? judge_shared(rules, q)
-                                                              : asking.take(asked[i]);
-    }
-    questions += n;
-    verdicts += n;
-    count -= n;
+  for (unsigned at = 0; at < count; at += kBurst) {
+    judge_burst(rules, questions + at, std::min(count - at, kBurst), verdicts + at, nullptr);
+  }
+}
+
+void judge(const RuleSet& rules, const Question* questions, unsigned count, Verdict* verdicts,
+           VerdictCache& known) noexcept {
+  for (unsigned at = 0; at < count; at += kBurst) {
+    judge_burst(rules, questions + at, std::min(count - at, kBurst), verdicts + at, &known);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "dataplane/addr/address_map.hpp"
 #include "dataplane/base/ids.hpp"
 #include "dataplane/state/verdict.hpp"
+#include "dataplane/state/verdict_cache.hpp"
 
 namespace rampart {
 
@@ -66,5 +67,8 @@ inline constexpr unsigned kMaxClaimants = 8;
 /// pointer, an address talks to itself, which is never denied (a pod that is its own client).
 void judge(const RuleSet& rules, const Question* questions, unsigned count,
            Verdict* verdicts) noexcept;
+/// The same with what the calling worker knows already, and keeping what comes of the rest.
+void judge(const RuleSet& rules, const Question* questions, unsigned count, Verdict* verdicts,
+           VerdictCache& known) noexcept;
 
 }  // namespace rampart

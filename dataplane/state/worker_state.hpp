@@ -19,6 +19,7 @@
 #include "dataplane/state/overload.hpp"
 #include "dataplane/state/settings.hpp"
 #include "dataplane/state/source_filter.hpp"
+#include "dataplane/state/verdict_cache.hpp"
 
 struct rte_mbuf;
 
@@ -112,6 +113,7 @@ struct WorkerState {
     Tsc started = 0;
     uint32_t chunk = 0;
   } sweep_v4, sweep_v6;
+  VerdictCache verdicts;
   Burst burst;
   struct Outbox {
     unsigned count;
