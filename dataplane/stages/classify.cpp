@@ -136,8 +136,10 @@ void classify(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
     }
     if (v4 != 0) ask_pending(*r.addresses, b.v4, w.flows_v4, questions);
     if (v6 != 0) ask_pending(*r.addresses, b.v6, w.flows_v6, questions + v4);
-    fetch_places(b.v4, w.flows_v4, full);
-    fetch_places(b.v6, w.flows_v6, full);
+    if (!finds_place_early(w)) {
+      fetch_places(b.v4, w.flows_v4, full);
+      fetch_places(b.v6, w.flows_v6, full);
+    }
     judge(r, questions, v4 + v6, verdicts, w.verdicts);
   } else {
     const Outcome all = r.mode == RuleSet::Mode::kPassAll ? Outcome::kAllow : Outcome::kDenyIngress;

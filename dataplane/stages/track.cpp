@@ -60,10 +60,11 @@ template <typename Key>
 }
 
 template <typename Key>
-[[gnu::always_inline]] inline void miss(Burst& b, unsigned i, const WorkerState& w,
-                                        const RuleSet& r, FlowColumns<Key>& c, unsigned column) {
+[[gnu::always_inline]] inline void miss(Burst& b, unsigned i, WorkerState& w, const RuleSet& r,
+                                        FlowColumns<Key>& c, unsigned column) {
   const ParsedPacket& p = b.packet[i];
   if (p.kind == PacketKind::kFlow && p.opens_flow && r.mode != RuleSet::Mode::kDropAll) {
+    if (finds_place_early(w)) w.table<Key>().prefetch_place(c.key[column], c.hash[column], false);
     return ask_policy(c, column);
   }
   miss_closely(b, i, w, r, c, column);

@@ -156,6 +156,7 @@ bool is_shared(const Question& q) noexcept {
   constexpr uint8_t kKnown = 0xfe, kShared = 0xff;
   Asking<kBurst * 2> asking;
   uint8_t asked[kBurst];
+  for (unsigned i = 0; known != nullptr && i < count; ++i) known->prefetch(questions[i]);
   for (unsigned i = 0; i < count; ++i) {
     const Question& q = questions[i];
     asked[i] = 0;

@@ -7,6 +7,7 @@
 
 #include "dataplane/base/cacheline.hpp"
 #include "dataplane/base/ids.hpp"
+#include "dataplane/base/prefetch.hpp"
 #include "dataplane/packet/flow_key.hpp"
 #include "dataplane/state/verdict.hpp"
 
@@ -24,6 +25,8 @@ namespace rampart {
 /// One thread. No allocation.
 class VerdictCache {
  public:
+  /// Fetches what find will look at.
+  void prefetch(const Question& q) const noexcept { prefetch_line(&lines_[line_of(q)]); }
   /// The verdict on a question under this revision; null: it is not known.
   const Verdict* find(const Question& q, Revision revision) const noexcept {
     const Line& line = lines_[line_of(q)];
