@@ -22,7 +22,9 @@ namespace {
     return _mm256_add_epi32(_mm256_and_si256(w, _mm256_set1_epi32(0xffff)),
                             _mm256_srli_epi32(w, 16));
   };
-  const __m256i eight = _mm256_add_epi32(halves(load(0)), halves(load(8)));
+  __m256i eight = halves(load(0));
+  // Even masked, it would fetch a line of which nothing else is read.
+  if (length > 32) eight = _mm256_add_epi32(eight, halves(load(8)));
   __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
   four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
   four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xb1));
