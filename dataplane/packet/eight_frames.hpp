@@ -100,24 +100,32 @@ inline constexpr uint8_t kNoFrame[64] = {};
 
 namespace detail {
 
-/// Columns of four bytes out of eight rows of 32.
-[[gnu::always_inline]] inline void transpose(__m256i (&r)[8]) noexcept {
-  const __m256i a0 = _mm256_unpacklo_epi32(r[0], r[1]), a1 = _mm256_unpackhi_epi32(r[0], r[1]);
-  const __m256i a2 = _mm256_unpacklo_epi32(r[2], r[3]), a3 = _mm256_unpackhi_epi32(r[2], r[3]);
-  const __m256i a4 = _mm256_unpacklo_epi32(r[4], r[5]), a5 = _mm256_unpackhi_epi32(r[4], r[5]);
-  const __m256i a6 = _mm256_unpacklo_epi32(r[6], r[7]), a7 = _mm256_unpackhi_epi32(r[6], r[7]);
-  const __m256i b0 = _mm256_unpacklo_epi64(a0, a2), b1 = _mm256_unpackhi_epi64(a0, a2);
-  const __m256i b2 = _mm256_unpacklo_epi64(a1, a3), b3 = _mm256_unpackhi_epi64(a1, a3);
-  const __m256i b4 = _mm256_unpacklo_epi64(a4, a6), b5 = _mm256_unpackhi_epi64(a4, a6);
-  const __m256i b6 = _mm256_unpacklo_epi64(a5, a7), b7 = _mm256_unpackhi_epi64(a5, a7);
-  r[0] = _mm256_permute2x128_si256(b0, b4, 0x20);
-  r[1] = _mm256_permute2x128_si256(b1, b5, 0x20);
-  r[2] = _mm256_permute2x128_si256(b2, b6, 0x20);
-  r[3] = _mm256_permute2x128_si256(b3, b7, 0x20);
-  r[4] = _mm256_permute2x128_si256(b0, b4, 0x31);
-  r[5] = _mm256_permute2x128_si256(b1, b5, 0x31);
-  r[6] = _mm256_permute2x128_si256(b2, b6, 0x31);
-  r[7] = _mm256_permute2x128_si256(b3, b7, 0x31);
+/// Columns of four bytes out of eight rows of 32; `from(j, half)`: where the lower (0) or the upper
+/// half (1) of row j lies.
+template <typename From>
+[[gnu::always_inline]] inline void load_columns(const From& from, __m256i (&column)[8]) noexcept {
+  for (unsigned half = 0; half < 2; ++half) {
+    // Two rows side by side: so no column has to cross from one half of a register to the other.
+    const auto rows = [&](unsigned j) {
+      const auto sixteen = [&](unsigned row) {
+        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from(row, half)));
+      };
+      return _mm256_inserti128_si256(_mm256_castsi128_si256(sixteen(j)), sixteen(j + 4), 1);
+    };
+    const __m256i r0 = rows(0), r1 = rows(1), r2 = rows(2), r3 = rows(3);
+    const __m256i a0 = _mm256_unpacklo_epi32(r0, r1), a1 = _mm256_unpackhi_epi32(r0, r1);
+    const __m256i a2 = _mm256_unpacklo_epi32(r2, r3), a3 = _mm256_unpackhi_epi32(r2, r3);
+    __m256i* out = column + 4 * half;
+    out[0] = _mm256_unpacklo_epi64(a0, a2);
+    out[1] = _mm256_unpackhi_epi64(a0, a2);
+    out[2] = _mm256_unpacklo_epi64(a1, a3);
+    out[3] = _mm256_unpackhi_epi64(a1, a3);
+  }
+}
+/// Four bytes at `offset` from each.
+[[gnu::always_inline]] inline __m256i words_at(const uint8_t* const* from, int offset) noexcept {
+  const auto word = [&](unsigned j) { return load<int32_t>(from[j] + offset); };
+  return _mm256_setr_epi32(word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7));
 }
 
 [[gnu::always_inline]] inline __m256i all_of(uint32_t value) noexcept {
@@ -148,6 +156,19 @@ namespace detail {
   return _mm256_shuffle_epi8(lanes, order);
 }
 
+/// The number that lies in the first, or in the last, two bytes of each lane.
+[[gnu::always_inline]] inline __m256i lower_half(__m256i lanes) noexcept {
+  const __m256i order = _mm256_setr_epi8(1, 0, -1, -1, 5, 4, -1, -1, 9, 8, -1, -1, 13, 12, -1, -1,
+                                         1, 0, -1, -1, 5, 4, -1, -1, 9, 8, -1, -1, 13, 12, -1, -1);
+  return _mm256_shuffle_epi8(lanes, order);
+}
+[[gnu::always_inline]] inline __m256i upper_half(__m256i lanes) noexcept {
+  const __m256i order =
+      _mm256_setr_epi8(3, 2, -1, -1, 7, 6, -1, -1, 11, 10, -1, -1, 15, 14, -1, -1, 3, 2, -1, -1, 7,
+                       6, -1, -1, 11, 10, -1, -1, 15, 14, -1, -1);
+  return _mm256_shuffle_epi8(lanes, order);
+}
+
 /// The destination ports whose datagrams are odd, 0 or a special one, each in a place of its own:
 /// where a port's product with `factor` puts it (by its upper three bits).
 struct OddPorts {
@@ -175,11 +196,10 @@ constexpr OddPorts odd_ports() {
 }
 inline constexpr OddPorts kOddPorts = odd_ports();
 
-/// Lanes that may be datagrams as most are, by their ports (host order, the destination's in the
-/// low half), the UDP length, and the bytes behind the IP header.
-[[gnu::always_inline]] inline __m256i plain_udp(__m256i ports, __m256i udp_bytes,
+/// Lanes that may be datagrams as most are, by their destination's port, the UDP length, and the
+/// bytes behind the IP header.
+[[gnu::always_inline]] inline __m256i plain_udp(__m256i port, __m256i udp_bytes,
                                                 __m256i payload) noexcept {
-  const __m256i port = both(ports, all_of(0xffff));
   const __m256i place = _mm256_srli_epi32(_mm256_mullo_epi32(port, all_of(kOddPorts.factor)), 29);
   __m256i odd =
       _mm256_cmpeq_epi32(port, _mm256_permutevar8x32_epi32(load_lanes(kOddPorts.at), place));

@@ -33,17 +33,15 @@ struct EightHeadsV6 {
 
 namespace detail {
 
-/// Lanes in which the five words of an IPv4 header do not sum up to what they have to (RFC 1071).
-[[gnu::always_inline]] inline __m256i wrong_header_sum(const __m256i (&word)[5]) noexcept {
+/// Lanes in which the five words of an IPv4 header sum up to what they have to (RFC 1071).
+[[gnu::always_inline]] inline __m256i right_header_sum(const __m256i (&word)[5]) noexcept {
   __m256i sum = _mm256_setzero_si256();
   for (const __m256i& w : word) {
     sum = _mm256_add_epi32(sum, both(w, all_of(0xffff)));
     sum = _mm256_add_epi32(sum, _mm256_srli_epi32(w, 16));
   }
-  for (int fold = 0; fold < 2; ++fold) {
-    sum = _mm256_add_epi32(both(sum, all_of(0xffff)), _mm256_srli_epi32(sum, 16));
-  }
-  return _mm256_xor_si256(equal(sum, 0xffff), all_of(~0U));
+  // Ten halves: folded once it is less than twice 0xffff, and multiples of that are what is asked.
+  return equal(_mm256_add_epi32(both(sum, all_of(0xffff)), _mm256_srli_epi32(sum, 16)), 0xffff);
 }
 
 /// Lanes whose address begins with an octet (0 … 255) that no plain one does: see
@@ -66,29 +64,26 @@ namespace detail {
   using namespace detail;
   __m256i word[8];
   // From four bytes before an IP header to the end of a UDP header.
-  for (unsigned j = 0; j < 8; ++j) {
-    word[j] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(frames.ip[j] - 4));
-  }
-  transpose(word);
+  load_columns([&](unsigned j, unsigned half) { return frames.ip[j] - 4 + 16 * half; }, word);
   const __m256i &length = word[1], &source = word[4], &destination = word[5], &ports = word[6];
 
-  const __m256i total = both(host_order(length), all_of(0xffff));
+  const __m256i total = upper_half(length);
   __m256i odd = _mm256_xor_si256(both(length, all_of(0xff)), all_of(0x45));
   odd = either(odd, _mm256_cmpgt_epi32(total, load_lanes(frames.readable)));
   odd = either(odd, both(word[2], all_of(0xff3f0000)));  // fragment offset, MF
-  odd = either(odd, wrong_header_sum({word[1], word[2], word[3], word[4], word[5]}));
   odd = either(odd, odd_octet(source, 223));
   odd = either(odd, odd_octet(destination, 239));
   odd = either(odd, _mm256_cmpeq_epi32(source, destination));
-  const __m256i plain = equal(odd, 0);
+  const __m256i plain =
+      both(equal(odd, 0), right_header_sum({word[1], word[2], word[3], word[4], word[5]}));
 
   const __m256i protocol = both(word[3], all_of(0xff00));
   const __m256i payload = _mm256_sub_epi32(total, all_of(20));
-  const __m256i udp_bytes = _mm256_srli_epi32(host_order(word[7]), 16);
+  const __m256i udp_bytes = lower_half(word[7]);
   const __m256i is_udp = equal(protocol, uint32_t{static_cast<uint8_t>(IpProtocol::kUdp)} << 8);
   const __m256i is_tcp = equal(protocol, uint32_t{static_cast<uint8_t>(IpProtocol::kTcp)} << 8);
   out.udp = frames.v4 &
-            bits_of(both(both(plain, is_udp), plain_udp(host_order(ports), udp_bytes, payload)));
+            bits_of(both(both(plain, is_udp), plain_udp(upper_half(ports), udp_bytes, payload)));
   out.tcp = frames.v4 & bits_of(both(both(plain, is_tcp), _mm256_cmpgt_epi32(payload, all_of(19))));
 
   // The source is end 1 if its address is the higher one; where they are equal, nothing is plain.
@@ -112,18 +107,20 @@ namespace detail {
                                                     EightHeadsV6& out) noexcept {
   using namespace detail;
   __m256i word[8];
-  for (unsigned j = 0; j < 8; ++j) {
-    const uint8_t* ip = (frames.v6 >> j & 1) != 0 ? frames.ip[j] : kNoFrame;
-    const auto four = [ip](unsigned offset) {
-      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(ip + offset));
-    };
-    // Bytes 0 to 15; 24 to 27 (of the destination), four that nobody reads, and the UDP header.
-    word[j] = _mm256_set_m128i(_mm_blend_epi32(four(32), four(24), 1), four(0));
+  const uint8_t* const* ip = frames.ip;
+  const uint8_t* of_v6[8];
+  if (frames.v6 != 0xff) {
+    for (unsigned j = 0; j < 8; ++j) {
+      of_v6[j] = (frames.v6 >> j & 1) != 0 ? frames.ip[j] : kNoFrame;
+    }
+    ip = of_v6;
   }
-  transpose(word);
-  const __m256i &second = word[1], &source = word[2], &destination = word[4], &ports = word[6];
+  // Bytes 0 to 15; 32 to 47: the last ones of the destination, and the UDP header.
+  load_columns([&](unsigned j, unsigned half) { return ip[j] + 32 * half; }, word);
+  const __m256i destination = words_at(ip, 24);
+  const __m256i &second = word[1], &source = word[2], &ports = word[6];
 
-  const __m256i payload = _mm256_srli_epi32(host_order(second), 16);
+  const __m256i payload = lower_half(second);
   __m256i odd = _mm256_xor_si256(both(word[0], all_of(0xf0)), all_of(0x60));
   odd = either(
       odd, _mm256_cmpgt_epi32(_mm256_add_epi32(payload, all_of(40)), load_lanes(frames.readable)));
@@ -132,26 +129,69 @@ namespace detail {
   const __m256i plain = equal(odd, 0);
 
   const __m256i protocol = both(second, all_of(0xff0000));
-  const __m256i udp_bytes = _mm256_srli_epi32(host_order(word[7]), 16);
+  const __m256i udp_bytes = lower_half(word[7]);
   const __m256i is_udp = equal(protocol, uint32_t{static_cast<uint8_t>(IpProtocol::kUdp)} << 16);
   const __m256i is_tcp = equal(protocol, uint32_t{static_cast<uint8_t>(IpProtocol::kTcp)} << 16);
   out.udp = frames.v6 &
-            bits_of(both(both(plain, is_udp), plain_udp(host_order(ports), udp_bytes, payload)));
+            bits_of(both(both(plain, is_udp), plain_udp(upper_half(ports), udp_bytes, payload)));
   out.tcp = frames.v6 & bits_of(both(both(plain, is_tcp), _mm256_cmpgt_epi32(payload, all_of(19))));
   store_lanes(out.ports, ports);
   store_lanes(out.payload, payload);
 
   uint32_t same = 0;
-  for (uint32_t lanes = out.udp | out.tcp; lanes != 0; lanes &= lanes - 1) {
-    const auto j = static_cast<unsigned>(std::countr_zero(lanes));
+  for (unsigned j = 0; j < 8; ++j) {
     unsigned end;
-    if (same_v6(frames.ip[j] + 8, end)) [[unlikely]] {
-      same |= uint32_t{1} << j;
-    }
+    same |= uint32_t{same_v6(ip[j] + 8, end)} << j;
     out.end[j] = end;
   }
   out.udp &= ~same;
   out.tcp &= ~same;
+}
+
+/// The keys and hashes of eight packets of a protocol: aim_in_order() of each.
+[[gnu::always_inline]] inline void aim_eight(const EightFrames& /*frames*/, const EightHeadsV4& h,
+                                             const Zone (&zones)[8], uint8_t protocol,
+                                             const HashSeed& seed, FlowKeyV4* key,
+                                             uint64_t* hash) noexcept {
+  using namespace detail;
+  const __m256i ports = load_lanes(h.ports), zone = load_lanes(zones);
+  const __m256i low = _mm256_unpacklo_epi32(ports, zone), high = _mm256_unpackhi_epi32(ports, zone);
+  const __m256i rest[2] = {_mm256_permute2x128_si256(low, high, 0x20),
+                           _mm256_permute2x128_si256(low, high, 0x31)};
+  alignas(32) uint64_t seeded[2][8];
+  const auto put = [key](unsigned j, __m128i sixteen, uint32_t more) {
+    auto* bytes = reinterpret_cast<uint8_t*>(key + j);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(bytes), sixteen);
+    std::memcpy(bytes + 16, &more, 4);
+  };
+  for (unsigned n = 0; n < 2; ++n) {
+    const unsigned j = 4 * n;
+    const __m256i addresses = _mm256_load_si256(reinterpret_cast<const __m256i*>(h.addresses + j));
+    const auto seed_with = [](__m256i four, uint64_t secret) {
+      return _mm256_xor_si256(four, _mm256_set1_epi64x(static_cast<int64_t>(secret)));
+    };
+    _mm256_store_si256(reinterpret_cast<__m256i*>(seeded[0] + j), seed_with(addresses, seed.a));
+    _mm256_store_si256(reinterpret_cast<__m256i*>(seeded[1] + j), seed_with(rest[n], seed.b));
+    const __m256i even = _mm256_unpacklo_epi64(addresses, rest[n]),
+                  odd = _mm256_unpackhi_epi64(addresses, rest[n]);
+    put(j, _mm256_castsi256_si128(even), protocol);
+    put(j + 1, _mm256_castsi256_si128(odd), protocol);
+    put(j + 2, _mm256_extracti128_si256(even, 1), protocol);
+    put(j + 3, _mm256_extracti128_si256(odd, 1), protocol);
+  }
+  asm("" : "+m"(seeded));  // to be loaded one by one: g++ would take them out of the registers
+  for (unsigned j = 0; j < 8; ++j) {
+    hash[j] = hash_of_seeded(seeded[0][j], seeded[1][j], protocol, seed);
+  }
+}
+[[gnu::always_inline]] inline void aim_eight(const EightFrames& frames, const EightHeadsV6& h,
+                                             const Zone (&zones)[8], uint8_t protocol,
+                                             const HashSeed& seed, FlowKeyV6* key,
+                                             uint64_t* hash) noexcept {
+  for (unsigned j = 0; j < 8; ++j) {
+    hash[j] =
+        aim_by_end(frames.ip[j] + 8, h.ports[j], h.end[j], zones[j], protocol, seed, key[j]).hash;
+  }
 }
 
 }  // namespace rampart

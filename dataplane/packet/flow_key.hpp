@@ -96,9 +96,14 @@ struct HashSeed {
 };
 
 namespace detail {
+/// `addresses`, `ports_and_zone`: with the seed in them.
+inline uint64_t hash_of_seeded(uint64_t addresses, uint64_t ports_and_zone, uint8_t protocol,
+                               const HashSeed& s) {
+  return mix(mix(addresses, ports_and_zone) ^ protocol, s.a);
+}
 inline uint64_t hash_of(uint64_t addresses, uint64_t ports_and_zone, uint8_t protocol,
                         const HashSeed& s) {
-  return mix(mix(addresses ^ s.a, ports_and_zone ^ s.b) ^ protocol, s.a);
+  return hash_of_seeded(addresses ^ s.a, ports_and_zone ^ s.b, protocol, s);
 }
 }  // namespace detail
 
@@ -178,13 +183,15 @@ struct Aim {
 /// Whether two IPv6 addresses, the one behind the other, are the same. `end` becomes 1 if the first
 /// one is the higher, else 0.
 [[gnu::always_inline]] inline bool same_v6(const uint8_t* addresses, unsigned& end) {
-  const auto number = [addresses](unsigned at) {
-    return static_cast<detail::Uint128>(__builtin_bswap64(detail::load64(addresses + at))) << 64 |
-           __builtin_bswap64(detail::load64(addresses + at + 8));
-  };
-  const auto first = number(0), second = number(16);
-  end = first > second;
-  return first == second;
+  const auto* both = reinterpret_cast<const __m128i*>(addresses);
+  const __m128i first = _mm_loadu_si128(both), second = _mm_loadu_si128(both + 1);
+  const auto bits = [](__m128i bytes) { return static_cast<unsigned>(_mm_movemask_epi8(bytes)); };
+  const unsigned same = bits(_mm_cmpeq_epi8(first, second)),
+                 not_lower = bits(_mm_cmpeq_epi8(_mm_max_epu8(first, second), first));
+  // The lowest byte in which they differ, the only one to which a carry comes, decides.
+  const unsigned differ = same ^ 0xffff;
+  end = (differ & -differ & not_lower) != 0;
+  return differ == 0;
 }
 
 /// Fills the key of a packet over IPv6 (`addresses`: the source's 16 bytes, then the
