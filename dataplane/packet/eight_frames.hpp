@@ -47,8 +47,21 @@ inline constexpr uint8_t kNoFrame[64] = {};
   all = _mm_insert_epi16(all, half(6), 6);
   return _mm_insert_epi16(all, half(7), 7);
 }
-[[gnu::always_inline]] inline __m128i all_halves(unsigned value) noexcept {
-  return _mm_set1_epi16(static_cast<int16_t>(value));
+/// A constant in each of eight lanes, out of memory: g++ 12 would make it anew of an integer, which
+/// takes three instructions.
+template <typename T, T kValue>
+[[gnu::visibility("hidden")]] inline constexpr T kInMemory = kValue;
+template <uint16_t kValue>
+[[gnu::always_inline]] inline __m128i all_halves() noexcept {
+  __m128i lanes;
+  asm("vpbroadcastw %1, %0" : "=x"(lanes) : "m"(kInMemory<uint16_t, kValue>));
+  return lanes;
+}
+template <uint32_t kValue>
+[[gnu::always_inline]] inline __m256i all_words() noexcept {
+  __m256i lanes;
+  asm("vpbroadcastd %1, %0" : "=x"(lanes) : "m"(kInMemory<uint32_t, kValue>));
+  return lanes;
 }
 /// Lanes in which `least` is at most `value`, as numbers without a sign.
 [[gnu::always_inline]] inline __m128i at_least(__m128i value, __m128i least) noexcept {
@@ -67,7 +80,7 @@ inline constexpr uint8_t kNoFrame[64] = {};
   constexpr auto kTagBytes = static_cast<int>(EightFrames::kTagBytes);
   out.ip = untagged;
   const __m128i length = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
-  const uint32_t enough = bits_of(at_least(length, all_halves(EightFrames::kLeastBytes)));
+  const uint32_t enough = bits_of(at_least(length, all_halves<EightFrames::kLeastBytes>()));
   if (enough != 0xff) [[unlikely]] {
     for (unsigned j = 0; j < 8; ++j) {
       out.moved[j] = (enough >> j & 1) != 0 ? untagged[j] : kNoFrame + kTagBytes;
@@ -75,25 +88,25 @@ inline constexpr uint8_t kNoFrame[64] = {};
     out.ip = out.moved;
   }
   __m128i type = halves_at(out.ip, -2);
-  __m128i left = _mm_sub_epi16(length, all_halves(EightFrames::kEthernetBytes));
+  __m128i left = _mm_sub_epi16(length, all_halves<EightFrames::kEthernetBytes>());
   __m256i vlans = _mm256_setzero_si256();
-  const __m128i tagged = _mm_cmpeq_epi16(type, all_halves(kTag));
+  const __m128i tagged = _mm_cmpeq_epi16(type, all_halves<kTag>());
   if (_mm_movemask_epi8(tagged) != 0) {
     type = _mm_blendv_epi8(type, halves_at(out.ip, 2), tagged);
     const __m128i control = halves_at(out.ip, 0);  // priority and VID, network order
     const __m128i host = _mm_or_si128(_mm_slli_epi16(control, 8), _mm_srli_epi16(control, 8));
-    const __m128i vid = _mm_and_si128(_mm_and_si128(host, all_halves(0xfff)), tagged);
+    const __m128i vid = _mm_and_si128(_mm_and_si128(host, all_halves<0xfff>()), tagged);
     vlans = _mm256_slli_epi32(_mm256_cvtepu16_epi32(vid), 12);
-    left = _mm_sub_epi16(left, _mm_and_si128(tagged, all_halves(EightFrames::kTagBytes)));
+    left = _mm_sub_epi16(left, _mm_and_si128(tagged, all_halves<EightFrames::kTagBytes>()));
     const uint32_t bits = bits_of(tagged);
     for (unsigned j = 0; j < 8; ++j) {
       out.moved[j] = out.ip[j] + ((bits >> j & 1) != 0 ? kTagBytes : 0);
     }
     out.ip = out.moved;
   }
-  out.v4 = bits_of(_mm_cmpeq_epi16(type, all_halves(kIpv4)));
-  out.v6 = bits_of(_mm_and_si128(_mm_cmpeq_epi16(type, all_halves(kIpv6)),
-                                 at_least(left, all_halves(EightFrames::kLeastBytesV6))));
+  out.v4 = bits_of(_mm_cmpeq_epi16(type, all_halves<kIpv4>()));
+  out.v6 = bits_of(_mm_and_si128(_mm_cmpeq_epi16(type, all_halves<kIpv6>()),
+                                 at_least(left, all_halves<EightFrames::kLeastBytesV6>())));
   _mm256_store_si256(reinterpret_cast<__m256i*>(out.vlans), vlans);
   _mm256_store_si256(reinterpret_cast<__m256i*>(out.readable), _mm256_cvtepu16_epi32(left));
 }
@@ -128,11 +141,12 @@ template <typename From>
   return _mm256_setr_epi32(word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7));
 }
 
-[[gnu::always_inline]] inline __m256i all_of(uint32_t value) noexcept {
-  return _mm256_set1_epi32(static_cast<int>(value));
+template <uint32_t kValue>
+[[gnu::always_inline]] inline __m256i equal(__m256i lanes) noexcept {
+  return _mm256_cmpeq_epi32(lanes, all_words<kValue>());
 }
-[[gnu::always_inline]] inline __m256i equal(__m256i a, uint32_t value) noexcept {
-  return _mm256_cmpeq_epi32(a, all_of(value));
+[[gnu::always_inline]] inline __m256i is_zero(__m256i lanes) noexcept {
+  return _mm256_cmpeq_epi32(lanes, _mm256_setzero_si256());
 }
 [[gnu::always_inline]] inline __m256i either(__m256i a, __m256i b) noexcept {
   return _mm256_or_si256(a, b);
@@ -142,6 +156,13 @@ template <typename From>
 }
 [[gnu::always_inline]] inline uint32_t bits_of(__m256i lanes) noexcept {
   return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(lanes)));
+}
+/// The low bytes of the lanes, none of which is above 127, the first one the lowest.
+[[gnu::always_inline]] inline uint64_t bytes_of(__m256i lanes) noexcept {
+  const __m256i halves = _mm256_packs_epi32(lanes, lanes),
+                bytes = _mm256_packs_epi16(halves, halves);
+  return static_cast<uint64_t>(_mm_cvtsi128_si64(
+      _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1))));
 }
 [[gnu::always_inline]] inline __m256i load_lanes(const uint32_t (&from)[8]) noexcept {
   return _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
@@ -200,12 +221,13 @@ inline constexpr OddPorts kOddPorts = odd_ports();
 /// bytes behind the IP header.
 [[gnu::always_inline]] inline __m256i plain_udp(__m256i port, __m256i udp_bytes,
                                                 __m256i payload) noexcept {
-  const __m256i place = _mm256_srli_epi32(_mm256_mullo_epi32(port, all_of(kOddPorts.factor)), 29);
+  const __m256i place =
+      _mm256_srli_epi32(_mm256_mullo_epi32(port, all_words<kOddPorts.factor>()), 29);
   __m256i odd =
       _mm256_cmpeq_epi32(port, _mm256_permutevar8x32_epi32(load_lanes(kOddPorts.at), place));
-  odd = either(odd, _mm256_cmpgt_epi32(all_of(8), udp_bytes));
+  odd = either(odd, _mm256_cmpgt_epi32(all_words<8>(), udp_bytes));
   odd = either(odd, _mm256_cmpgt_epi32(udp_bytes, payload));
-  return equal(odd, 0);
+  return is_zero(odd);
 }
 
 }  // namespace detail

@@ -113,13 +113,17 @@ inline uint64_t hash_of(const FlowKeyV4& k, const HashSeed& s) {
 }
 
 namespace detail {
-/// `addresses`: the key's.
-inline uint64_t hash_of(const uint8_t* addresses, uint64_t ports_and_zone, uint8_t protocol,
-                        const HashSeed& s) {
+/// `addresses`: the key's; `ports_and_zone`: with the seed in it.
+inline uint64_t hash_of_seeded(const uint8_t* addresses, uint64_t ports_and_zone, uint8_t protocol,
+                               const HashSeed& s) {
   const uint64_t h1 = mix(load64(addresses) ^ s.a, load64(addresses + 8) ^ s.b);
   const uint64_t h2 = mix(load64(addresses + 16) ^ s.b, load64(addresses + 24) ^ s.a);
-  const uint64_t h3 = mix(ports_and_zone ^ s.a, s.b ^ protocol);
+  const uint64_t h3 = mix(ports_and_zone, s.b ^ protocol);
   return mix(h1 ^ h3, h2 ^ s.a);
+}
+inline uint64_t hash_of(const uint8_t* addresses, uint64_t ports_and_zone, uint8_t protocol,
+                        const HashSeed& s) {
+  return hash_of_seeded(addresses, ports_and_zone ^ s.a, protocol, s);
 }
 }  // namespace detail
 
@@ -194,6 +198,15 @@ struct Aim {
   return differ == 0;
 }
 
+namespace detail {
+/// `addresses` of a packet over IPv6 (the source's 16 bytes, then the destination's), by end.
+[[gnu::always_inline]] inline void put_by_end(const uint8_t* addresses, unsigned end,
+                                              uint8_t* out) {
+  std::memcpy(out + 16 * end, addresses, 16);
+  std::memcpy(out + 16 * (end ^ 1), addresses + 16, 16);
+}
+}  // namespace detail
+
 /// Fills the key of a packet over IPv6 (`addresses`: the source's 16 bytes, then the
 /// destination's) whose source is known to be this end.
 [[gnu::always_inline]] inline Aim aim_by_end(const uint8_t* addresses, uint32_t ports, unsigned end,
@@ -201,8 +214,7 @@ struct Aim {
                                              FlowKeyV6& out) {
   const uint64_t rest = detail::ports_by_end(ports, end) | uint64_t{zone} << 32;
   auto* bytes = reinterpret_cast<uint8_t*>(&out);
-  std::memcpy(bytes + 16 * end, addresses, 16);
-  std::memcpy(bytes + 16 * (end ^ 1), addresses + 16, 16);
+  detail::put_by_end(addresses, end, bytes);
   detail::put_rest(rest, protocol, bytes + offsetof(FlowKeyV6, port));
   return {detail::hash_of(bytes, rest, protocol, seed), end};
 }

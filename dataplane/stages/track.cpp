@@ -137,35 +137,46 @@ class GoesOn {
 };
 
 /// What go_on does, for a burst of nothing but datagrams of which nothing but the key was read, as
-/// far as they are what most are: the first ones of the columns. Returns how many these are.
+/// far as they are what most are: columns from `k` on. Returns the first that is not, or whose flow
+/// is not where fetch took it to be. (Nothing is called from this loop: there are not registers
+/// enough for that.)
 template <typename Key>
-[[gnu::noinline]] unsigned forward_datagrams(Burst& b, WorkerState& w, const RuleSet& r,
-                                             FlowColumns<Key>& c, FlowTable<Key>& table) {
+[[gnu::noinline]] unsigned forward_datagrams(Burst& b, const WorkerState& w, const RuleSet& r,
+                                             FlowColumns<Key>& c, FlowTable<Key>& table,
+                                             unsigned k) {
   const Tick now = tick_of(b.now);
   const GoesOn goes_on(r);
   FlowEntry<Key>* const entries = &table[0];
-  const unsigned count = c.count;
-  unsigned k = 0;
-  for (; k < count; ++k) {
-    const uint32_t likely = c.slot[k];
-    if (likely == FlowTable<Key>::kNone) [[unlikely]] {
+  const size_t count = c.count;
+  size_t n = k;
+  for (; n < count; ++n) {
+    const uint32_t slot = c.slot[n];
+    if (slot == FlowTable<Key>::kNone) [[unlikely]] {
       break;
     }
-    FlowEntry<Key>* entry = entries + likely;
-    if (!(entry->key == c.key[k])) [[unlikely]] {
-      const uint32_t slot = find_again(table, c, k);
-      if (slot == FlowTable<Key>::kNone) break;
-      entry = entries + slot;
-    }
-    FlowFacts& f = entry->facts;
-    const unsigned side = c.end[k] ^ f.opener_end;
-    if (!goes_on(f, side) || is_expired(f.last_seen, now, f.state, w.timeouts)) [[unlikely]] {
+    FlowEntry<Key>& entry = entries[slot];
+    FlowFacts& f = entry.facts;
+    const unsigned side = unsigned{c.end[n]} ^ f.opener_end;
+    if (!(entry.key == c.key[n]) || !goes_on(f, side) ||
+        is_expired(f.last_seen, now, f.state, w.timeouts)) [[unlikely]] {
       break;
     }
-    const unsigned i = c.packet[k];
-    FlowTable<Key>::tally_without_track(*entry).count(static_cast<Side>(side), b.frame_bytes[i]);
+    const unsigned i = c.packet[n];
+    FlowTable<Key>::tally_without_track(entry).count(static_cast<Side>(side), b.frame_bytes[i]);
     f.last_seen = now;
     b.fate[i] = Fate::kForward;
+  }
+  return static_cast<unsigned>(n);
+}
+
+/// The same, wherever their flows are. Returns how many they were.
+template <typename Key>
+unsigned forward_first_datagrams(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
+                                 FlowTable<Key>& table) {
+  unsigned k = forward_datagrams(b, w, r, c, table, 0);
+  while (k != c.count && c.slot[k] != FlowTable<Key>::kNone &&
+         !(table[c.slot[k]].key == c.key[k]) && find_again(table, c, k) != FlowTable<Key>::kNone) {
+    k = forward_datagrams(b, w, r, c, table, k);
   }
   w.counters.flow_hits += k;
   return k;
@@ -271,7 +282,7 @@ void track_family(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& 
   c.pending_count = 0;
   const bool all_datagrams = static_cast<unsigned>(std::popcount(b.unread ^ b.segments)) == b.count;
   table.fetch(c.key, c.hash, c.count, c.slot, !all_datagrams);
-  const unsigned first = all_datagrams ? forward_datagrams(b, w, r, c, table) : 0;
+  const unsigned first = all_datagrams ? forward_first_datagrams(b, w, r, c, table) : 0;
   if (first == c.count) return;
   uint8_t rest[Burst::kSize];
   const unsigned count = go_on(b, w, r, c, table, first, rest);

@@ -65,7 +65,7 @@ void compare_keys(const Eight& e, unsigned j, const uint8_t* ip, const PlainFram
     ASSERT_EQ(e.v4.payload[j], alone.bytes);
     FlowKeyV4 expected, found;
     const Aim one = aim_v4(ip + 12, alone.ports, zone, alone.protocol, seed, expected);
-    const Aim of_eight = aim_in_order(e.v4.addresses[j], e.v4.ports[j], e.v4.end[j], of_lane,
+    const Aim of_eight = aim_in_order(e.v4.addresses[j], e.v4.ports[j], e.v4.end(j), of_lane,
                                       alone.protocol, seed, found);
     ASSERT_EQ(expected, found);
     ASSERT_EQ(one.end, of_eight.end);
@@ -79,7 +79,7 @@ void compare_keys(const Eight& e, unsigned j, const uint8_t* ip, const PlainFram
     FlowKeyV6 expected, found;
     const Aim one = aim_v6(ip + 8, alone.ports, zone, alone.protocol, seed, expected);
     const Aim of_eight =
-        aim_by_end(ip + 8, e.v6.ports[j], e.v6.end[j], of_lane, alone.protocol, seed, found);
+        aim_by_end(ip + 8, e.v6.ports[j], e.v6.end(j), of_lane, alone.protocol, seed, found);
     ASSERT_EQ(expected, found);
     ASSERT_EQ(one.end, of_eight.end);
     ASSERT_EQ(one.hash, of_eight.hash);
@@ -247,7 +247,7 @@ TEST(EightHeads, FindTheHigherAddressAndThoseThatAreTheSame) {
       for (unsigned j = 0; j < 8; ++j) {
         compare(all, j, eight[j], bytes[j]);
         const bool source_is_higher = (value > 0x21) == (j % 2 != 0);
-        ASSERT_TRUE(value == 0x21 || all.v6.end[j] == source_is_higher) << at;
+        ASSERT_TRUE(value == 0x21 || all.v6.end(j) == source_is_higher) << at;
       }
       ASSERT_FALSE(HasFailure()) << at;
     }
