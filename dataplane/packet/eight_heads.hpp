@@ -176,7 +176,8 @@ struct TwoFours {
 }
 }  // namespace detail
 
-/// The keys and hashes of eight packets of a protocol: aim_in_order() of each.
+/// The keys and hashes of eight packets of a protocol, every one of which is plain: aim_in_order()
+/// of each.
 [[gnu::always_inline]] inline void aim_eight(const EightFrames& /*frames*/, const EightHeadsV4& h,
                                              const Zone (&zones)[8], uint8_t protocol,
                                              const HashSeed& seed, FlowKeyV4* key,
