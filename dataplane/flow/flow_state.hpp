@@ -133,9 +133,10 @@ constexpr Tick tick_of(Tsc tsc) {
 using FlowTimeouts = std::array<Tick, kFlowStates>;
 
 constexpr bool is_expired(Tick last_seen, Tick now, FlowState state, const FlowTimeouts& timeouts) {
-  // A clock read on another CPU may lie a little behind; then the flow was seen just now.
-  const auto idle = static_cast<int32_t>(now - last_seen);
-  return idle > 0 && static_cast<Tick>(idle) > timeouts[static_cast<unsigned>(state)];
+  // A clock read on another CPU may lie a little behind; then the flow was seen just now. (Numbers
+  // with a sign: that is less than any timeout.)
+  return int64_t{static_cast<int32_t>(now - last_seen)} >
+         int64_t{timeouts[static_cast<unsigned>(state)]};
 }
 
 }  // namespace rampart

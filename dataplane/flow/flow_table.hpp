@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <smmintrin.h>
+#include <immintrin.h>
 
 #include <algorithm>
 #include <bit>
@@ -84,11 +84,12 @@ class FlowTable {
       return tallies_[slot];
     }
   }
-  FlowTally& tally_without_track(Slot slot) {
+  FlowTally& tally_without_track(Slot slot) { return tally_without_track(entries_[slot]); }
+  static FlowTally& tally_without_track(Entry& entry) {
     if constexpr (Entry::kHoldsTally) {
-      return entries_[slot].tally;
+      return entry.tally;
     } else {
-      return entries_[slot].facts.track.tally;
+      return entry.facts.track.tally;
     }
   }
   bool is_used(Slot slot) const {
@@ -312,9 +313,11 @@ class FlowTable {
     _mm_store_si128(whole, _mm_blendv_epi8(_mm_load_si128(whole), byte, here));
   }
   static unsigned match(const Head& head, uint8_t value) {
+    return match(head, _mm_set1_epi8(static_cast<char>(value)));
+  }
+  static unsigned match(const Head& head, __m128i value) {
     const __m128i all = _mm_load_si128(reinterpret_cast<const __m128i*>(&head));
-    const __m128i equal = _mm_cmpeq_epi8(all, _mm_set1_epi8(static_cast<char>(value)));
-    return static_cast<unsigned>(_mm_movemask_epi8(equal)) & kAllSlots;
+    return static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(all, value))) & kAllSlots;
   }
   static Slot slot_of(uint32_t chunk, unsigned mask) {
     return chunk * kSlotsPerChunk + static_cast<Slot>(std::countr_zero(mask));
@@ -335,22 +338,54 @@ class FlowTable {
     return chunk * kSlotsPerChunk + first_after(mask, heads_[chunk].hand);
   }
   template <bool kTracked>
-  void fetch_all(const Key* keys, const uint64_t* hashes, unsigned count,
-                 Slot* likely) const noexcept {
-    for (unsigned i = 0; i < count; ++i) {
-      const uint32_t chunk = home(hashes[i]);
-      const unsigned matches = match(heads_[chunk], tag(hashes[i]));
-      if (matches == 0) {
-        likely[i] = heads_[chunk].passed_on == 0 ? kNone : find(keys[i], hashes[i]);
-        continue;
-      }
-      likely[i] = slot_of(chunk, matches);
-      if constexpr (kTracked) {
-        prefetch(likely[i], keys[i]);
-      } else {
-        prefetch_facts(likely[i]);
+  void fetch_all(const Key* keys, const uint64_t* hashes, size_t count, Slot* likely) const {
+    size_t i = 0;
+#ifdef __AVX2__
+    for (; i + 8 <= count; i += 8) {
+      alignas(32) uint32_t home_of[8];
+      store_homes(hashes + i, home_of);
+      for (unsigned j = 0; j < 8; ++j) {
+        fetch_one<kTracked>(keys[i + j], hashes + i + j, home_of[kOrderOfHomes[j]], likely[i + j]);
       }
     }
+#endif
+    for (; i < count; ++i) fetch_one<kTracked>(keys[i], hashes + i, home(hashes[i]), likely[i]);
+  }
+#ifdef __AVX2__
+  static constexpr uint8_t kOrderOfHomes[8] = {0, 2, 4, 6, 1, 3, 5, 7};
+  /// The homes of eight hashes, that of hash j at kOrderOfHomes[j].
+  [[gnu::always_inline]] void store_homes(const uint64_t* hashes, uint32_t (&out)[8]) const {
+    const __m256i chunks = _mm256_set1_epi64x(chunks_);
+    const auto product = [&](unsigned from) {
+      const __m256i all = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(hashes + from));
+      return _mm256_mul_epu32(_mm256_srli_epi64(all, 32), chunks);
+    };
+    _mm256_store_si256(reinterpret_cast<__m256i*>(out),
+                       _mm256_blend_epi32(_mm256_srli_epi64(product(0), 32), product(4), 0xaa));
+    asm("" : "+m"(out));  // to be loaded one by one: g++ would take them out of the register
+  }
+#endif
+  template <bool kTracked>
+  [[gnu::always_inline]] void fetch_one(const Key& key, const uint64_t* hash, uint32_t chunk,
+                                        Slot& likely) const {
+    // Its low byte, as tag() makes it.
+    const __m128i low = _mm_set1_epi8(*reinterpret_cast<const char*>(hash));
+    const unsigned matches = match(heads_[chunk], _mm_or_si128(low, _mm_set1_epi8(-128)));
+    if (matches == 0) [[unlikely]] {
+      likely = find_elsewhere(key, *hash, heads_[chunk]);
+      return;
+    }
+    const Slot slot = slot_of(chunk, matches);
+    likely = slot;
+    if constexpr (kTracked) {
+      prefetch(slot, key);
+    } else {
+      prefetch_facts(slot);
+    }
+  }
+  /// For a flow that is not at home, which is rare.
+  [[gnu::noinline]] Slot find_elsewhere(const Key& key, uint64_t hash, const Head& head) const {
+    return head.passed_on == 0 ? kNone : find(key, hash);
   }
   void prefetch_facts(Slot slot) const {
     prefetch_line(&entries_[slot]);

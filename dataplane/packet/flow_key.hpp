@@ -46,6 +46,17 @@ inline uint32_t load32(const void* p) {
   std::memcpy(&v, p, sizeof v);
   return v;
 }
+/// The bits in which sixteen bytes of two things differ, from byte `at` on.
+inline __m128i differ16(const void* a, const void* b, size_t at) {
+  const auto sixteen = [at](const void* from) {
+    return _mm_loadu_si128(
+        reinterpret_cast<const __m128i*>(static_cast<const uint8_t*>(from) + at));
+  };
+  return _mm_xor_si128(sixteen(a), sixteen(b));
+}
+inline bool is_zero(__m128i bits) {
+  return _mm_testz_si128(bits, bits) != 0;
+}
 }  // namespace detail
 
 /// The normalised 5-tuple plus zone: end 0 is the lower (address, port), so both directions have
@@ -58,11 +69,8 @@ struct FlowKeyV4 {
   uint8_t protocol;
   uint8_t reserved[3];
   bool operator==(const FlowKeyV4& other) const {
-    const auto* a = reinterpret_cast<const uint8_t*>(this);
-    const auto* b = reinterpret_cast<const uint8_t*>(&other);
-    return ((detail::load64(a) ^ detail::load64(b)) |
-            (detail::load64(a + 8) ^ detail::load64(b + 8)) |
-            (detail::load32(a + 16) ^ detail::load32(b + 16))) == 0;
+    return detail::is_zero(detail::differ16(this, &other, 0)) &&
+           detail::load32(&protocol) == detail::load32(&other.protocol);
   }
 };
 static_assert(sizeof(FlowKeyV4) == 20 && std::has_unique_object_representations_v<FlowKeyV4>);
@@ -74,12 +82,10 @@ struct FlowKeyV6 {
   uint8_t protocol;
   uint8_t reserved[3];
   bool operator==(const FlowKeyV6& other) const {
-    const auto* a = reinterpret_cast<const uint8_t*>(this);
-    const auto* b = reinterpret_cast<const uint8_t*>(&other);
-    uint64_t differ = detail::load32(a + 40) ^ detail::load32(b + 40);
-    for (unsigned at = 0; at < 40; at += 8)
-      differ |= detail::load64(a + at) ^ detail::load64(b + at);
-    return differ == 0;
+    // The last two of the three overlap.
+    return detail::is_zero(_mm_or_si128(
+        _mm_or_si128(detail::differ16(this, &other, 0), detail::differ16(this, &other, 16)),
+        detail::differ16(this, &other, sizeof(FlowKeyV6) - 16)));
   }
 };
 static_assert(sizeof(FlowKeyV6) == 44 && std::has_unique_object_representations_v<FlowKeyV6>);
@@ -90,9 +96,14 @@ struct HashSeed {
 };
 
 namespace detail {
+/// `addresses`, `ports_and_zone`: with the seed in them.
+inline uint64_t hash_of_seeded(uint64_t addresses, uint64_t ports_and_zone, uint8_t protocol,
+                               const HashSeed& s) {
+  return mix(mix(addresses, ports_and_zone) ^ protocol, s.a);
+}
 inline uint64_t hash_of(uint64_t addresses, uint64_t ports_and_zone, uint8_t protocol,
                         const HashSeed& s) {
-  return mix(mix(addresses ^ s.a, ports_and_zone ^ s.b) ^ protocol, s.a);
+  return hash_of_seeded(addresses ^ s.a, ports_and_zone ^ s.b, protocol, s);
 }
 }  // namespace detail
 
@@ -102,13 +113,17 @@ inline uint64_t hash_of(const FlowKeyV4& k, const HashSeed& s) {
 }
 
 namespace detail {
-/// `addresses`: the key's.
-inline uint64_t hash_of(const uint8_t* addresses, uint64_t ports_and_zone, uint8_t protocol,
-                        const HashSeed& s) {
+/// `addresses`: the key's; `ports_and_zone`: with the seed in it.
+inline uint64_t hash_of_seeded(const uint8_t* addresses, uint64_t ports_and_zone, uint8_t protocol,
+                               const HashSeed& s) {
   const uint64_t h1 = mix(load64(addresses) ^ s.a, load64(addresses + 8) ^ s.b);
   const uint64_t h2 = mix(load64(addresses + 16) ^ s.b, load64(addresses + 24) ^ s.a);
-  const uint64_t h3 = mix(ports_and_zone ^ s.a, s.b ^ protocol);
+  const uint64_t h3 = mix(ports_and_zone, s.b ^ protocol);
   return mix(h1 ^ h3, h2 ^ s.a);
+}
+inline uint64_t hash_of(const uint8_t* addresses, uint64_t ports_and_zone, uint8_t protocol,
+                        const HashSeed& s) {
+  return hash_of_seeded(addresses, ports_and_zone ^ s.a, protocol, s);
 }
 }  // namespace detail
 
@@ -172,14 +187,25 @@ struct Aim {
 /// Whether two IPv6 addresses, the one behind the other, are the same. `end` becomes 1 if the first
 /// one is the higher, else 0.
 [[gnu::always_inline]] inline bool same_v6(const uint8_t* addresses, unsigned& end) {
-  const auto number = [addresses](unsigned at) {
-    return static_cast<detail::Uint128>(__builtin_bswap64(detail::load64(addresses + at))) << 64 |
-           __builtin_bswap64(detail::load64(addresses + at + 8));
-  };
-  const auto first = number(0), second = number(16);
-  end = first > second;
-  return first == second;
+  const auto* both = reinterpret_cast<const __m128i*>(addresses);
+  const __m128i first = _mm_loadu_si128(both), second = _mm_loadu_si128(both + 1);
+  const auto bits = [](__m128i bytes) { return static_cast<unsigned>(_mm_movemask_epi8(bytes)); };
+  const unsigned same = bits(_mm_cmpeq_epi8(first, second)),
+                 not_lower = bits(_mm_cmpeq_epi8(_mm_max_epu8(first, second), first));
+  // The lowest byte in which they differ, the only one to which a carry comes, decides.
+  const unsigned differ = same ^ 0xffff;
+  end = (differ & -differ & not_lower) != 0;
+  return differ == 0;
 }
+
+namespace detail {
+/// `addresses` of a packet over IPv6 (the source's 16 bytes, then the destination's), by end.
+[[gnu::always_inline]] inline void put_by_end(const uint8_t* addresses, unsigned end,
+                                              uint8_t* out) {
+  std::memcpy(out + 16 * end, addresses, 16);
+  std::memcpy(out + 16 * (end ^ 1), addresses + 16, 16);
+}
+}  // namespace detail
 
 /// Fills the key of a packet over IPv6 (`addresses`: the source's 16 bytes, then the
 /// destination's) whose source is known to be this end.
@@ -188,8 +214,7 @@ struct Aim {
                                              FlowKeyV6& out) {
   const uint64_t rest = detail::ports_by_end(ports, end) | uint64_t{zone} << 32;
   auto* bytes = reinterpret_cast<uint8_t*>(&out);
-  std::memcpy(bytes + 16 * end, addresses, 16);
-  std::memcpy(bytes + 16 * (end ^ 1), addresses + 16, 16);
+  detail::put_by_end(addresses, end, bytes);
   detail::put_rest(rest, protocol, bytes + offsetof(FlowKeyV6, port));
   return {detail::hash_of(bytes, rest, protocol, seed), end};
 }

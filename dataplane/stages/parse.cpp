@@ -149,8 +149,37 @@ struct Frames {
   static constexpr uint32_t kHeader = 14;  ///< bytes of Ethernet's header without a tag
   const uint8_t* behind[Burst::kSize];     ///< where each goes on behind its header
   uint16_t bytes[Burst::kSize];            ///< of the whole frame
+  uint64_t bytes_of_all = 0;               ///< whole packets
+  unsigned segments_of_all = 1;            ///< numbers of buffers, one or the other
 };
 static_assert(Burst::kSize % 8 == 0);
+
+/// Notes eight frames from `first` on, or as many as there are, and fetches them.
+[[gnu::always_inline]] inline void fetch_eight(Burst& b, unsigned first, Frames& f) {
+  rte_mbuf* const* const mbuf = b.mbuf + first;
+  const uint8_t** const behind = f.behind + first;
+  uint16_t* const in_first = f.bytes + first;
+  uint32_t* const frame_bytes = b.frame_bytes + first;
+  uint64_t bytes = 0;
+  unsigned segments = 0;
+  const auto fetch = [&](unsigned j) {
+    const rte_mbuf* m = mbuf[j];
+    const auto* frame = rte_pktmbuf_mtod(m, const uint8_t*);
+    prefetch_line(frame);
+    behind[j] = frame + Frames::kHeader;
+    in_first[j] = m->data_len;
+    frame_bytes[j] = m->pkt_len;
+    bytes += m->pkt_len;
+    segments |= m->nb_segs;
+  };
+  if (first + 8 <= b.count) [[likely]] {
+    for (unsigned j = 0; j < 8; ++j) fetch(j);
+  } else {
+    for (unsigned j = 0; first + j < b.count; ++j) fetch(j);
+  }
+  f.bytes_of_all += bytes;
+  f.segments_of_all |= segments;
+}
 
 /// Any frame.
 [[gnu::always_inline]] inline void parse_one(Burst& b, unsigned i, const Frames& f, WorkerState& w,
@@ -173,12 +202,12 @@ static_assert(Burst::kSize % 8 == 0);
 [[gnu::always_inline]] inline Aim aim(const EightFrames& /*f*/, const EightHeadsV4& h, unsigned j,
                                       Zone zone, uint8_t protocol, const HashSeed& seed,
                                       FlowKeyV4& out) {
-  return aim_in_order(h.addresses[j], h.ports[j], h.end[j], zone, protocol, seed, out);
+  return aim_in_order(h.addresses[j], h.ports[j], h.end(j), zone, protocol, seed, out);
 }
 [[gnu::always_inline]] inline Aim aim(const EightFrames& f, const EightHeadsV6& h, unsigned j,
                                       Zone zone, uint8_t protocol, const HashSeed& seed,
                                       FlowKeyV6& out) {
-  return aim_by_end(f.ip[j] + 8, h.ports[j], h.end[j], zone, protocol, seed, out);
+  return aim_by_end(f.ip[j] + 8, h.ports[j], h.end(j), zone, protocol, seed, out);
 }
 
 /// Leaves in the columns, of those from `from` to `end`, those whose flows are ours, and gives
@@ -207,9 +236,10 @@ template <typename Heads, typename Key>
   const HashSeed seed = w.seed;
   const unsigned from = c.count;
   unsigned n = from;
+  constexpr auto kUdp = static_cast<uint8_t>(IpProtocol::kUdp);
   for (; lanes != 0; lanes &= lanes - 1) {
     const auto j = static_cast<unsigned>(std::countr_zero(lanes));
-    const Aim at = aim(f, h, j, zones[j], static_cast<uint8_t>(IpProtocol::kUdp), seed, c.key[n]);
+    const Aim at = aim(f, h, j, zones[j], kUdp, seed, c.key[n]);
     c.hash[n] = at.hash;
     c.end[n] = static_cast<uint8_t>(at.end);
     c.packet[n++] = static_cast<uint8_t>(first + j);
@@ -218,6 +248,24 @@ template <typename Heads, typename Key>
   c.count = n;
   const FlowTable<Key>& table = w.table<Key>();
   for (unsigned k = from; k < n; ++k) table.prefetch_home(c.hash[k]);
+}
+
+/// The same where all eight are.
+template <typename Heads, typename Key>
+[[gnu::always_inline]] inline void take_eight_datagrams(Burst& b, unsigned first, WorkerState& w,
+                                                        const EightFrames& f,
+                                                        const Zone (&zones)[8], const Heads& h,
+                                                        FlowColumns<Key>& c) {
+  const HashSeed seed = w.seed;
+  const unsigned from = c.count;
+  aim_eight(f, h, zones, static_cast<uint8_t>(IpProtocol::kUdp), seed, c.key + from, c.hash + from);
+  std::memcpy(c.end + from, &h.ends, 8);
+  const uint64_t packets = 0x0706050403020100 + 0x0101010101010101 * uint64_t{first};
+  std::memcpy(c.packet + from, &packets, 8);
+  if (w.workers != 1) return keep_own_of(b, from, from + 8, w, c);
+  c.count = from + 8;
+  const FlowTable<Key>& table = w.table<Key>();
+  for (unsigned j = 0; j < 8; ++j) table.prefetch_home(c.hash[from + j]);
 }
 
 /// One of eight packets that may be a plain segment of the columns' family. False, and nothing
@@ -256,9 +304,22 @@ uint32_t open_lanes(const Burst& b, unsigned first, uint64_t closely) {
   return lanes;
 }
 
+/// The zones of eight frames from `first` on.
+[[gnu::always_inline]] inline void find_zones(const Burst& b, unsigned first, const WorkerState& w,
+                                              const EightFrames& f, Zone (&out)[8]) {
+  const uint8_t* ports = b.in_port + first;
+  const Zone of_port = make_zone(w.ports[ports[0]].wire, 0);
+  if (detail::load64(ports) == 0x0101010101010101 * uint64_t{ports[0]}) [[likely]] {
+    return detail::store_lanes(out, detail::either(detail::load_lanes(f.vlans),
+                                                   _mm256_set1_epi32(static_cast<int>(of_port))));
+  }
+  for (unsigned j = 0; j < 8; ++j) out[j] = make_zone(w.ports[ports[j]].wire, f.vlans[j]);
+}
+
 /// `count` (up to eight) frames from `first` on.
-[[gnu::noinline]] void parse_eight(Burst& b, unsigned first, unsigned count, const Frames& all,
-                                   WorkerState& w, const RuleSet& r, uint64_t closely) {
+[[gnu::always_inline]] inline void parse_eight(Burst& b, unsigned first, unsigned count,
+                                               const Frames& all, WorkerState& w, const RuleSet& r,
+                                               uint64_t closely) {
   EightFrames f;
   find_eight(all.behind + first, all.bytes + first, f);
   const uint32_t lanes = open_lanes(b, first, closely);
@@ -267,14 +328,15 @@ uint32_t open_lanes(const Burst& b, unsigned first, uint64_t closely) {
   EightHeadsV4 v4;
   EightHeadsV6 v6;
   v4.udp = v4.tcp = v6.udp = v6.tcp = 0;
+  v4.ends = v6.ends = 0;
   if (f.v4 != 0) look_at_eight_v4(f, v4);
   if (f.v6 != 0) look_at_eight_v6(f, v6);
-  Zone zones[8];
-  for (unsigned j = 0; j < 8; ++j) {
-    zones[j] = make_zone(w.ports[b.in_port[first + j]].wire, f.vlans[j]);
-  }
+  alignas(32) Zone zones[8];
+  find_zones(b, first, w, f, zones);
   const uint32_t datagrams = v4.udp | v6.udp;
   b.unread |= uint64_t{datagrams} << first;
+  if (v4.udp == 0xff) return take_eight_datagrams(b, first, w, f, zones, v4, b.v4);
+  if (v6.udp == 0xff) return take_eight_datagrams(b, first, w, f, zones, v6, b.v6);
   for (unsigned j = 0; j < count; ++j) {
     // As far as there is nothing else. One of a family may stand before one of the other that came
     // first: they are in different columns.
@@ -291,6 +353,29 @@ uint32_t open_lanes(const Burst& b, unsigned first, uint64_t closely) {
     parse_one(b, i, all, w, r, closely);
   }
 }
+
+/// All frames by eights, but for the last ones if they are fewer than kFewest. Returns how many
+/// these are not.
+[[gnu::noinline]] unsigned parse_by_eights(Burst& b, Frames& frames, WorkerState& w,
+                                           const RuleSet& r, uint64_t closely) {
+  unsigned i = 0;
+  for (; i + kFewest <= b.count; i += 8) {
+    fetch_eight(b, i + 8, frames);
+    for (unsigned none = b.count; none < i + 8; ++none) {
+      frames.behind[none] = nullptr;
+      frames.bytes[none] = 0;
+      b.in_port[none] = b.in_port[i];
+    }
+    parse_eight(b, i, std::min(b.count - i, 8U), frames, w, r, closely);
+  }
+  return std::min(i, b.count);
+}
+#else
+unsigned parse_by_eights(Burst& b, Frames& frames, WorkerState& /*w*/, const RuleSet& /*r*/,
+                         uint64_t /*closely*/) {
+  for (unsigned i = 8; i < b.count; i += 8) fetch_eight(b, i, frames);
+  return 0;
+}
 #endif
 
 }  // namespace
@@ -299,43 +384,15 @@ void parse(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   b.v4.count = b.v6.count = b.hanging.count = 0;
   b.tunnels = b.unread = b.segments = 0;
   b.foreign = false;
-  std::fill_n(b.fate, b.count, Fate::kPending);
+  std::fill_n(b.fate, Burst::kSize, Fate::kPending);  // of so many a compiler makes two stores
   const uint64_t closely = close_ports(w);
   Frames frames;
-  bool whole = true;
-  const auto fetch = [&](unsigned i) {
-    const rte_mbuf* m = b.mbuf[i];
-    const auto* frame = rte_pktmbuf_mtod(m, const uint8_t*);
-    prefetch_line(frame);
-    frames.behind[i] = frame + Frames::kHeader;
-    frames.bytes[i] = m->data_len;
-    b.frame_bytes[i] = m->pkt_len;
-    whole &= m->nb_segs == 1;
-  };
-  constexpr unsigned kAhead = 8;
-  for (unsigned i = 0; i < std::min(b.count, kAhead); ++i) fetch(i);
-  for (unsigned i = 0; i < b.count;) {
-    const unsigned end = std::min(i + 8, b.count);
-    for (unsigned ahead = i + kAhead; ahead < std::min(end + kAhead, b.count); ++ahead) {
-      fetch(ahead);
-    }
-#ifdef __AVX2__
-    if (end - i >= kFewest) {
-      for (unsigned none = end; none < i + 8; ++none) {
-        frames.behind[none] = nullptr;
-        frames.bytes[none] = 0;
-        b.in_port[none] = 0;
-      }
-      parse_eight(b, i, end - i, frames, w, r, closely);
-      i = end;
-      continue;
-    }
-#endif
-    for (; i < end; ++i) parse_one(b, i, frames, w, r, closely);
+  fetch_eight(b, 0, frames);
+  for (unsigned i = parse_by_eights(b, frames, w, r, closely); i < b.count; ++i) {
+    parse_one(b, i, frames, w, r, closely);
   }
-  b.whole = whole;
-  b.bytes = 0;
-  for (unsigned i = 0; i < b.count; ++i) b.bytes += b.frame_bytes[i];
+  b.whole = frames.segments_of_all == 1;
+  b.bytes = frames.bytes_of_all;
 }
 
 }  // namespace rampart

@@ -122,32 +122,102 @@ template <typename Key>
   return true;
 }
 
-/// Whether the flow of column k is there, but not where fetch took it to be; one in twenty is not.
+/// Looks again for the flow of column k, which is not where fetch took it to be; one in twenty is
+/// not.
 template <typename Key>
-[[gnu::noinline]] bool is_elsewhere(const FlowTable<Key>& table, FlowColumns<Key>& c, unsigned k,
-                                    uint32_t& slot) {
-  slot = c.slot[k] = table.find(c.key[k], c.hash[k]);
-  return slot != FlowTable<Key>::kNone;
+[[gnu::noinline]] uint32_t find_again(const FlowTable<Key>& table, FlowColumns<Key>& c,
+                                      unsigned k) {
+  return c.slot[k] = table.find(c.key[k], c.hash[k]);
+}
+/// Whether the next datagram of a flow from this side leaves it as it is but for its clock and
+/// counters: is_steady() and is_current() in few instructions.
+class GoesOn {
+ public:
+  explicit GoesOn(const RuleSet& r) : wanted_(kOpening << 32 | revision_mark(r.revision)) {}
+
+  bool operator()(const FlowFacts& f, unsigned side) const {
+    // One bit tells the states apart: after the answer datagrams come from both sides.
+    return (detail::load64(&f.judged_in) & kAsked) == wanted_ &&
+           (side & ~static_cast<unsigned>(f.state)) == 0;
+  }
+
+ private:
+  static constexpr auto kOpening = static_cast<uint64_t>(FlowState::kUdpOpening);
+  static_assert(kOpening % 2 == 0 && static_cast<uint64_t>(FlowState::kUdpReplied) == kOpening + 1);
+  static_assert(std::endian::native == std::endian::little &&
+                offsetof(FlowFacts, state) == offsetof(FlowFacts, judged_in) + 4 &&
+                offsetof(FlowFacts, condemned) == offsetof(FlowFacts, judged_in) + 7);
+  /// `condemned`, all bits of `state` but that one, `judged_in`.
+  static constexpr uint64_t kAsked = uint64_t{0xff} << 56 | uint64_t{0xfe} << 32 | 0xffffffff;
+
+  uint64_t wanted_;
+};
+
+/// What go_on does, for a burst of nothing but datagrams of which nothing but the key was read, as
+/// far as they are what most are: columns from `k` on. Returns the first that is not, or whose flow
+/// is not where fetch took it to be. (Nothing is called from this loop: there are not registers
+/// enough for that.)
+template <typename Key>
+[[gnu::noinline]] unsigned forward_datagrams(Burst& b, const WorkerState& w, const RuleSet& r,
+                                             FlowColumns<Key>& c, FlowTable<Key>& table,
+                                             unsigned k) {
+  const Tick now = tick_of(b.now);
+  const GoesOn goes_on(r);
+  FlowEntry<Key>* const entries = &table[0];
+  const size_t count = c.count;
+  size_t n = k;
+  for (; n < count; ++n) {
+    const uint32_t slot = c.slot[n];
+    if (slot == FlowTable<Key>::kNone) [[unlikely]] {
+      break;
+    }
+    FlowEntry<Key>& entry = entries[slot];
+    FlowFacts& f = entry.facts;
+    const unsigned side = unsigned{c.end[n]} ^ f.opener_end;
+    if (!(entry.key == c.key[n]) || !goes_on(f, side) ||
+        is_expired(f.last_seen, now, f.state, w.timeouts)) [[unlikely]] {
+      break;
+    }
+    const unsigned i = c.packet[n];
+    FlowTable<Key>::tally_without_track(entry).count(static_cast<Side>(side), b.frame_bytes[i]);
+    f.last_seen = now;
+    b.fate[i] = Fate::kForward;
+  }
+  return static_cast<unsigned>(n);
 }
 
-/// Forwards what goes on. Leaves the columns' indices of all others in `rest`, in order, and with
-/// them what comes behind one of these in its flow. Returns how many they are.
+/// The same, wherever their flows are. Returns how many they were.
+template <typename Key>
+unsigned forward_first_datagrams(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
+                                 FlowTable<Key>& table) {
+  unsigned k = forward_datagrams(b, w, r, c, table, 0);
+  while (k != c.count && c.slot[k] != FlowTable<Key>::kNone &&
+         !(table[c.slot[k]].key == c.key[k]) && find_again(table, c, k) != FlowTable<Key>::kNone) {
+    k = forward_datagrams(b, w, r, c, table, k);
+  }
+  w.counters.flow_hits += k;
+  return k;
+}
+
+/// Forwards what goes on, from column `first`. Leaves the columns' indices of all others in `rest`,
+/// in order, and with them what comes behind one of these in its flow. Returns how many they are.
 template <typename Key>
 [[gnu::noinline]] unsigned go_on(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
-                                 FlowTable<Key>& table, uint8_t* rest) {
+                                 FlowTable<Key>& table, unsigned first, uint8_t* rest) {
   const Tick now = tick_of(b.now);
   const unsigned count = c.count;
   uint64_t waiting = 0;  // flows, by some bits of their hashes
   unsigned left = 0;
-  for (unsigned k = 0; k < count; ++k) {
+  for (unsigned k = first; k < count; ++k) {
     const unsigned i = c.packet[k];
     auto slot = c.slot[k];
     const auto bit_of_flow = static_cast<unsigned>(c.hash[k] >> 8 & 63);
     if (slot != FlowTable<Key>::kNone && (waiting >> bit_of_flow & 1) == 0 &&
-        (table[slot].key == c.key[k] || is_elsewhere(table, c, k, slot))) [[likely]] {
+        (table[slot].key == c.key[k] || (slot = find_again(table, c, k)) != FlowTable<Key>::kNone))
+        [[likely]] {
       FlowFacts& f = table[slot].facts;
-      const bool lives = f.last_seen == now || !is_expired(f.last_seen, now, f.state, w.timeouts);
-      if (lives && takes(b, i, r, table, slot, c.end[k] ^ f.opener_end)) [[likely]] {
+      if (!is_expired(f.last_seen, now, f.state, w.timeouts) &&
+          takes(b, i, r, table, slot, c.end[k] ^ f.opener_end)) [[likely]] {
         f.last_seen = now;
         b.fate[i] = Fate::kForward;
         continue;
@@ -157,7 +227,7 @@ template <typename Key>
     if (slot != FlowTable<Key>::kNone) table.prefetch_worths(c.hash[k]);  // its state may change
     rest[left++] = static_cast<uint8_t>(k);
   }
-  w.counters.flow_hits += count - left;
+  w.counters.flow_hits += count - first - left;
   return left;
 }
 
@@ -231,8 +301,10 @@ void track_family(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& 
   c.pending_count = 0;
   const bool all_datagrams = static_cast<unsigned>(std::popcount(b.unread ^ b.segments)) == b.count;
   table.fetch(c.key, c.hash, c.count, c.slot, !all_datagrams);
+  const unsigned first = all_datagrams ? forward_first_datagrams(b, w, r, c, table) : 0;
+  if (first == c.count) return;
   uint8_t rest[Burst::kSize];
-  const unsigned count = go_on(b, w, r, c, table, rest);
+  const unsigned count = go_on(b, w, r, c, table, first, rest);
   if (count != 0) look_closely(b, w, r, c, table, rest, count);
 }
 

@@ -6,6 +6,7 @@
 //   valgrind --tool=callgrind --toggle-collect='*run_burst*' build/perf/bench_burst
 //     --benchmark_filter=udp6/ --benchmark_min_time=0.01
 #include <algorithm>
+#include <numeric>
 #include <random>
 #include <vector>
 
@@ -20,8 +21,7 @@ using test::packet;
 using test::PacketBuilder;
 using test::StageBench;
 
-constexpr unsigned kBursts = 31;
-constexpr unsigned kFlows = kBursts * Burst::kSize;  // as many as the bench has buffers for
+constexpr unsigned kFlows = 31 * Burst::kSize;  // as many as the bench has buffers for
 
 /// Frames of 64 bytes (tagged ones 68) from client `n` to one of its servers.
 using Make = PacketBuilder (*)(unsigned n);
@@ -71,26 +71,47 @@ PacketBuilder any(unsigned n) {
   run_stages(w, r);
 }
 
-void established(benchmark::State& state, Make make) {
-  StageBench bench(kFlows);
-  std::vector<unsigned> order(kFlows);
-  for (unsigned n = 0; n < kFlows; ++n) order[n] = n;
-  std::shuffle(order.begin(), order.end(), std::mt19937(1));
-  // Shapes in the order in which they are made, flows in another one.
-  std::vector<rte_mbuf*> frames;
-  frames.reserve(kFlows);
-  for (unsigned n = 0; n < kFlows; ++n) {
-    frames.push_back(bench.buffer(make((order[n] & ~1U) | (n & 1U)).bytes()));
+enum class Order {
+  kShuffled,  ///< all flows, again and again, in an order that is none
+  kZipf,      ///< drawn: the k-th comes as often as 1/k
+};
+
+/// The flows of whole bursts of packets, one behind the other.
+std::vector<unsigned> draw(Order order) {
+  std::mt19937 random(1);
+  std::vector<unsigned> flows(kFlows);
+  std::iota(flows.begin(), flows.end(), 0U);
+  std::shuffle(flows.begin(), flows.end(), random);
+  if (order == Order::kShuffled) {
+    // Shapes in the order in which they are made.
+    for (unsigned n = 0; n < kFlows; ++n) flows[n] = (flows[n] & ~1U) | (n & 1U);
+    return flows;
   }
+  std::vector<double> weights(kFlows);
+  for (unsigned k = 0; k < kFlows; ++k) weights[k] = 1.0 / (k + 1);
+  std::discrete_distribution<unsigned> rank(weights.begin(), weights.end());
+  std::vector<unsigned> drawn(size_t{32} * kFlows);
+  for (unsigned& flow : drawn) flow = flows[rank(random)];
+  return drawn;
+}
+
+void established(benchmark::State& state, Make make, Order order = Order::kShuffled) {
+  StageBench bench(kFlows);
+  std::vector<rte_mbuf*> buffers;
+  buffers.reserve(kFlows);
+  for (unsigned n = 0; n < kFlows; ++n) buffers.push_back(bench.buffer(make(n).bytes()));
+  std::vector<rte_mbuf*> frames;
+  for (const unsigned flow : draw(order)) frames.push_back(buffers[flow]);
+  const size_t bursts = frames.size() / Burst::kSize;
   Burst& b = bench.w.burst;
   b.now = Tsc{1000} << kTickShift;
   b.count = Burst::kSize;
   std::fill_n(b.in_port, Burst::kSize, uint8_t{0});
-  const auto receive = [&](unsigned at) {
+  const auto receive = [&](size_t at) {
     std::copy_n(&frames[at * Burst::kSize], Burst::kSize, b.mbuf);
   };
   bool forwarded = true;
-  for (unsigned at = 0; at < kBursts; ++at) {
+  for (size_t at = 0; at < bursts; ++at) {
     receive(at);
     run_stages(bench.w, *bench.rules);
     forwarded &= b.all_forward();
@@ -99,15 +120,15 @@ void established(benchmark::State& state, Make make) {
   {
     bench::CyclesPerItem cycles(state);
     cycles.items_per_iteration(Burst::kSize);
-    unsigned at = 0;
+    size_t at = 0;
     for (auto _ : state) {
       receive(at);
       run_burst(bench.w, *bench.rules);
       forwarded &= b.all_forward();
-      at = at + 1 == kBursts ? 0 : at + 1;
+      at = at + 1 == bursts ? 0 : at + 1;
     }
   }
-  for (rte_mbuf* m : frames) rte_pktmbuf_free(m);
+  for (rte_mbuf* m : buffers) rte_pktmbuf_free(m);
   if (!forwarded || bench.w.counters.flow_misses != misses) {
     state.SkipWithError("not every packet went on in its flow");
   }
@@ -120,6 +141,8 @@ BENCHMARK_CAPTURE(established, udp6_tagged, udp6_tagged);
 BENCHMARK_CAPTURE(established, in_turn, in_turn);
 BENCHMARK_CAPTURE(established, in_turn_tagged, in_turn_tagged);
 BENCHMARK_CAPTURE(established, any, any);
+BENCHMARK_CAPTURE(established, udp4_zipf, udp4, Order::kZipf);
+BENCHMARK_CAPTURE(established, udp6_zipf, udp6, Order::kZipf);
 
 }  // namespace
 }  // namespace rampart

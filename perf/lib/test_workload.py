@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """workload: the same frames whatever else is in a cluster; machine.resident_bytes: what a process has in memory."""
 
+import collections
 import os
 import sys
 import unittest
@@ -38,6 +39,22 @@ class Others(unittest.TestCase):
         for rule in self.made.rules:
             self.assertIn(rule.destination, pods)
             self.assertTrue(rule.pod is None or rule.source in pods)
+
+
+class Zipf(unittest.TestCase):
+    def test_the_kth_flow_comes_as_often_as_one_in_k(self):
+        made = workload.Workload(70, local_pods=40)
+        flows = list(made.flows(1000, workload.UDP))
+        drawn = list(workload.zipf(flows, workload.zipf_frames(len(flows))))
+        self.assertEqual(len(drawn), 1 << 17)
+        often = collections.Counter(drawn)
+        self.assertTrue(set(often) <= set(flows))
+        all_of_them = sum(1 / k for k in range(1, 1001))
+        for k in (1, 2, 3, 10, 100):
+            self.assertAlmostEqual(often[flows[k - 1]] * k * all_of_them / len(drawn), 1, delta=0.2)
+
+    def test_a_file_holds_a_draw_a_flow_unless_memory_is_short(self):
+        self.assertEqual([workload.zipf_frames(n) for n in (1, 200000, 10000000)], [1 << 17, 200000, 1 << 20])
 
 
 class Resident(unittest.TestCase):

@@ -151,6 +151,11 @@ def denied(flows):
         yield ((11 << 24) + number, *rest)
 
 
+def zipf_frames(flows):
+    """How many draws a file holds: so many that nobody learns them by heart, and what memory there is can hold."""
+    return min(max(flows, 1 << 17), 1 << 20)
+
+
 def zipf(flows, frames, seed=3):
     """`frames` draws from `flows`: the k-th is taken with a probability that is proportional to 1/k."""
     flows = list(flows)

@@ -38,39 +38,55 @@ struct Eight {
     find_eight(behind.data(), bytes.data(), frames);
     look_at_eight_v4(frames, v4);
     look_at_eight_v6(frames, v6);
+    alignas(32) Zone zones[8];
+    for (unsigned j = 0; j < 8; ++j) zones[j] = make_zone(kWire, frames.vlans[j]);
+    aim_eight(frames, v4, zones, kUdp, kSeed, key4, hash4);
+    if (v6.udp == 0xff) aim_eight(frames, v6, zones, kUdp, kSeed, key6, hash6);
   }
+  static constexpr uint8_t kWire = 8, kUdp = static_cast<uint8_t>(IpProtocol::kUdp);
+  static constexpr HashSeed kSeed{3, 5};
   std::array<const uint8_t*, 8> behind;
   EightFrames frames;
   EightHeadsV4 v4;
   EightHeadsV6 v6;
+  FlowKeyV4 key4[8];  ///< all at once, as if they were of UDP
+  FlowKeyV6 key6[8];
+  uint64_t hash4[8], hash6[8];
 };
 
 /// What keys are made of, eight at once and alone.
 void compare_keys(const Eight& e, unsigned j, const uint8_t* ip, const PlainFrame& at,
                   const detail::PlainTransport& alone) {
-  const HashSeed seed{3, 5};
-  const Zone zone = make_zone(8, at.vlans), of_lane = make_zone(8, e.frames.vlans[j]);
+  const HashSeed seed = Eight::kSeed;
+  const Zone zone = make_zone(Eight::kWire, at.vlans),
+             of_lane = make_zone(Eight::kWire, e.frames.vlans[j]);
   ASSERT_EQ(e.frames.ip[j], ip);
   if (at.type == detail::kIpv4) {
     ASSERT_EQ(e.v4.payload[j], alone.bytes);
     FlowKeyV4 expected, found;
     const Aim one = aim_v4(ip + 12, alone.ports, zone, alone.protocol, seed, expected);
-    const Aim of_eight = aim_in_order(e.v4.addresses[j], e.v4.ports[j], e.v4.end[j], of_lane,
+    const Aim of_eight = aim_in_order(e.v4.addresses[j], e.v4.ports[j], e.v4.end(j), of_lane,
                                       alone.protocol, seed, found);
     ASSERT_EQ(expected, found);
     ASSERT_EQ(one.end, of_eight.end);
     ASSERT_EQ(one.hash, of_eight.hash);
     ASSERT_EQ(one.hash, hash_of(found, seed));
+    if (!alone.is_udp()) return;
+    ASSERT_EQ(expected, e.key4[j]);
+    ASSERT_EQ(one.hash, e.hash4[j]);
   } else {
     ASSERT_EQ(e.v6.payload[j], alone.bytes);
     FlowKeyV6 expected, found;
     const Aim one = aim_v6(ip + 8, alone.ports, zone, alone.protocol, seed, expected);
     const Aim of_eight =
-        aim_by_end(ip + 8, e.v6.ports[j], e.v6.end[j], of_lane, alone.protocol, seed, found);
+        aim_by_end(ip + 8, e.v6.ports[j], e.v6.end(j), of_lane, alone.protocol, seed, found);
     ASSERT_EQ(expected, found);
     ASSERT_EQ(one.end, of_eight.end);
     ASSERT_EQ(one.hash, of_eight.hash);
     ASSERT_EQ(one.hash, hash_of(found, seed));
+    if (e.v6.udp != 0xff) return;
+    ASSERT_EQ(expected, e.key6[j]);
+    ASSERT_EQ(one.hash, e.hash6[j]);
   }
 }
 
@@ -231,7 +247,7 @@ TEST(EightHeads, FindTheHigherAddressAndThoseThatAreTheSame) {
       for (unsigned j = 0; j < 8; ++j) {
         compare(all, j, eight[j], bytes[j]);
         const bool source_is_higher = (value > 0x21) == (j % 2 != 0);
-        ASSERT_TRUE(value == 0x21 || all.v6.end[j] == source_is_higher) << at;
+        ASSERT_TRUE(value == 0x21 || all.v6.end(j) == source_is_higher) << at;
       }
       ASSERT_FALSE(HasFailure()) << at;
     }
