@@ -73,13 +73,15 @@ struct alignas(kCacheLine) Burst {
     fate[i] = Fate::kDrop;
     reason[i] = why;
   }
-  /// Whether every packet goes out, as in most bursts. (No early way out: a loop over bytes without
-  /// one becomes a few vector instructions.)
-  bool all_forward() const {
-    bool all = true;
-    for (unsigned i = 0; i < count; ++i) all &= fate[i] == Fate::kForward;
-    return all;
+  /// Whether every packet has this fate. (No early way out: a loop over bytes without one becomes a
+  /// few vector instructions.)
+  bool all(Fate one) const {
+    bool same = true;
+    for (unsigned i = 0; i < count; ++i) same &= fate[i] == one;
+    return same;
   }
+  /// As in most bursts: every packet goes out.
+  bool all_forward() const { return all(Fate::kForward); }
   bool of_one_port() const {
     bool one = true;
     for (unsigned i = 0; i < count; ++i) one &= in_port[i] == in_port[0];
