@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 
+#include "dataplane/base/prefetch.hpp"
 #include "dataplane/base/result.hpp"
 #include "dataplane/dpdk/handle.hpp"
 
@@ -52,6 +53,10 @@ class SpscRing {
   uint32_t dequeue(T** items, uint32_t count) noexcept {
     return rte_ring_sc_dequeue_burst(ring_.get(), reinterpret_cast<void**>(items), count, nullptr);
   }
+  /// Asks for what the next dequeue has to know of the producer. Consumer only.
+  void prefetch_producer() const noexcept { prefetch_line(&ring_.get()->prod); }
+  /// Asks for what the next enqueue has to know of the consumer. Producer only.
+  void prefetch_consumer() const noexcept { prefetch_line(&ring_.get()->cons); }
   /// How many lie in it: exact for the two ends while the other rests, a look in passing for
   /// others.
   uint32_t size() const noexcept { return rte_ring_count(ring_.get()); }

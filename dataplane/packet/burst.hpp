@@ -75,8 +75,10 @@ struct alignas(kCacheLine) Burst {
     fate[i] = Fate::kDrop;
     reason[i] = why;
   }
-  /// Whether every packet goes out, as in most bursts.
-  bool all_forward() const { return all_are(fate, static_cast<uint8_t>(Fate::kForward)); }
+  /// Whether every packet has this fate.
+  bool all(Fate one) const { return all_are(fate, static_cast<uint8_t>(one)); }
+  /// As in most bursts: every packet goes out.
+  bool all_forward() const { return all(Fate::kForward); }
   bool of_one_port() const { return all_are(in_port, in_port[0]); }
 
  private:

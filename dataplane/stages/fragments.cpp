@@ -78,7 +78,7 @@ bool begin(Burst& b, WorkerState& w, Datagram& d, unsigned i, FlowColumns<Key>& 
     keep(w, i, c);
     return false;
   }
-  give(w, owner, i);
+  give(b, w, owner, i);
   return true;
 }
 
@@ -88,7 +88,7 @@ bool join(Burst& b, WorkerState& w, Datagram& d, unsigned i, FlowColumns<Key>& c
   const bool passing = d.state == DatagramState::kPassing;
   const WorkerId owner = WorkerId{d.flow_owner};
   if (owner != w.id) {
-    give(w, owner, i);
+    give(b, w, owner, i);
   } else if (passing) {
     const unsigned n = c.count;
     c.key[n] = d.flow_key<Key>();
@@ -155,7 +155,7 @@ void hand_on_held(WorkerState& w, Datagram& d, WorkerId owner) {
   uint8_t in_port = 0;
   while (rte_mbuf* m = w.fragments.take(d.held, in_port)) {
     ++work.taken;
-    m->hash.usr = HandoffTag::pack(HandoffTag::kFragment, in_port, w.reports);
+    HandoffTag::write(m, HandoffTag::pack(HandoffTag::kFragment, in_port, w.reports));
     if (w.to[owner]->enqueue(&m, 1) == 1) {
       ++work.given;
       ++w.counters.handed_over;
@@ -227,7 +227,7 @@ bool steer_fragment(Burst& b, WorkerState& w, const RuleSet& r, unsigned i) noex
   const uint64_t bit = uint64_t{1} << i;
   const bool checked = (b.checked & bit) != 0;
   if (const WorkerId owner = w.owner_of(hash); !checked && owner != w.id) {
-    give(w, owner, i);
+    give(b, w, owner, i);
     return true;
   }
   Datagram* d = w.fragments.find(f.key, hash);

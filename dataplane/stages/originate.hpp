@@ -5,6 +5,7 @@
 
 #include "dataplane/packet/burst.hpp"
 #include "dataplane/packet/tcp_answer.hpp"
+#include "dataplane/state/handoff.hpp"
 #include "dataplane/state/worker_state.hpp"
 
 /// Packets that the appliance itself sends. They leave through the worker's ring to itself, and
@@ -15,7 +16,7 @@ namespace detail {
 
 /// Puts a packet of ours on its way. False: no room; the buffer is still the caller's.
 inline bool originate(WorkerState& w, rte_mbuf* m, uint8_t as_if_from) noexcept {
-  m->hash.usr = HandoffTag::pack(HandoffTag::kTransmit, as_if_from, w.reports);
+  HandoffTag::write(m, HandoffTag::pack(HandoffTag::kTransmit, as_if_from, w.reports));
   if (w.to[w.id]->enqueue(&m, 1) != 1) return false;
   ++w.counters.ports[as_if_from].originated;
   ++w.counters.ports[as_if_from].given;

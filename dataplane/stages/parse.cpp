@@ -9,6 +9,7 @@
 #include "dataplane/packet/eight_heads.hpp"
 #include "dataplane/stages/fragments.hpp"
 #include "dataplane/stages/l4_check.hpp"
+#include "dataplane/stages/parse_alone.hpp"
 #include "dataplane/stages/stages.hpp"
 #include "dataplane/stages/steering.hpp"
 
@@ -35,17 +36,6 @@ bool admit(Burst& b, unsigned i, const WorkerState& w, const rte_mbuf* m, const 
     b.drop(i, DropReason::kL4Checksum);
   }
   return b.fate[i] == Fate::kPending;
-}
-
-/// Ports whose packets are all looked at closely, by bits.
-uint64_t close_ports(const WorkerState& w) {
-  static_assert(kMaxPorts <= 64);
-  uint64_t ports = 0;
-  for (unsigned port = 0; port < w.port_count; ++port) {
-    const bool closely = !w.ports[port].sources->is_off() || w.checksum == ChecksumMode::kAll;
-    ports |= uint64_t{closely} << port;
-  }
-  return ports;
 }
 
 /// Where its flow is looked up, or down for the worker who does.
@@ -131,7 +121,7 @@ template <typename Key>
     if (!fill(ip, at.l3, t, b.packet[i], c)) return false;
   }
   const Zone zone = make_zone(w.ports[b.in_port[i]].wire, at.vlans);
-  b.foreign |= !keep_if_own(w, i, c, aim(w, ip, zone, t, c));
+  b.foreign |= !keep_if_own(b, w, i, c, aim(w, ip, zone, t, c));
   return true;
 }
 
@@ -182,10 +172,9 @@ static_assert(Burst::kSize % 8 == 0);
 }
 
 /// Any frame.
-[[gnu::always_inline]] inline void parse_one(Burst& b, unsigned i, const Frames& f, WorkerState& w,
-                                             const RuleSet& r, uint64_t closely) {
-  const uint8_t* frame = f.behind[i] - Frames::kHeader;
-  const uint32_t readable = f.bytes[i];
+[[gnu::always_inline]] inline void parse_one(Burst& b, unsigned i, const uint8_t* frame,
+                                             uint32_t readable, WorkerState& w, const RuleSet& r,
+                                             uint64_t closely) {
   if ((closely >> b.in_port[i] & 1) == 0 && readable >= 18) {
     // Most frames have a way of their own, on which their headers stay in registers.
     constexpr PlainFrame kUntagged{14, 0, detail::kIpv4};
@@ -218,10 +207,16 @@ template <typename Key>
   c.count = from;
   for (unsigned k = from; k < end; ++k) {
     const unsigned i = c.packet[k], n = c.count;
+    const WorkerId owner = w.owner_of(c.key[k], c.hash[k]);
+    if (owner != w.id) {
+      give_unread(b, w, owner, i, c, k);
+      b.foreign = true;
+      continue;
+    }
     c.key[n] = c.key[k];
     c.end[n] = c.end[k];
     c.hash[n] = c.hash[k];
-    b.foreign |= !keep_if_own(w, i, c, w.owner_of(c.key[n], c.hash[n]));
+    keep(w, i, c);
   }
 }
 
@@ -287,7 +282,7 @@ template <typename Heads, typename Key>
     }
   }
   const Aim at = aim(f, h, j, zones[j], kTcp, w.seed, c.key[c.count]);
-  b.foreign |= !keep_if_own(w, i, c, put_aim(w, c, at));
+  b.foreign |= !keep_if_own(b, w, i, c, put_aim(w, c, at));
   return true;
 }
 
@@ -350,7 +345,7 @@ uint32_t open_lanes(const Burst& b, unsigned first, uint64_t closely) {
     const uint8_t* frame = all.behind[i] - Frames::kHeader;
     if ((v4.tcp >> j & 1) != 0 && take_segment(b, i, w, frame, f, zones, v4, j, b.v4)) continue;
     if ((v6.tcp >> j & 1) != 0 && take_segment(b, i, w, frame, f, zones, v6, j, b.v6)) continue;
-    parse_one(b, i, all, w, r, closely);
+    parse_one(b, i, frame, all.bytes[i], w, r, closely);
   }
 }
 
@@ -380,16 +375,36 @@ unsigned parse_by_eights(Burst& b, Frames& frames, WorkerState& /*w*/, const Rul
 
 }  // namespace
 
-void parse(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
+uint64_t close_ports(const WorkerState& w) noexcept {
+  static_assert(kMaxPorts <= 64);
+  uint64_t ports = 0;
+  for (unsigned port = 0; port < w.port_count; ++port) {
+    const bool closely = !w.ports[port].sources->is_off() || w.checksum == ChecksumMode::kAll;
+    ports |= uint64_t{closely} << port;
+  }
+  return ports;
+}
+
+void begin_burst(Burst& b) noexcept {
   b.v4.count = b.v6.count = b.hanging.count = 0;
   b.tunnels = b.unread = b.segments = 0;
   b.foreign = false;
   std::fill_n(b.fate, Burst::kSize, Fate::kPending);  // of so many a compiler makes two stores
+}
+
+void parse_alone(Burst& b, unsigned i, WorkerState& w, const RuleSet& r,
+                 uint64_t closely) noexcept {
+  const rte_mbuf* m = b.mbuf[i];
+  parse_one(b, i, rte_pktmbuf_mtod(m, const uint8_t*), m->data_len, w, r, closely);
+}
+
+void parse(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
+  begin_burst(b);
   const uint64_t closely = close_ports(w);
   Frames frames;
   fetch_eight(b, 0, frames);
   for (unsigned i = parse_by_eights(b, frames, w, r, closely); i < b.count; ++i) {
-    parse_one(b, i, frames, w, r, closely);
+    parse_one(b, i, frames.behind[i] - Frames::kHeader, frames.bytes[i], w, r, closely);
   }
   b.whole = frames.segments_of_all == 1;
   b.bytes = frames.bytes_of_all;

@@ -14,6 +14,7 @@ void settle(Burst& b, WorkerState& w, const RuleSet& /*r*/) noexcept {
   if (b.all_forward()) [[likely]] {
     return;
   }
+  if (b.all(Fate::kHandedOver)) return;
   rte_mbuf* dropped[Burst::kSize];
   unsigned n = 0;
   for (unsigned i = 0; i < b.count; ++i) {

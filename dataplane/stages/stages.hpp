@@ -15,6 +15,10 @@ namespace rampart {
 /// burst's flow columns then, and what is another worker's in the outboxes.
 void parse(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
 
+/// The same for packets that another worker has handed over: what it has read of them is not read
+/// again. Their frames are whatever parse would find in them.
+void take_up(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
+
 /// Hands packets over whose flows belong to another worker.
 void steer(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
 
@@ -44,10 +48,9 @@ void transmit(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
 /// used again.
 void resume(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
 
-/// All of them.
-inline void run_pipeline(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
+/// What follows on parse or take_up.
+inline void run_pipeline_on(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   auto& stages = w.counters.stages;
-  parse(b, w, r);
   stages.lap(Stage::kParse);
   steer(b, w, r);
   stages.lap(Stage::kSteer);
@@ -71,6 +74,16 @@ inline void run_pipeline(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
     resume(b, w, r);
     stages.lap(Stage::kResume);
   }
+}
+
+/// All of them, for packets from a port and for those that were handed over.
+inline void run_pipeline(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
+  parse(b, w, r);
+  run_pipeline_on(b, w, r);
+}
+inline void run_pipeline_on_handed(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
+  take_up(b, w, r);
+  run_pipeline_on(b, w, r);
 }
 
 /// Ends flows that are idle for too long, and idle flows that the rule set in force no longer

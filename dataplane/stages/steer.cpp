@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <rte_mbuf.h>
-
 #include "dataplane/stages/stages.hpp"
 
 namespace rampart {
@@ -8,25 +6,14 @@ namespace {
 
 void hand_over(Burst& b, WorkerState& w, unsigned target) {
   WorkerState::Outbox& out = w.outbox[target];
-  rte_mbuf* packets[Burst::kSize];
-  for (unsigned k = 0; k < out.count; ++k) {
-    const unsigned i = out.packet[k];
-    rte_mbuf* m = b.mbuf[i];
-    const bool checked = (b.checked >> i & 1) != 0;
-    m->hash.usr = HandoffTag::pack(checked ? HandoffTag::kFragment : HandoffTag::kJudge,
-                                   b.in_port[i], w.reports);
-    packets[k] = m;
+  const unsigned given = w.to[target]->enqueue(out.mbuf, out.count);
+  for (unsigned k = 0; k < given; ++k) b.fate[out.packet[k]] = Fate::kHandedOver;
+  if (b.of_one_port()) {
+    w.counters.ports[b.in_port[0]].given += given;
+  } else {
+    for (unsigned k = 0; k < given; ++k) ++w.counters.ports[b.in_port[out.packet[k]]].given;
   }
-  const unsigned given = w.to[target]->enqueue(packets, out.count);
-  for (unsigned k = 0; k < out.count; ++k) {
-    const unsigned i = out.packet[k];
-    if (k < given) {
-      b.fate[i] = Fate::kHandedOver;
-      ++w.counters.ports[b.in_port[i]].given;
-    } else {
-      b.drop(i, DropReason::kHandoffFull);
-    }
-  }
+  for (unsigned k = given; k < out.count; ++k) b.drop(out.packet[k], DropReason::kHandoffFull);
   w.counters.handed_over += given;
   out.count = 0;
 }

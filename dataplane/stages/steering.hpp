@@ -3,6 +3,7 @@
 
 #include "dataplane/packet/burst.hpp"
 #include "dataplane/packet/parse_plain.hpp"
+#include "dataplane/state/handoff.hpp"
 #include "dataplane/state/worker_state.hpp"
 
 /// From a packet's headers to its flow's place, for parse and for fragments.
@@ -40,27 +41,49 @@ template <typename Key>
   c.packet[c.count++] = static_cast<uint8_t>(i);
 }
 
-/// Puts packet i down for another worker.
-inline void give(WorkerState& w, WorkerId to, unsigned i) {
+/// Puts packet i down for another worker, under a tag.
+[[gnu::always_inline]] inline void give(Burst& b, WorkerState& w, WorkerId to, unsigned i,
+                                        uint32_t tag) {
   WorkerState::Outbox& out = w.outbox[to];
-  out.packet[out.count++] = static_cast<uint8_t>(i);
+  rte_mbuf* m = b.mbuf[i];
+  HandoffTag::write(m, tag);
+  out.packet[out.count] = static_cast<uint8_t>(i);
+  out.mbuf[out.count++] = m;
+}
+/// The same for one that the other worker is to read wholly.
+inline void give(Burst& b, WorkerState& w, WorkerId to, unsigned i) {
+  const bool checked = (b.checked >> i & 1) != 0;
+  give(b, w, to, i,
+       HandoffTag::pack(checked ? HandoffTag::kFragment : HandoffTag::kJudge, b.in_port[i],
+                        w.reports));
+}
+/// The same for one that is unread, and whose key's hash and end are those of column k.
+template <typename Key>
+[[gnu::always_inline]] inline void give_unread(Burst& b, WorkerState& w, WorkerId to, unsigned i,
+                                               const FlowColumns<Key>& c, unsigned k) {
+  HandoffTag::write_hash(b.mbuf[i], c.hash[k]);
+  give(b, w, to, i, HandoffTag::pack(HandoffTag::unread<Key>, b.in_port[i], w.reports, c.end[k]));
 }
 
 /// Into the columns if the flow that was aimed at is ours, else down for its owner. Says whether it
 /// is ours.
 template <typename Key>
-[[gnu::always_inline]] inline bool keep_if_own(WorkerState& w, unsigned i, FlowColumns<Key>& c,
-                                               WorkerId owner) {
-  if (owner != w.id) {
-    give(w, owner, i);
-    return false;
+[[gnu::always_inline]] inline bool keep_if_own(Burst& b, WorkerState& w, unsigned i,
+                                               FlowColumns<Key>& c, WorkerId owner) {
+  if (owner == w.id) {
+    keep(w, i, c);
+    return true;
   }
-  keep(w, i, c);
-  return true;
+  if ((b.unread >> i & 1) != 0) {
+    give_unread(b, w, owner, i, c, c.count);
+  } else {
+    give(b, w, owner, i);
+  }
+  return false;
 }
 template <typename Key>
-inline bool keep_own(const Burst& b, WorkerState& w, unsigned i, FlowColumns<Key>& c) {
-  return keep_if_own(w, i, c, aim(b, w, i, c));
+inline bool keep_own(Burst& b, WorkerState& w, unsigned i, FlowColumns<Key>& c) {
+  return keep_if_own(b, w, i, c, aim(b, w, i, c));
 }
 
 }  // namespace rampart

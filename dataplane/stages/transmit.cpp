@@ -3,6 +3,7 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/stages/stages.hpp"
+#include "dataplane/state/handoff.hpp"
 
 namespace rampart {
 namespace {
@@ -48,8 +49,9 @@ void send(WorkerState& w, uint8_t in_port, Leaving l) {
     return refuse(l, 0, work, DropReason::kPortDown);
   }
   if (out.tx_queue == kNoQueue) {
+    const uint32_t tag = HandoffTag::pack(HandoffTag::kTransmit, in_port, w.reports);
     for (unsigned n = 0; n < l.count; ++n) {
-      l.mbuf[n]->hash.usr = HandoffTag::pack(HandoffTag::kTransmit, in_port, w.reports);
+      HandoffTag::write(l.mbuf[n], tag);
     }
     const unsigned given = w.to[out.tx_worker]->enqueue(l.mbuf, l.count);
     work.given += given;
@@ -98,7 +100,7 @@ void transmit(Burst& b, WorkerState& w, const RuleSet& /*r*/) noexcept {
   if (b.all_forward() && b.of_one_port()) [[likely]] {
     return send(w, b.in_port[0], {b.mbuf, b.frame_bytes, b.count, b.whole});
   }
-  sort_and_send(b, w);
+  if (!b.all(Fate::kHandedOver)) sort_and_send(b, w);
 }
 
 }  // namespace rampart

@@ -44,25 +44,6 @@ struct WorkerPort {
   const std::atomic<bool>* active = nullptr;
 };
 
-/// What a packet in a ring between workers is there for, in the mbuf's hash.usr: purpose, port on
-/// which it came in, low half of the giver's last report.
-struct HandoffTag {
-  enum Purpose : uint8_t {
-    kJudge,
-    kTransmit,
-    kFragment,  ///< to be judged, too: a fragment that the giver has checked
-  };
-  static constexpr uint32_t pack(Purpose purpose, uint8_t in_port, uint32_t report) {
-    return uint32_t{purpose} << 24 | uint32_t{in_port} << 16 | (report & 0xffff);
-  }
-  static constexpr Purpose purpose(uint32_t tag) { return static_cast<Purpose>(tag >> 24); }
-  static constexpr uint8_t in_port(uint32_t tag) { return static_cast<uint8_t>(tag >> 16); }
-  /// How many reports the giver was ahead of us; 0 or less: none.
-  static constexpr int ahead_of(uint32_t tag, uint32_t made) {
-    return static_cast<int16_t>(static_cast<uint16_t>(tag) - static_cast<uint16_t>(made));
-  }
-};
-
 /// How many flows an address may have at one worker; 0: any number.
 struct Quotas {
   uint32_t source_flows = 0, source_half_open = 0;
@@ -118,8 +99,15 @@ struct WorkerState {
   struct Outbox {
     unsigned count;
     uint8_t packet[Burst::kSize];
+    rte_mbuf* mbuf[Burst::kSize];
   };
   std::array<Outbox, kMaxWorkers> outbox{};
+  /// A burst that has been taken from each ring, ahead of its turn.
+  struct Taken {
+    unsigned count;
+    rte_mbuf* mbuf[Burst::kSize];
+  };
+  std::array<Taken, kMaxWorkers> taken{};
 
   template <typename Key>
   FlowTable<Key>& table() {

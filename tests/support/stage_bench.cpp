@@ -8,6 +8,8 @@
 #include <map>
 #include <string>
 
+#include "dataplane/state/handoff.hpp"
+
 namespace rampart::test {
 namespace {
 
@@ -33,7 +35,7 @@ void* zeroed(size_t bytes) {
 
 }  // namespace
 
-StageBench::StageBench(uint32_t max_flows, unsigned worker, unsigned workers)
+StageBench::StageBench(uint32_t max_flows, unsigned worker, unsigned workers, uint32_t ring)
     : memory_v4_(zeroed(FlowTable<FlowKeyV4>::bytes_for(max_flows)), &std::free),
       memory_v6_(zeroed(FlowTable<FlowKeyV6>::bytes_for(max_flows)), &std::free),
       memory_loads_(zeroed(2 * AddressLoad::bytes_for(max_flows)), &std::free),
@@ -65,7 +67,7 @@ StageBench::StageBench(uint32_t max_flows, unsigned worker, unsigned workers)
   rings_.reserve(workers);
   for (unsigned other = 0; other < workers; ++other) {
     rings_.push_back(must(HandoffRing::create("bench-" + number + "-" + std::to_string(other),
-                                              other == worker ? kOwnRing : kRing)));
+                                              other == worker ? kOwnRing : ring)));
     w.to[other] = &rings_.back();
   }
   w.from[worker] = w.to[worker];
@@ -125,13 +127,13 @@ std::vector<StageBench::End> StageBench::run(const std::vector<rte_mbuf*>& buffe
     b.mbuf[b.count++] = m;
     ++w.counters.ports[port].received;
   }
-  return run_burst();
-}
-
-std::vector<StageBench::End> StageBench::run_burst() {
-  Burst& b = w.burst;
   b.now = now_;
   parse(b, w, *rules);
+  return run_on();
+}
+
+std::vector<StageBench::End> StageBench::run_on() {
+  Burst& b = w.burst;
   steer(b, w, *rules);
   track(b, w, *rules);
   if (w.overload.active) defer(b, w);
@@ -166,14 +168,9 @@ void StageBench::leave(rte_mbuf* m, uint8_t in_port) {
 std::vector<StageBench::End> StageBench::take_over(HandoffRing& ring) {
   Burst& b = w.burst;
   b.count = ring.dequeue(b.mbuf, Burst::kSize);
-  b.checked = 0;
-  for (unsigned i = 0; i < b.count; ++i) {
-    const uint32_t tag = b.mbuf[i]->hash.usr;
-    if (HandoffTag::purpose(tag) == HandoffTag::kFragment) b.checked |= uint64_t{1} << i;
-    b.in_port[i] = HandoffTag::in_port(tag);
-    ++w.counters.ports[b.in_port[i]].taken;
-  }
-  return run_burst();
+  b.now = now_;
+  take_up(b, w, *rules);
+  return run_on();
 }
 
 StageBench::End StageBench::run(const PacketBuilder& packet, uint8_t port, uint64_t ol_flags) {
@@ -188,7 +185,7 @@ std::vector<StageBench::Frame> StageBench::originated() {
   std::vector<Frame> frames;
   rte_mbuf* m = nullptr;
   while (w.from[w.id]->dequeue(&m, 1) == 1) {
-    const uint8_t from = HandoffTag::in_port(m->hash.usr);
+    const uint8_t from = HandoffTag::in_port(HandoffTag::read(m));
     const auto* bytes = rte_pktmbuf_mtod(m, const uint8_t*);
     frames.push_back({Bytes(bytes, bytes + m->data_len), w.ports[from].peer});
     ++w.counters.ports[from].taken;

@@ -19,13 +19,14 @@ namespace rampart::test {
 /// stages up to settle on bursts of frames, so that no device is needed. Needs the EAL.
 class StageBench {
  public:
-  /// What its rings hold: to other workers, and to itself.
+  /// What its rings hold: to other workers unless said otherwise, and to itself.
   static constexpr uint32_t kRing = 8, kOwnRing = 256;
   /// Datagrams in pieces, and pieces held; these for two seconds, the others follow for thirty.
   static constexpr uint32_t kDatagrams = 100, kHeld = 200;
 
-  /// `worker` of `workers`; room for so many flows.
-  explicit StageBench(uint32_t max_flows = 1000, unsigned worker = 0, unsigned workers = 1);
+  /// `worker` of `workers`; room for so many flows; `ring`: what its rings to other workers hold.
+  explicit StageBench(uint32_t max_flows = 1000, unsigned worker = 0, unsigned workers = 1,
+                      uint32_t ring = kRing);
   ~StageBench();
   StageBench(const StageBench&) = delete;
 
@@ -97,7 +98,8 @@ class StageBench {
   std::atomic<bool> active{true};  ///< of both ports
 
  private:
-  std::vector<End> run_burst();
+  /// What follows on parse or take_up.
+  std::vector<End> run_on();
   void leave(rte_mbuf* m, uint8_t in_port);
 
   std::optional<Mempool> pool_;

@@ -2,6 +2,8 @@
 // Frames that no flow is about, and whose flow is whose.
 #include <gtest/gtest.h>
 
+#include "dataplane/packet/parse.hpp"
+#include "dataplane/state/handoff.hpp"
 #include "tests/support/stage_bench.hpp"
 
 namespace rampart::test {
@@ -134,15 +136,62 @@ TEST(Steer, TheRingSaysWhereAPacketCameInAndInOrder) {
   for (const uint16_t port : handed) {
     rte_mbuf* m = nullptr;
     ASSERT_EQ(bench.w.to[1]->dequeue(&m, 1), 1U);
-    EXPECT_EQ(HandoffTag::purpose(m->hash.usr), HandoffTag::kJudge);
-    EXPECT_EQ(HandoffTag::in_port(m->hash.usr), 1);
-    EXPECT_EQ(HandoffTag::ahead_of(m->hash.usr, 6), 1);
-    EXPECT_EQ(HandoffTag::ahead_of(m->hash.usr, 7), 0);
-    EXPECT_EQ(HandoffTag::ahead_of(m->hash.usr, 8), -1);
+    const uint32_t tag = HandoffTag::read(m);
+    EXPECT_EQ(HandoffTag::in_port(tag), 1);
+    EXPECT_EQ(HandoffTag::ahead_of(tag, 6), 1);
+    EXPECT_EQ(HandoffTag::ahead_of(tag, 7), 0);
+    EXPECT_EQ(HandoffTag::ahead_of(tag, 8), -1);
     const auto* bytes = rte_pktmbuf_mtod(m, const uint8_t*);
     EXPECT_EQ(bytes[34] << 8 | bytes[35], port);
     rte_pktmbuf_free(m);
   }
+}
+
+TEST(Steer, SaysWhatItHasReadOfAPacket) {
+  StageBench bench(1000, 0, 2);
+  // Until it is the other worker's.
+  const auto given = [&bench](auto&& make) {
+    for (uint16_t port = 1000;; ++port) {
+      const PacketBuilder p = make(port);
+      if (bench.run(p) != kHanded) continue;
+      rte_mbuf* m = nullptr;
+      EXPECT_EQ(bench.w.to[1]->dequeue(&m, 1), 1U);
+      const std::pair said{HandoffTag::read(m), HandoffTag::read_hash(m)};
+      rte_pktmbuf_free(m);
+      return std::pair{said, port};
+    }
+  };
+  const auto there = [](uint16_t port) {
+    return packet().ipv4("10.0.0.1", "10.0.0.2").udp(port, 53);
+  };
+  const auto [said, port] = given(there);
+  FlowKeyV4 key;
+  ParsedPacket p;
+  const Bytes bytes = there(port).bytes();
+  parse_frame(bytes.data(), static_cast<uint32_t>(bytes.size()),
+              static_cast<uint32_t>(bytes.size()), p);
+  EXPECT_EQ(HandoffTag::purpose(said.first), HandoffTag::kUnreadV4);
+  EXPECT_EQ(HandoffTag::end(said.first), make_key(p, 0, key));
+  EXPECT_EQ(said.second, hash_of(key, bench.w.seed));
+  const auto back = given([&, there_port = port](uint16_t) {
+    return packet().ipv4("10.0.0.2", "10.0.0.1").udp(53, there_port);
+  });
+  EXPECT_EQ(HandoffTag::end(back.first.first), 1 - HandoffTag::end(said.first));
+  EXPECT_EQ(back.first.second, said.second);
+
+  const auto purpose = [&](auto&& make) { return HandoffTag::purpose(given(make).first.first); };
+  const auto v6 = [] { return packet().ipv6("fd00::1", "fd00::2"); };
+  EXPECT_EQ(purpose([&](uint16_t n) { return v6().udp(n, 53); }), HandoffTag::kUnreadV6);
+  EXPECT_EQ(purpose([&](uint16_t n) { return v6().tcp(n, 80, kAck); }), HandoffTag::kUnreadV6);
+  EXPECT_EQ(purpose([&](uint16_t n) { return v6().tcp(n, 80, kSyn); }), HandoffTag::kJudge);
+  EXPECT_EQ(purpose([](uint16_t n) { return syn(n); }), HandoffTag::kJudge);
+  EXPECT_EQ(purpose([](uint16_t n) {
+              return packet().ipv4("10.0.0.1", "10.0.0.2").ip_option({148, 4, 0, 0}).udp(n, 53);
+            }),
+            HandoffTag::kJudge);
+  const SourceFilter everybody({*IpPrefix::parse("0.0.0.0/0")});
+  bench.w.ports[0].sources = &everybody;
+  EXPECT_EQ(purpose(there), HandoffTag::kJudge) << "of a port that is looked at closely";
 }
 
 TEST(Steer, AFullRingDropsByName) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dataplane/dpdk/ethdev.hpp"
+#include "dataplane/state/handoff.hpp"
 #include "tests/support/stage_bench.hpp"
 
 namespace rampart::test {
@@ -48,8 +49,8 @@ TEST_F(Transmit, WithoutAQueueOfItsOwnAWorkerHandsOver) {
   EXPECT_EQ(bench.buffers_out(), 8U);
   rte_mbuf* m = nullptr;
   ASSERT_EQ(bench.w.to[1]->dequeue(&m, 1), 1U);
-  EXPECT_EQ(HandoffTag::purpose(m->hash.usr), HandoffTag::kTransmit);
-  EXPECT_EQ(HandoffTag::in_port(m->hash.usr), 0);
+  EXPECT_EQ(HandoffTag::purpose(HandoffTag::read(m)), HandoffTag::kTransmit);
+  EXPECT_EQ(HandoffTag::in_port(HandoffTag::read(m)), 0);
   rte_pktmbuf_free(m);
 }
 

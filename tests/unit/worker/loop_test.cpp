@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dataplane/dpdk/ethdev.hpp"
+#include "dataplane/state/handoff.hpp"
 #include "dataplane/worker/worker.hpp"
 #include "tests/support/stage_bench.hpp"
 
@@ -48,7 +49,7 @@ class Loop : public testing::Test {
   }
   void give(const Bytes& bytes, HandoffTag::Purpose purpose, uint8_t in_port = 0) {
     rte_mbuf* m = bench.buffer(bytes);
-    m->hash.usr = HandoffTag::pack(purpose, in_port, 0);
+    HandoffTag::write(m, HandoffTag::pack(purpose, in_port, 0));
     ASSERT_EQ(bench.w.to[0]->enqueue(&m, 1), 1U);
     ++bench.w.counters.ports[in_port].given;
   }
@@ -83,6 +84,29 @@ TEST_F(Loop, WhatAWorkerGivesItselfIsTakenUpWholeInOnePass) {
   EXPECT_EQ(work.forwarded, 200U);
   EXPECT_EQ(bench.w.flows(), 1U);
   EXPECT_EQ(bench.w.to[0]->size(), 0U);
+}
+
+TEST_F(Loop, AGiverKeepsNobodyFromItsPortsForLong) {
+  auto from = HandoffRing::create("loop-from", 1000), to = HandoffRing::create("loop-to", 8);
+  ASSERT_TRUE(from && to);
+  bench.w.workers = 2;
+  bench.w.from[1] = &*from;
+  bench.w.to[1] = &*to;
+  const Bytes bytes = packet().ipv4("10.0.0.1", "10.0.0.2").udp(1, 53).bytes();
+  for (unsigned n = 0; n < 300; ++n) {
+    rte_mbuf* m = bench.buffer(bytes);
+    HandoffTag::write(m, HandoffTag::pack(HandoffTag::kTransmit, 0, 0));
+    ASSERT_EQ(from->enqueue(&m, 1), 1U);
+  }
+  // The report is that of the first pass.
+  run_one_pass(bench);
+  EXPECT_EQ(bench.w.mailbox->report.ports[0].taken, 4U * Burst::kSize);
+  EXPECT_EQ(bench.w.mailbox->report.ports[0].forwarded, 4U * Burst::kSize);
+  run_one_pass(bench);
+  EXPECT_EQ(bench.w.mailbox->report.ports[0].taken, 300U);
+  EXPECT_EQ(from->size(), 0U);
+  EXPECT_EQ(left().size(), 300U);
+  bench.w.workers = 1;
 }
 
 TEST_F(Loop, TheStagesCyclesAreThoseOfTheLoop) {
