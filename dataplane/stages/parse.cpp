@@ -208,15 +208,10 @@ template <typename Key>
   for (unsigned k = from; k < end; ++k) {
     const unsigned i = c.packet[k], n = c.count;
     const WorkerId owner = w.owner_of(c.key[k], c.hash[k]);
-    if (owner != w.id) {
-      give_unread(b, w, owner, i, c, k);
-      b.foreign = true;
-      continue;
-    }
     c.key[n] = c.key[k];
     c.end[n] = c.end[k];
     c.hash[n] = c.hash[k];
-    keep(w, i, c);
+    b.foreign |= !keep_if_own(b, w, i, c, owner);
   }
 }
 
@@ -245,15 +240,15 @@ template <typename Heads, typename Key>
   for (unsigned k = from; k < n; ++k) table.prefetch_home(c.hash[k]);
 }
 
-/// The same where all eight are.
+/// Eight packets from `first` on, all plain ones of `protocol` and the columns' family, into them.
 template <typename Heads, typename Key>
-[[gnu::always_inline]] inline void take_eight_datagrams(Burst& b, unsigned first, WorkerState& w,
-                                                        const EightFrames& f,
-                                                        const Zone (&zones)[8], const Heads& h,
-                                                        FlowColumns<Key>& c) {
+[[gnu::always_inline]] inline void take_eight(Burst& b, unsigned first, WorkerState& w,
+                                              IpProtocol protocol, const EightFrames& f,
+                                              const Zone (&zones)[8], const Heads& h,
+                                              FlowColumns<Key>& c) {
   const HashSeed seed = w.seed;
   const unsigned from = c.count;
-  aim_eight(f, h, zones, static_cast<uint8_t>(IpProtocol::kUdp), seed, c.key + from, c.hash + from);
+  aim_eight(f, h, zones, static_cast<uint8_t>(protocol), seed, c.key + from, c.hash + from);
   std::memcpy(c.end + from, &h.ends, 8);
   const uint64_t packets = 0x0706050403020100 + 0x0101010101010101 * uint64_t{first};
   std::memcpy(c.packet + from, &packets, 8);
@@ -263,26 +258,48 @@ template <typename Heads, typename Key>
   for (unsigned j = 0; j < 8; ++j) table.prefetch_home(c.hash[from + j]);
 }
 
-/// One of eight packets that may be a plain segment of the columns' family. False, and nothing
-/// done: it is not.
+/// Reads one of eight packets that may be a plain segment of the columns' family, as far as it has
+/// to be. False: it is not.
+template <typename Heads, typename Key>
+[[gnu::always_inline]] inline bool read_segment(Burst& b, unsigned i, const uint8_t* frame,
+                                                const EightFrames& f, const Heads& h, unsigned j,
+                                                const FlowColumns<Key>& c) {
+  constexpr auto kTcp = static_cast<uint8_t>(IpProtocol::kTcp);
+  constexpr uint32_t kHeader = std::is_same_v<Key, FlowKeyV4> ? 20 : 40;
+  const uint8_t* ip = f.ip[j];
+  if (detail::has_both_ports(h.ports[j]) && leave_unread(b, i, ip + kHeader, h.payload[j])) {
+    return true;
+  }
+  detail::PlainTransport t;
+  b.packet[i].vlans = f.vlans[j];
+  return detail::check_plain_transport(ip + kHeader, h.payload[j], kTcp, t) &&
+         fill(ip, static_cast<uint32_t>(ip - frame), t, b.packet[i], c);
+}
+
+/// Such a packet: into the columns. False, and nothing done: it is not one.
 template <typename Heads, typename Key>
 [[gnu::always_inline]] inline bool take_segment(Burst& b, unsigned i, WorkerState& w,
                                                 const uint8_t* frame, const EightFrames& f,
                                                 const Zone (&zones)[8], const Heads& h, unsigned j,
                                                 FlowColumns<Key>& c) {
   constexpr auto kTcp = static_cast<uint8_t>(IpProtocol::kTcp);
-  constexpr uint32_t kHeader = std::is_same_v<Key, FlowKeyV4> ? 20 : 40;
-  const uint8_t* ip = f.ip[j];
-  if (!detail::has_both_ports(h.ports[j]) || !leave_unread(b, i, ip + kHeader, h.payload[j])) {
-    detail::PlainTransport t;
-    b.packet[i].vlans = f.vlans[j];
-    if (!detail::check_plain_transport(ip + kHeader, h.payload[j], kTcp, t) ||
-        !fill(ip, static_cast<uint32_t>(ip - frame), t, b.packet[i], c)) {
-      return false;
-    }
-  }
+  if (!read_segment(b, i, frame, f, h, j, c)) return false;
   const Aim at = aim(f, h, j, zones[j], kTcp, w.seed, c.key[c.count]);
   b.foreign |= !keep_if_own(b, w, i, c, put_aim(w, c, at));
+  return true;
+}
+
+/// Eight of them. False: one is none, and they have yet to be taken one by one.
+template <typename Heads, typename Key>
+[[gnu::always_inline]] inline bool take_eight_segments(Burst& b, unsigned first, const Frames& all,
+                                                       WorkerState& w, const EightFrames& f,
+                                                       const Zone (&zones)[8], const Heads& h,
+                                                       FlowColumns<Key>& c) {
+  for (unsigned j = 0; j < 8; ++j) {
+    const uint8_t* frame = all.behind[first + j] - Frames::kHeader;
+    if (!read_segment(b, first + j, frame, f, h, j, c)) return false;
+  }
+  take_eight(b, first, w, IpProtocol::kTcp, f, zones, h, c);
   return true;
 }
 
@@ -330,8 +347,10 @@ uint32_t open_lanes(const Burst& b, unsigned first, uint64_t closely) {
   find_zones(b, first, w, f, zones);
   const uint32_t datagrams = v4.udp | v6.udp;
   b.unread |= uint64_t{datagrams} << first;
-  if (v4.udp == 0xff) return take_eight_datagrams(b, first, w, f, zones, v4, b.v4);
-  if (v6.udp == 0xff) return take_eight_datagrams(b, first, w, f, zones, v6, b.v6);
+  if (v4.udp == 0xff) return take_eight(b, first, w, IpProtocol::kUdp, f, zones, v4, b.v4);
+  if (v6.udp == 0xff) return take_eight(b, first, w, IpProtocol::kUdp, f, zones, v6, b.v6);
+  if (v4.tcp == 0xff && take_eight_segments(b, first, all, w, f, zones, v4, b.v4)) return;
+  if (v6.tcp == 0xff && take_eight_segments(b, first, all, w, f, zones, v6, b.v6)) return;
   for (unsigned j = 0; j < count; ++j) {
     // As far as there is nothing else. One of a family may stand before one of the other that came
     // first: they are in different columns.

@@ -124,7 +124,15 @@ TEST_F(Handover, TwoWorkersDoWhatOneAloneDoes) {
       for (StageBench* bench : all()) bench->sweep();
     }
     Frames frames;
+    // Nothing but segments of one family, which are read by eights, or of all kinds.
+    const bool only_segments = random() % 3 == 0, v6 = random() % 2 != 0;
     for (unsigned n = 1 + random() % 40; n != 0; --n) {
+      if (only_segments) {
+        const Talk newcomer(v6, random() % 2 != 0, static_cast<uint16_t>(20000 + random() % 500));
+        frames.push_back(random() % 3 == 0 ? newcomer.segment(false, kSyn, 0, 0)
+                                           : talks[(v6 ? 2 : 0) + random() % 2].next(random));
+        continue;
+      }
       switch (random() % 8) {
         case 0:
           frames.push_back({packet().arp("10.0.0.1", "10.0.0.2").bytes()});
