@@ -207,7 +207,7 @@ class FlowTable {
   Slot recycle(uint64_t hash) noexcept {
     if (weak_ + dead_ == 0) return kNone;
     Slot slot = kNone;
-    for (const unsigned flows : {kManyFlows, 1U}) {
+    for (const unsigned flows : {many_flows(), 1U}) {
       if (slot == kNone) slot = least_worth(home(hash), flows);
       for (unsigned n = 0; slot == kNone && n < kRecycleChunks; ++n) {
         walk_ = walk_ + 1 < chunks_ ? walk_ + 1 : 0;
@@ -227,7 +227,7 @@ class FlowTable {
   /// recycle has made room for it.
   void prefetch_place(const Key& key, uint64_t hash, bool recycling) const {
     const uint32_t chunk = home(hash);
-    Slot slot = recycling ? least_worth(chunk, kManyFlows) : kNone;
+    Slot slot = recycling ? least_worth(chunk, many_flows()) : kNone;
     if (slot == kNone) {
       const unsigned empty = match(heads_[chunk], 0);
       if (empty == 0) return;
@@ -266,8 +266,9 @@ class FlowTable {
   static constexpr unsigned kMaxProbes = 48;
   /// Sixteen chunks' worths are in one line.
   static constexpr unsigned kRecycleChunks = 64;
-  /// At full capacity one chunk in two hundred has fewer.
-  static constexpr unsigned kManyFlows = 4;
+  /// How many are many: at full capacity one chunk in two hundred has fewer than four. Where most
+  /// have, the table is not what is full.
+  unsigned many_flows() const { return size_ < 4 * chunks_ ? 1 : 4; }
 
   /// A prime, so that every stride leads through all chunks. A table of a few chunks cannot count
   /// on averages: two more.

@@ -7,8 +7,8 @@ namespace rampart {
 
 /// The way of most segments: within the windows (and none of the oldest duplicates that are still
 /// let through) of a connection in kTcpEstablished of which nothing is in doubt. Takes it in, as
-/// tcp_judge (which would accept it and leave the state as it is) and tcp_update do. False: it is
-/// none of these, nothing is done, and they have to be asked. Threads as there. `segment`: of a
+/// tcp_judge does, which would accept it and leave the state as it is. False: it is none of these,
+/// nothing is done, and tcp_judge has to be asked. Threads as there. `segment`: of a
 /// whole one with ACK and without SYN, FIN and RST (see may_go_on).
 inline bool tcp_goes_on(TcpTrack& track, Side side, const TcpFields& segment) noexcept {
   using namespace detail::tcp;

@@ -56,8 +56,8 @@ struct alignas(kCacheLine) Burst {
   bool foreign;                ///< some belong to other workers, and stand in the outboxes
   uint64_t tunnels;            ///< bit i: packet i is encapsulated traffic
   /// Bit i: of packet i, a plain datagram of UDP or segment from the middle of a TCP connection,
-  /// nothing but the key has been read, and of the segment its numbers (`tcp`). Only parse and
-  /// track meet such packets: those that are more than one of a flow that goes on, track reads.
+  /// nothing but the key has been read, and of the segment its numbers (`tcp`). Only parse, take_up
+  /// and track meet such packets: those that are more than one of a flow that goes on, track reads.
   uint64_t unread;
   uint64_t segments;  ///< those of the unread that are segments
   /// Bit i: a fragment that has been checked (see stages/fragments.hpp).

@@ -153,7 +153,7 @@ inline bool source_port_is_higher(uint32_t ports) {
 }
 }  // namespace detail
 
-/// Key and hash of a packet's flow, and which end of it the packet's source is.
+/// The hash of the key of a packet's flow, and which end of it the packet's source is.
 struct Aim {
   uint64_t hash;
   unsigned end;  ///< 0 or 1

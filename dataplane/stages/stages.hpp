@@ -16,7 +16,7 @@ namespace rampart {
 void parse(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
 
 /// The same for packets that another worker has handed over: what it has read of them is not read
-/// again. Their frames are whatever parse would find in them.
+/// again.
 void take_up(Burst& b, WorkerState& w, const RuleSet& r) noexcept;
 
 /// Hands packets over whose flows belong to another worker.

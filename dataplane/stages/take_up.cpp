@@ -40,8 +40,10 @@ struct PlainHeader<FlowKeyV6> {
 
 /// Into the columns with an unread packet, which its giver has found to be plain and our own. Of
 /// its frame no more is read than its flow's key has to be compared with, and a segment's numbers.
+/// False, and nothing done: it is no such packet any more (who lends us his memory may write
+/// there).
 template <typename Key>
-[[gnu::always_inline]] inline void take_unread(Burst& b, unsigned i, WorkerState& w, unsigned end,
+[[gnu::always_inline]] inline bool take_unread(Burst& b, unsigned i, WorkerState& w, unsigned end,
                                                FlowColumns<Key>& c) {
   using Header = PlainHeader<Key>;
   const rte_mbuf* m = b.mbuf[i];
@@ -49,6 +51,10 @@ template <typename Key>
   const PlainFrame at = look_at_plain_frame(frame);
   const uint8_t *ip = frame + at.l3, *l4 = ip + Header::kBytes;
   const uint8_t protocol = ip[Header::kProtocol];
+  const bool segment = protocol == static_cast<uint8_t>(IpProtocol::kTcp);
+  if (segment && !detail::read_middle_segment(l4, Header::payload(ip), b.packet[i].tcp)) {
+    return false;
+  }
   const unsigned n = c.count++;
   write_key(ip, detail::load32(l4), end, make_zone(w.ports[b.in_port[i]].wire, at.vlans), protocol,
             c.key[n]);
@@ -59,10 +65,8 @@ template <typename Key>
   c.packet[n] = static_cast<uint8_t>(i);
   const uint64_t bit = uint64_t{1} << i;
   b.unread |= bit;
-  if (protocol == static_cast<uint8_t>(IpProtocol::kTcp)) {
-    detail::read_middle_segment(l4, Header::payload(ip), b.packet[i].tcp);
-    b.segments |= bit;
-  }
+  b.segments |= uint64_t{segment} << i;
+  return true;
 }
 
 }  // namespace
@@ -73,9 +77,9 @@ void take_up(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   uint32_t tags[Burst::kSize];
   bool whole = true;
   for (unsigned i = 0; i < b.count; ++i) {
-    const rte_mbuf* m = b.mbuf[i];
+    rte_mbuf* m = b.mbuf[i];
     prefetch_line(rte_pktmbuf_mtod(m, const uint8_t*));
-    const uint32_t tag = tags[i] = HandoffTag::read(m);
+    const uint32_t tag = tags[i] = HandoffTag::take(m);
     b.in_port[i] = HandoffTag::in_port(tag);
     b.frame_bytes[i] = m->pkt_len;
     whole &= m->nb_segs == 1;
@@ -85,10 +89,10 @@ void take_up(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   for (unsigned i = 0; i < b.count; ++i) {
     switch (HandoffTag::purpose(tags[i])) {
       case HandoffTag::kUnreadV4:
-        take_unread(b, i, w, HandoffTag::end(tags[i]), b.v4);
+        if (!take_unread(b, i, w, HandoffTag::end(tags[i]), b.v4)) parse_alone(b, i, w, r, closely);
         break;
       case HandoffTag::kUnreadV6:
-        take_unread(b, i, w, HandoffTag::end(tags[i]), b.v6);
+        if (!take_unread(b, i, w, HandoffTag::end(tags[i]), b.v6)) parse_alone(b, i, w, r, closely);
         break;
       case HandoffTag::kTransmit:
         b.fate[i] = Fate::kForward;

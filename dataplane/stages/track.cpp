@@ -129,6 +129,7 @@ template <typename Key>
                                       unsigned k) {
   return c.slot[k] = table.find(c.key[k], c.hash[k]);
 }
+
 /// Whether the next datagram of a flow from this side leaves it as it is but for its clock and
 /// counters: is_steady() and is_current() in few instructions.
 class GoesOn {
@@ -245,7 +246,12 @@ template <typename Key>
     const auto slot = ended && c.slot[k] != FlowTable<Key>::kNone
                           ? table.find(c.key[k], c.hash[k])
                           : table.find(c.key[k], c.hash[k], c.slot[k]);
-    if ((b.unread >> i & 1) != 0) read(b, i);
+    if ((b.unread >> i & 1) != 0) {
+      read(b, i);
+      // That of one that was handed over comes with it; the place of a new flow is where its key
+      // belongs.
+      if (slot == FlowTable<Key>::kNone) c.hash[k] = hash_of(c.key[k], w.seed);
+    }
     if (slot == FlowTable<Key>::kNone) {
       ++w.counters.flow_misses;
       miss(b, i, w, r, c, k);

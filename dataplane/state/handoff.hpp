@@ -44,6 +44,12 @@ struct HandoffTag {
 
   static void write(rte_mbuf* m, uint32_t tag) { m->packet_type = tag; }
   static uint32_t read(const rte_mbuf* m) { return m->packet_type; }
+  /// Reads it for good: a driver that sends the packet finds no type.
+  static uint32_t take(rte_mbuf* m) {
+    const uint32_t tag = m->packet_type;
+    m->packet_type = 0;
+    return tag;
+  }
   static void write_hash(rte_mbuf* m, uint64_t hash) {
     static_assert(sizeof m->hash == sizeof hash);
     std::memcpy(&m->hash, &hash, sizeof hash);

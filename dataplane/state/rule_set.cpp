@@ -182,7 +182,10 @@ bool is_shared(const Question& q) noexcept {
       continue;
     }
     verdicts[i] = asking.take(asked[i]);
-    if (known != nullptr && asked[i] != 0) known->keep(questions[i], rules.revision, verdicts[i]);
+    // (One of this burst may have been the same.)
+    if (known != nullptr && asked[i] != 0 && known->find(questions[i], rules.revision) == nullptr) {
+      known->keep(questions[i], rules.revision, verdicts[i]);
+    }
   }
 }
 

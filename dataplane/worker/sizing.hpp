@@ -10,7 +10,7 @@ namespace rampart {
 
 /// Packets that a ring between two workers holds.
 inline constexpr uint32_t kHandoffRing = 2048;
-/// The same for the ring from a worker to itself, which is empty after each loop.
+/// The same for the ring from a worker to itself, which it empties some times in each loop.
 inline constexpr uint32_t kOwnRing = 512;
 
 /// How much of everything there will be.

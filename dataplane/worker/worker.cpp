@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
 
 #include "dataplane/base/prefetch.hpp"
 #include "dataplane/stages/flood.hpp"
@@ -16,6 +17,7 @@
 #include "dataplane/state/handoff.hpp"
 #include "dataplane/worker/heap_meter.hpp"
 #include "dataplane/worker/report.hpp"
+#include "dataplane/worker/sizing.hpp"
 
 namespace rampart {
 namespace {
@@ -38,8 +40,9 @@ void fetch_rings(const WorkerState& w) noexcept {
 void take(HandoffRing& ring, WorkerState::Taken& out) noexcept {
   out.count = ring.dequeue(out.mbuf, Burst::kSize);
   for (unsigned k = 0; k < out.count; ++k) {
-    prefetch_line(&out.mbuf[k]->cacheline0);
-    prefetch_line(&out.mbuf[k]->cacheline1);
+    const auto* lines = reinterpret_cast<const std::byte*>(out.mbuf[k]);
+    prefetch_line(lines);
+    prefetch_line(lines + kCacheLine);
   }
 }
 
@@ -94,17 +97,31 @@ unsigned take_burst(WorkerState& w, const RuleSet& r, const WorkerState::Taken& 
   return taken.count;
 }
 
-/// From the rings of the other workers, and all that lies in the ring to ourselves now (what these
-/// packets put into it waits for the next loop).
+/// All that lies in the ring to ourselves now; what these packets put into it waits for the next
+/// time.
+unsigned take_own(WorkerState& w, const RuleSet& r) noexcept {
+  HandoffRing& own = *w.from[w.id];
+  WorkerState::Taken taken;
+  unsigned total = 0;
+  for (uint32_t left = own.size(); left != 0;) {
+    take(own, taken);
+    total += take_burst(w, r, taken);
+    left -= std::min(left, taken.count);
+  }
+  return total;
+}
+
+/// From the rings of the other workers and the one to ourselves: the latter after each of the
+/// others, for a packet may put two answers into it, and what finds no room there is never said.
 unsigned take_over(WorkerState& w, const RuleSet& r) noexcept {
   // What lies in the rings has been received and read already, at the other worker's cost, and is
-  // lost if they get full; what has not been received yet has cost nothing. So after each burst
-  // from a port up to four from a ring: with one, a ring that has once been full, because this
-  // worker had lost its CPU for a moment, never gets empty again (a quarter to a half of the
-  // packets was lost so). With all that lies there, a giver that is faster would keep us from our
-  // ports.
+  // lost if they get full; what has not been received yet has cost nothing. So of each ring up to
+  // four bursts for one of each port: with one, a ring that has once been full, because this worker
+  // had lost its CPU for a moment, never gets empty again (a quarter to a half of the packets was
+  // lost so). With all that lies there, a giver that is faster would keep us from our ports.
   constexpr unsigned kMostBursts = 4;
-  unsigned total = 0;
+  static_assert(kMostBursts * Burst::kSize * 2 <= kOwnRing);
+  unsigned total = take_own(w, r);
   for (unsigned giver = 0; giver < w.workers; ++giver) {
     if (giver == w.id) continue;
     WorkerState::Taken& taken = w.taken[giver];
@@ -117,15 +134,8 @@ unsigned take_over(WorkerState& w, const RuleSet& r) noexcept {
       if (!more || n == kMostBursts) break;
       take(*w.from[giver], taken);
     }
+    total += take_own(w, r);
   }
-  HandoffRing& own = *w.from[w.id];
-  WorkerState::Taken& taken = w.taken[w.id];
-  for (uint32_t left = own.size(); left != 0;) {
-    take(own, taken);
-    total += take_burst(w, r, taken);
-    left -= std::min(left, taken.count);
-  }
-  taken.count = 0;
   return total;
 }
 
@@ -142,7 +152,8 @@ void run_worker(WorkerState& w, WorkerShared& shared) noexcept {
     const Tsc start = rte_rdtsc();
     w.counters.stages.start(start);
     fetch_rings(w);
-    const unsigned received = receive(w, r), moved = received + take_over(w, r);
+    unsigned moved = receive(w, r);
+    moved += take_over(w, r);
     const Tsc end = rte_rdtsc();
     if (moved != 0) w.counters.stages.lap(Stage::kTakeOver, end);
     look_at_load(w, tick_of(end));

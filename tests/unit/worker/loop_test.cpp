@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dataplane/dpdk/ethdev.hpp"
+#include "dataplane/packet/parse.hpp"
 #include "dataplane/state/handoff.hpp"
 #include "dataplane/worker/worker.hpp"
 #include "tests/support/stage_bench.hpp"
@@ -84,6 +85,42 @@ TEST_F(Loop, WhatAWorkerGivesItselfIsTakenUpWholeInOnePass) {
   EXPECT_EQ(work.forwarded, 200U);
   EXPECT_EQ(bench.w.flows(), 1U);
   EXPECT_EQ(bench.w.to[0]->size(), 0U);
+}
+
+// Each SYN of a flood is answered through the ring to ourselves, which has room for fewer than come
+// in one pass.
+TEST_F(Loop, AnswersAreSaidAsFastAsTheyAreMade) {
+  bench.set_rules({{"10.0.0.2", "10.0.0.1", 80}}, 1);
+  bench.w.challenge.active = true;
+  bench.w.workers = 3;
+  std::optional<HandoffRing> from[3], to[3];
+  constexpr unsigned kEach = 160;
+  static_assert(2 * kEach > StageBench::kOwnRing);
+  uint16_t port = 1000;
+  for (unsigned other = 1; other < 3; ++other) {
+    const std::string name = "answers-" + std::to_string(other);
+    from[other] = *HandoffRing::create(name + "f", 1000);
+    to[other] = *HandoffRing::create(name + "t", 8);
+    bench.w.from[other] = &*from[other];
+    bench.w.to[other] = &*to[other];
+    for (unsigned n = 0; n < kEach;) {
+      const Bytes bytes = packet().ipv4("10.0.0.2", "10.0.0.1").tcp(++port, 80, kSyn).bytes();
+      ParsedPacket p;
+      parse_frame(bytes.data(), static_cast<uint32_t>(bytes.size()),
+                  static_cast<uint32_t>(bytes.size()), p);
+      FlowKeyV4 key;
+      if (bench.w.owner_of(aim_at(p, 0, bench.w.seed, key).hash) != 0) continue;
+      rte_mbuf* m = bench.buffer(bytes);
+      HandoffTag::write(m, HandoffTag::pack(HandoffTag::kJudge, 1, 0));
+      ASSERT_EQ(from[other]->enqueue(&m, 1), 1U);
+      ++n;
+    }
+  }
+  run_one_pass(bench);
+  EXPECT_EQ(bench.w.counters.challenged, 2U * kEach);
+  EXPECT_EQ(bench.w.counters.ports[0].originated, 2U * kEach);
+  EXPECT_EQ(left().size(), 2U * kEach);
+  bench.w.workers = 1;
 }
 
 TEST_F(Loop, AGiverKeepsNobodyFromItsPortsForLong) {
