@@ -62,7 +62,8 @@ def test_a_relay_does_to_frames_what_it_says(lab):
     times = collections.Counter(data for data in got if data != KINDS[0])
     assert set(times) <= set(sent) and max(times.values()) == 2
     lost, twice = len(sent) - len(times), sum(n == 2 for n in times.values())
-    assert 200 < lost <= there["lost"] and 200 < twice <= there["duplicated"], (lost, twice, there)
+    # One that is late may still be on its way when the line ends.
+    assert 200 < lost <= there["lost"] + there["on_their_way"] and 200 < twice <= there["duplicated"], (lost, twice, there)
     assert there["reordered"] > 200 and there["delayed"] > 2000, there
     firsts = list(dict.fromkeys(data for data in got if data != KINDS[0]))
     assert firsts != [data for data in sent if data in times], "nothing was reordered"
