@@ -199,6 +199,17 @@ static_assert(Burst::kSize % 8 == 0);
   return aim_by_end(f.ip[j] + 8, h.ports[j], h.end(j), zone, protocol, seed, out);
 }
 
+/// Whether all flows of the columns from `from` to `end` are ours, as they are behind a NIC that
+/// spreads packets as workers own flows.
+template <typename Key>
+[[gnu::always_inline]] inline bool are_own(unsigned from, unsigned end, const WorkerState& w,
+                                           const FlowColumns<Key>& c) {
+  for (unsigned k = from; k < end; ++k) {
+    if (w.owner_of(c.key[k], c.hash[k]) != w.id) return false;
+  }
+  return true;
+}
+
 /// Leaves in the columns, of those from `from` to `end`, those whose flows are ours, and gives
 /// away the others.
 template <typename Key>
@@ -252,7 +263,9 @@ template <typename Heads, typename Key>
   std::memcpy(c.end + from, &h.ends, 8);
   const uint64_t packets = 0x0706050403020100 + 0x0101010101010101 * uint64_t{first};
   std::memcpy(c.packet + from, &packets, 8);
-  if (w.workers != 1) return keep_own_of(b, from, from + 8, w, c);
+  if (w.workers != 1 && !are_own(from, from + 8, w, c)) {
+    return keep_own_of(b, from, from + 8, w, c);
+  }
   c.count = from + 8;
   const FlowTable<Key>& table = w.table<Key>();
   for (unsigned j = 0; j < 8; ++j) table.prefetch_home(c.hash[from + j]);
