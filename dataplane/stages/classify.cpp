@@ -140,7 +140,7 @@ void classify(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
       fetch_places(b.v4, w.flows_v4, full);
       fetch_places(b.v6, w.flows_v6, full);
     }
-    judge(r, questions, v4 + v6, verdicts, w.verdicts);
+    judge(r, questions, v4 + v6, verdicts, &w.verdicts);
   } else {
     const Outcome all = r.mode == RuleSet::Mode::kPassAll ? Outcome::kAllow : Outcome::kDenyIngress;
     std::fill_n(verdicts, v4 + v6, Verdict{all, 0, 0});

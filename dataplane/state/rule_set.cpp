@@ -150,9 +150,8 @@ bool is_shared(const Question& q) noexcept {
 }
 
 /// At most kBurst questions. `known`: null, or what has been answered of late.
-[[gnu::always_inline]] inline void judge_burst(const RuleSet& rules, const Question* questions,
-                                               unsigned count, Verdict* verdicts,
-                                               VerdictCache* known) noexcept {
+void judge_burst(const RuleSet& rules, const Question* questions, unsigned count, Verdict* verdicts,
+                 VerdictCache* known) noexcept {
   constexpr uint8_t kKnown = 0xfe, kShared = 0xff;
   Asking<kBurst * 2> asking;
   uint8_t asked[kBurst];
@@ -191,17 +190,10 @@ bool is_shared(const Question& q) noexcept {
 
 }  // namespace
 
-void judge(const RuleSet& rules, const Question* questions, unsigned count,
-           Verdict* verdicts) noexcept {
-  for (unsigned at = 0; at < count; at += kBurst) {
-    judge_burst(rules, questions + at, std::min(count - at, kBurst), verdicts + at, nullptr);
-  }
-}
-
 void judge(const RuleSet& rules, const Question* questions, unsigned count, Verdict* verdicts,
-           VerdictCache& known) noexcept {
+           VerdictCache* known) noexcept {
   for (unsigned at = 0; at < count; at += kBurst) {
-    judge_burst(rules, questions + at, std::min(count - at, kBurst), verdicts + at, &known);
+    judge_burst(rules, questions + at, std::min(count - at, kBurst), verdicts + at, known);
   }
 }
 

@@ -65,10 +65,9 @@ inline constexpr unsigned kMaxClaimants = 8;
 /// `rules.mode` must be kByTables. Worker threads and control threads; no allocation.
 /// The questions hold pointers from `rules.addresses`: where source and destination are the same
 /// pointer, an address talks to itself, which is never denied (a pod that is its own client).
-void judge(const RuleSet& rules, const Question* questions, unsigned count,
-           Verdict* verdicts) noexcept;
-/// The same with what the calling worker knows already, and keeping what comes of the rest.
+/// `known`: what the calling worker has been told of late, which is not asked again; what comes of
+/// the rest is kept there.
 void judge(const RuleSet& rules, const Question* questions, unsigned count, Verdict* verdicts,
-           VerdictCache& known) noexcept;
+           VerdictCache* known = nullptr) noexcept;
 
 }  // namespace rampart

@@ -133,7 +133,7 @@ TEST_F(Judging, SaysTheSameWithACache) {
         found += known->find(questions[i], revision) != nullptr;
       }
       judge(rules_, questions, count, plain);
-      judge(rules_, questions, count, cached, *known);
+      judge(rules_, questions, count, cached, known.get());
       for (unsigned i = 0; i < count; ++i) {
         ASSERT_EQ(cached[i].outcome, plain[i].outcome);
         ASSERT_EQ(cached[i].egress_rule, plain[i].egress_rule);
