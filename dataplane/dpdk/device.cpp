@@ -183,6 +183,10 @@ uint32_t memif_buffer(const Device& device) {
   return bytes;
 }
 
+bool lends_buffers(const Device& device) {
+  return memif_buffer(device) != 0 && argument(device.arguments, "zero-copy") == "yes";
+}
+
 Result<uint16_t> expected_mtu(const Device& device) {
   constexpr uint16_t kEthernet = 1500;
   if (const uint32_t buffer = memif_buffer(device); buffer != 0) return Mempool::mtu_of(buffer);

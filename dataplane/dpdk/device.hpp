@@ -48,6 +48,9 @@ std::vector<std::string> pci_allow_list(std::span<const Device> devices);
 /// device.
 uint32_t memif_buffer(const Device& device);
 
+/// Whether it is a memif port that lends its peer our packet buffers (…,zero-copy=yes).
+bool lends_buffers(const Device& device);
+
 /// The MTU a device will have when it is opened, for sizing packet buffers before there are ports:
 /// the kernel's for its interfaces, what fits a buffer of a memif port, 1,500 otherwise. Errors:
 /// kNotFound for an interface that is not there, kIo.

@@ -7,14 +7,18 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "dataplane/dpdk/ethdev_setup.hpp"
 #include "dataplane/dpdk/kernel_interface.hpp"
+#include "dataplane/dpdk/memory_files.hpp"
 #include "dataplane/dpdk/packet_sockets.hpp"
 
 namespace rampart {
@@ -84,7 +88,8 @@ struct EthDev::State {
   RssRules rss_rules;
   Rss rss;
   ContinuousStats counters;
-  PortStats last;  // what the driver said last, for when it says nothing
+  PortStats last;                    // what the driver said last, for when it says nothing
+  std::optional<MemoryFiles> files;  // if it lends buffers
   unsigned interface_index = 0;
   bool running = false;
   bool stopped = false;  // it ran before
@@ -154,6 +159,21 @@ struct EthDev::State {
     return {};
   }
 
+  /// Starts a port that lends buffers, and gives a peer that waits for it the time to connect.
+  int start_lending() {
+    constexpr std::chrono::milliseconds kLongest{1000}, kStep{1};
+    if (!files) files.emplace();
+    files->restore();
+    const int result = rte_eth_dev_start(port);
+    rte_eth_link link{};
+    for (auto waited = kStep; result == 0 && waited < kLongest; waited += kStep) {
+      if (rte_eth_link_get_nowait(port, &link) == 0 && link.link_status != 0) break;
+      std::this_thread::sleep_for(kStep);
+    }
+    files->restore();
+    return result;
+  }
+
   void stop() {
     if (!running) return;
     running = false;
@@ -195,7 +215,8 @@ struct EthDev::State {
       }
     }
     const PortStats before = read();
-    if (const int r = rte_eth_dev_start(port); r != 0) {
+    const int r = lends_buffers(params.device) ? start_lending() : rte_eth_dev_start(port);
+    if (r != 0) {
       return Error{ErrorCode::kIo, std::string("starting it: ") + rte_strerror(-r), ""};
     }
     running = true;

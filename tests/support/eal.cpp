@@ -51,6 +51,7 @@ bool start_eal(unsigned memory_mib) {
                                  "--no-pci",
                                  "--no-telemetry",
                                  "--no-shconf",
+                                 "--single-file-segments",
                                  "--file-prefix=rampart-test-" + std::to_string(getpid()),
                                  "--log-level=lib.eal:error",
                                  floating_lcores()};

@@ -117,6 +117,10 @@ TEST(DeviceTest, AllowsThePciDevicesOnly) {
 }
 
 TEST(DeviceTest, KnowsTheBuffersOfAMemif) {
+  EXPECT_TRUE(lends_buffers(parsed("net_memif0,role=client,zero-copy=yes,socket=s")));
+  for (const char* other : {"net_memif0", "net_memif0,zero-copy=no", "net_null0,zero-copy=yes"}) {
+    EXPECT_FALSE(lends_buffers(parsed(other))) << other;
+  }
   EXPECT_EQ(memif_buffer(parsed("net_memif0")), 2048U);
   EXPECT_EQ(memif_buffer(parsed("net_memif_x,role=server,bsize=512,socket=s")), 512U);
   EXPECT_EQ(memif_buffer(parsed("net_memif_x,rsize=9,absize=7")), 2048U);
