@@ -129,14 +129,14 @@ void classify(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   Verdict verdicts[Burst::kSize];
   if (r.mode == RuleSet::Mode::kByTables) {
     Question questions[Burst::kSize];
-    const bool full = w.flows() >= w.max_flows;
-    if (full) {
+    const bool full = w.flows() >= w.max_flows, early = finds_place_early(w);
+    if (full && !early) {
       fetch_worths(b.v4, w.flows_v4);
       fetch_worths(b.v6, w.flows_v6);
     }
     if (v4 != 0) ask_pending(*r.addresses, b.v4, w.flows_v4, questions);
     if (v6 != 0) ask_pending(*r.addresses, b.v6, w.flows_v6, questions + v4);
-    if (!finds_place_early(w)) {
+    if (!early) {
       fetch_places(b.v4, w.flows_v4, full);
       fetch_places(b.v6, w.flows_v6, full);
     }

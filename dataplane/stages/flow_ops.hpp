@@ -49,10 +49,9 @@ template <typename Key>
 }
 
 /// Whether the place of a new flow is fetched as soon as its packet is known to be a first one, one
-/// by one: that many lines at once would have to queue up. When the table is full somebody's place
-/// has to be found first, and under a flood most are put off.
+/// by one: that many lines at once would have to queue up. Under a flood most are put off.
 inline bool finds_place_early(const WorkerState& w) {
-  return !w.overload.active && w.flows() < w.max_flows;
+  return !w.overload.active;
 }
 
 /// Whether the verdict that a flow got still stands: it is of this revision, or nothing that

@@ -64,7 +64,9 @@ template <typename Key>
                                         FlowColumns<Key>& c, unsigned column) {
   const ParsedPacket& p = b.packet[i];
   if (p.kind == PacketKind::kFlow && p.opens_flow && r.mode != RuleSet::Mode::kDropAll) {
-    if (finds_place_early(w)) w.table<Key>().prefetch_place(c.key[column], c.hash[column], false);
+    if (finds_place_early(w)) {
+      w.table<Key>().prefetch_place(c.key[column], c.hash[column], w.flows() >= w.max_flows);
+    }
     return ask_policy(c, column);
   }
   miss_closely(b, i, w, r, c, column);
@@ -225,7 +227,7 @@ template <typename Key>
       }
     }
     waiting |= uint64_t{1} << bit_of_flow;
-    if (slot != FlowTable<Key>::kNone) table.prefetch_worths(c.hash[k]);  // its state may change
+    table.prefetch_worths(c.hash[k]);  // its state may change, or another give up its place to it
     rest[left++] = static_cast<uint8_t>(k);
   }
   w.counters.flow_hits += count - first - left;
