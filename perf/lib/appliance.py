@@ -130,7 +130,7 @@ class Appliance:
         if frames:
             command += ["--mbufs", str(frames + 16384)]
         with open(self.log, "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen([*command, *map(str, extra)], stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([*machine.ENDS_WITH_US, *command, *map(str, extra)], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log)
         try:
             self.control = self.wait_for_socket(socket_path, 60 + frames / 50000)

@@ -101,6 +101,7 @@ def run(name, options, measure):
     about = machine.facts(ROOT)
     print(f"Rampart {about['commit']} on {about['cpu']}, core {options.core}, DPDK {about['dpdk']}, "
           f"{about['memory']}, load {about['load']}", flush=True)
+    machine.end_as_if_asked()
     before = machine.stolen()
     with tempfile.TemporaryDirectory(prefix="rampart-perf.") as folder:
         try:

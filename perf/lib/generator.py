@@ -7,6 +7,8 @@ import select
 import subprocess
 import time
 
+import machine
+
 
 class GeneratorError(Exception):
     pass
@@ -17,7 +19,7 @@ class Generator:
         """`core`: the CPU of all its threads. `wait`: until it is ready. `options`: --name value, '-' for '_'."""
         if not os.access(program, os.X_OK):
             raise GeneratorError(f"no {program} (ninja generators)")
-        command = [*within, "taskset", "-c", str(core)]
+        command = [*machine.ENDS_WITH_US, *within, "taskset", "-c", str(core)]
         command += [program, "--core", str(core)]
         for name, value in options.items():
             command += ["--" + name.replace("_", "-"), str(value)]

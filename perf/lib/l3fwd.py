@@ -60,7 +60,7 @@ class L3fwd:
         simd = "avx512x32" if "avx512bw" in machine.read("/proc/cpuinfo") else "avx2"
         with open(os.path.join(self.folder, "log"), "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                [build(folder), "-l", str(core), "--no-pci", "--file-prefix", self.prefix, huge, "-m", str(memory),
+                [*machine.ENDS_WITH_US, build(folder), "-l", str(core), "--no-pci", "--file-prefix", self.prefix, huge, "-m", str(memory),
                  "--log-level=3", "--force-max-simd-bitwidth=512", "--vdev", f"net_pcap0,rx_pcap={pcap},infinite_rx=1",
                  "--vdev", "net_null1,no-rx=1", "--", "-p", "3", "-P", f"--config=(0,0,{core})", "--lookup=acl",
                  f"--rule_ipv4={v4}", f"--rule_ipv6={v6}", f"--rx-queue-size={ring}", f"--alg={simd}", "--no-numa",

@@ -6,10 +6,22 @@ import datetime
 import functools
 import os
 import re
+import signal
 import subprocess
 import time
 
 STARTED = time.monotonic()
+
+# Before a command that is to end with us, however we end. (One that is stopped hears nothing but KILL.)
+ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")
+
+
+def end_as_if_asked():
+    """From now on SIGTERM ends us as Ctrl-C does, behind a shell's & too: all that was started ends, and its folders go."""
+    def interrupt(_number, _frame):
+        raise KeyboardInterrupt
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, interrupt)
 
 
 def say(text):

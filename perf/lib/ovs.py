@@ -113,7 +113,7 @@ class Ovs:
 
     def _serve(self, program, *words):
         with open(self._path("log"), "a", encoding="utf-8") as log:
-            self.processes.append(subprocess.Popen([os.path.join(self.root, program), *words], env=self.environment,
+            self.processes.append(subprocess.Popen([*machine.ENDS_WITH_US, os.path.join(self.root, program), *words], env=self.environment,
                                                    stdout=log, stderr=log))
 
     def _wait(self, path):

@@ -26,7 +26,13 @@ def run_command(folder, root, name, options):
     words = [os.path.join(root, "perf", name), "--build", options.build, "--core", str(options.core), "--json", path]
     if options.keep_niceness:
         words.append("--keep-niceness")
-    subprocess.run(words + list(COMMANDS[name] if options.quick else ()), check=False)
+    command = subprocess.Popen([*words, *(COMMANDS[name] if options.quick else ())])
+    try:
+        command.wait()
+    except KeyboardInterrupt:
+        command.terminate()  # it may have heard of it, or not
+        command.wait()
+        raise
     if not os.path.exists(path):
         return {"rows": [], "values": {}, "broken": [f"perf/{name} did not run"]}
     return json.loads(machine.read(path))

@@ -22,7 +22,7 @@ class Console:
     """testpmd's command line: one command at a time, each waited for."""
 
     def __init__(self, command):
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([*machine.ENDS_WITH_US, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT)
         self.seen = ""
 
