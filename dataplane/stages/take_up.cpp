@@ -6,6 +6,7 @@
 #include "dataplane/base/prefetch.hpp"
 #include "dataplane/packet/parse_plain.hpp"
 #include "dataplane/stages/parse_alone.hpp"
+#include "dataplane/stages/plain_frames.hpp"
 #include "dataplane/stages/stages.hpp"
 #include "dataplane/state/handoff.hpp"
 
@@ -23,20 +24,6 @@ namespace {
                                              Zone zone, uint8_t protocol, FlowKeyV6& out) {
   aim_by_end(ip + 8, ports, end, zone, protocol, {}, out);
 }
-
-/// Where things stand in the headers of a plain packet of the key's family.
-template <typename Key>
-struct PlainHeader;
-template <>
-struct PlainHeader<FlowKeyV4> {
-  static constexpr unsigned kBytes = 20, kProtocol = 9;
-  static uint32_t payload(const uint8_t* ip) { return detail::read16(ip + 2) - kBytes; }
-};
-template <>
-struct PlainHeader<FlowKeyV6> {
-  static constexpr unsigned kBytes = 40, kProtocol = 6;
-  static uint32_t payload(const uint8_t* ip) { return detail::read16(ip + 4); }
-};
 
 /// Into the columns with an unread packet, which its giver has found to be plain and our own. Of
 /// its frame no more is read than its flow's key has to be compared with, and a segment's numbers.
