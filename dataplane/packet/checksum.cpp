@@ -20,8 +20,8 @@ namespace {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kBytes.data() + 32 - count));
 }
 
-/// ones_sum of up to 64 bytes, but of 28 at least, without a loop. Four more are readable before
-/// them. No line is touched in which none of them lies.
+/// ones_sum of up to 64 bytes, but of 28 at least, without a loop. Up to four more, before them,
+/// are read; none behind them, where a line would have to come of which nothing else is read.
 [[gnu::always_inline]] inline uint32_t short_ones_sum(const uint8_t* bytes, uint32_t length) {
   const auto load = [bytes](uint32_t at) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes + ptrdiff_t{at} - 32));

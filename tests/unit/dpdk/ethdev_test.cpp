@@ -2,9 +2,7 @@
 #include "dataplane/dpdk/ethdev.hpp"
 
 #include <gtest/gtest.h>
-#include <rte_memory.h>
 #include <sched.h>
-#include <sys/stat.h>
 
 #include <array>
 #include <cstdint>
@@ -12,7 +10,6 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "dataplane/dpdk/kernel_interface.hpp"
@@ -316,38 +313,6 @@ TEST_F(EthDevTest, AMemifHasBuffersLikeOurs) {
   ASSERT_TRUE(equal) << equal.error().text();
   EXPECT_EQ(equal->driver(), "net_memif");
   EXPECT_EQ(equal->mtu(), Mempool::mtu_of(static_cast<uint32_t>(std::stoul(ours))));
-}
-
-/// What the EAL's first piece of memory lies in: number of a descriptor, and of the file.
-std::pair<int, ino_t> file_of_memory() {
-  std::pair<int, ino_t> found{-1, 0};
-  rte_memseg_walk(
-      [](const rte_memseg_list* /*list*/, const rte_memseg* segment, void* out) {
-        static_cast<std::pair<int, ino_t>*>(out)->first = rte_memseg_get_fd_thread_unsafe(segment);
-        return 1;
-      },
-      &found);
-  struct stat file {};
-  if (fstat(found.first, &file) == 0) found.second = file.st_ino;
-  return found;
-}
-
-// net_memif closes it as soon as there is a peer, as if it were its own.
-TEST_F(EthDevTest, PortsThatLendBuffersLeaveTheMemorysFileOpen) {
-  const auto before = file_of_memory();
-  ASSERT_NE(before.second, 0U);
-  const std::string with = ",bsize=" + std::to_string(pool_->data_room() - RTE_PKTMBUF_HEADROOM);
-  for (const std::string name : {"lend1", "lend2"}) {
-    auto far = open("net_memif_s" + name + ",role=server,socket=unit-" + name + with);
-    ASSERT_TRUE(far) << far.error().text();
-    ASSERT_TRUE(far->start());
-    auto near =
-        open("net_memif_c" + name + ",role=client,zero-copy=yes,socket=unit-" + name + with);
-    ASSERT_TRUE(near) << near.error().text();
-    ASSERT_TRUE(near->start());
-    EXPECT_TRUE(near->link().up) << name;
-    EXPECT_EQ(file_of_memory(), before) << name;
-  }
 }
 
 TEST_F(EthDevTest, RefusesByPortAndDevice) {
