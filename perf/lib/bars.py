@@ -4,6 +4,7 @@
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,24 @@ import machine
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HEADINGS = ("measured", "figure", "bar", "verdict", "proof")
+TARGETS = ("control/rampartd", "generators")
+
+
+def is_ready(build):
+    return all(os.access(os.path.join(build, *program), os.X_OK) for program in (("control", "rampartd"), ("perf", "floor")))
+
+
+def make_ready(build, targets=TARGETS):
+    """Installs what is missing and builds in `build`, from a mere clone if need be; says so meanwhile. Raises OSError."""
+    # A group of its own, to end all of it if we are interrupted.
+    with subprocess.Popen([os.path.join(ROOT, "tools", "lib", "build"), build, *targets], start_new_session=True) as making:
+        try:
+            code = making.wait()
+        except KeyboardInterrupt:
+            os.killpg(making.pid, signal.SIGTERM)
+            raise
+    if code:
+        raise OSError(f"no {' and '.join(targets)} in {build} (--build names another folder)")
 
 
 def parser(description):
@@ -89,19 +108,22 @@ def run(name, options, measure):
     """Runs `measure(report, folder)` and says how it went. Returns the exit status: 0, or 1 if a bar was
     missed, a proof did not hold or something did not run."""
     report = Report(options)
-    if not os.access(report.program, os.X_OK):
-        print(f"perf/{name}: no control/rampartd in {options.build} (build first, or --build DIR)", file=sys.stderr)
-        return 1
     if os.geteuid() != 0:
         print(f"perf/{name}: needs root", file=sys.stderr)
         return 1
+    machine.end_as_if_asked()
+    if not is_ready(options.build):
+        try:
+            make_ready(options.build)
+        except (OSError, KeyboardInterrupt) as error:
+            print(f"perf/{name}: {str(error) or 'interrupted'}", file=sys.stderr)
+            return 1
     if not options.keep_niceness:
         os.setpriority(os.PRIO_PROCESS, 0, -15)
     os.sched_setaffinity(0, {report.other, options.core})
     about = machine.facts(ROOT)
     print(f"Rampart {about['commit']} on {about['cpu']}, core {options.core}, DPDK {about['dpdk']}, "
           f"{about['memory']}, load {about['load']}", flush=True)
-    machine.end_as_if_asked()
     before = machine.stolen()
     with tempfile.TemporaryDirectory(prefix="rampart-perf.") as folder:
         try:

@@ -4,7 +4,6 @@
 import json
 import os
 import subprocess
-import sys
 
 import bars
 import curves
@@ -119,12 +118,3 @@ def draw_workers(folder, values):
         drawn[f"all handed over, {flows}"] = [(1, of["one worker"]), (2, of["handed over"])]
     if drawn:
         curves.draw(os.path.join(folder, "workers.svg"), "Workers, by the CPU time that each had", "workers", "Mpps", drawn)
-
-
-def build_what_is_missing(build, targets):
-    """With ninja, where the build directory is one of meson's."""
-    if os.path.exists(os.path.join(build, "build.ninja")):
-        done = subprocess.run(["ninja", "-C", build, *targets], capture_output=True, text=True, check=False)
-        if done.returncode:
-            print(done.stdout[-2000:], file=sys.stderr)
-            raise OSError(f"ninja -C {build} {' '.join(targets)} failed")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# What tools/check, tools/demo and perf/run share: talking, and building. Sourced, not run.
+# What tools/check, tools/demo and the commands of perf/ (by tools/lib/build) share: talking, and
+# building. Sourced, not run.
 
 rampart_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 rampart_build=${RAMPART_BUILD:-$rampart_root/build}
@@ -29,3 +30,18 @@ setup_build() {
 }
 
 . "$rampart_root/tools/lib/packages.sh"
+
+# Installs what is missing and builds in DIR, from nothing if need be; of what failed, the errors are shown:
+# make_ready DIR LOG TARGET…
+make_ready() {
+  local dir=$1 log=$2
+  shift 2
+  mkdir -p "$dir" && install_packages || return 1
+  say "building in $dir (the first time takes some minutes): $*"
+  if ! { setup_build "$dir" g++ && ninja -C "$dir" "$@"; } >"$log" 2>&1; then
+    grep -E 'error|Error|ERROR|FAILED' "$log" | head -n 40
+    echo "the build failed; the whole story: $log" >&2
+    return 1
+  fi
+  say "built"
+}
