@@ -169,13 +169,14 @@ void AddressMap::find_v4(const be32* addresses, unsigned count,
   for (unsigned done = 0; done < count; done += kAhead) {
     const unsigned n = count - done < kAhead ? count - done : kAhead;
     uint64_t hashes[kAhead];
+    const ExactTable<uint32_t>::Slot* slots[kAhead];
     for (unsigned i = 0; i < n; ++i) {
       hashes[i] = exact_hash(addresses[done + i].raw());
-      v4_.prefetch(hashes[i]);
+      slots[i] = v4_.prefetch(hashes[i]);
     }
     for (unsigned i = 0; i < n; ++i) {
       const be32 address = addresses[done + i];
-      const Identity* exact = v4_.find(address.raw(), hashes[i]);
+      const Identity* exact = v4_.find(address.raw(), hashes[i], slots[i]);
       out[done + i] = exact != nullptr ? exact : intervals_v4_->find(address.host());
     }
   }
@@ -186,13 +187,14 @@ void AddressMap::find_v6(const uint8_t (*addresses)[16], unsigned count,
   for (unsigned done = 0; done < count; done += kAhead) {
     const unsigned n = count - done < kAhead ? count - done : kAhead;
     uint64_t hashes[kAhead];
+    const ExactTable<ExactKeyV6>::Slot* slots[kAhead];
     for (unsigned i = 0; i < n; ++i) {
       hashes[i] = exact_hash(key_v6(addresses[done + i]));
-      v6_.prefetch(hashes[i]);
+      slots[i] = v6_.prefetch(hashes[i]);
     }
     for (unsigned i = 0; i < n; ++i) {
       const uint8_t* address = addresses[done + i];
-      const Identity* exact = v6_.find(key_v6(address), hashes[i]);
+      const Identity* exact = v6_.find(key_v6(address), hashes[i], slots[i]);
       out[done + i] = exact != nullptr ? exact : intervals_v6_->find(address);
     }
   }

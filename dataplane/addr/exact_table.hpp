@@ -158,9 +158,12 @@ class ExactTable {
   /// ... but this one.
   void touch(uint64_t hash, Revision revision) { changes_.touch(hash, revision_mark(revision)); }
 
-  void prefetch(uint64_t hash) const noexcept {
+  /// Fetches the slot at which a search begins.
+  const Slot* prefetch(uint64_t hash) const noexcept {
     const View& view = views_[exact_shard(hash)];
-    prefetch_line(&view.slots[exact_slot(hash, view.mask)]);
+    const Slot* slot = &view.slots[exact_slot(hash, view.mask)];
+    prefetch_line(slot);
+    return slot;
   }
   /// Null if there is no entry.
   const Identity* find(const Key& key, uint64_t hash) const noexcept {
@@ -170,6 +173,11 @@ class ExactTable {
       if (view.slots[i].key == key) return &view.slots[i].identity;
     }
     return nullptr;
+  }
+  /// The same. `slot`: what prefetch said, where most searches end.
+  const Identity* find(const Key& key, uint64_t hash, const Slot* slot) const noexcept {
+    if (slot->used == 0) return nullptr;
+    return slot->key == key ? &slot->identity : find(key, hash);
   }
   const ChangeMarks& changes() const noexcept { return changes_; }
   size_t size() const noexcept { return size_; }

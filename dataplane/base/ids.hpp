@@ -9,7 +9,8 @@ namespace rampart {
 using PortId = uint16_t;
 /// TCP, UDP or SCTP port number in host order.
 using L4Port = uint16_t;
-/// Number of an accepted desired state; 0 is what is in force before the first snapshot.
+/// Number of an accepted desired state, counted one by one; 0 is what is in force before the first
+/// snapshot.
 using Revision = uint64_t;
 /// Its low half, as it is kept where there is little room. Differences count, so it may wrap.
 using RevisionMark = uint32_t;

@@ -20,13 +20,14 @@ struct Asked {
 
 namespace detail {
 
+/// `ends`: what is known of the addresses of both ends of the key.
 template <typename Key>
-Question question_of(const Asked<Key>& a, const Identity* source, const Identity* destination) {
-  const auto protocol = static_cast<IpProtocol>(a.key.protocol);
+Question question_of(const Key& key, unsigned opener, const Identity* const* ends) {
+  const auto protocol = static_cast<IpProtocol>(key.protocol);
   const bool has_ports =
       protocol == IpProtocol::kTcp || protocol == IpProtocol::kUdp || protocol == IpProtocol::kSctp;
-  const L4Port port = has_ports ? a.key.port[1 - a.opener].host() : L4Port{0};
-  return {source, destination, a.key.protocol, port};
+  const L4Port port = has_ports ? key.port[1 - opener].host() : L4Port{0};
+  return {ends[opener], ends[1 - opener], key.protocol, port};
 }
 
 }  // namespace detail
@@ -36,26 +37,27 @@ Question question_of(const Asked<Key>& a, const Identity* source, const Identity
 template <typename At>
 void ask(const AddressMap& map, unsigned count, At&& at, Question* questions) noexcept {
   const Identity* found[2 * Burst::kSize];
+  uint8_t opener[Burst::kSize];
   using Key = std::remove_cvref_t<decltype(at(0U).key)>;
   if constexpr (std::is_same_v<Key, FlowKeyV4>) {
     be32 addresses[2 * Burst::kSize];
     for (unsigned n = 0; n < count; ++n) {
       const Asked<Key> a = at(n);
-      addresses[2 * n] = a.key.address[a.opener];
-      addresses[2 * n + 1] = a.key.address[1 - a.opener];
+      std::memcpy(addresses + 2 * n, a.key.address, sizeof a.key.address);
+      opener[n] = static_cast<uint8_t>(a.opener);
     }
     map.find_v4(addresses, 2 * count, found);
   } else {
     uint8_t addresses[2 * Burst::kSize][16];
     for (unsigned n = 0; n < count; ++n) {
       const Asked<Key> a = at(n);
-      std::memcpy(addresses[2 * n], a.key.address[a.opener], 16);
-      std::memcpy(addresses[2 * n + 1], a.key.address[1 - a.opener], 16);
+      std::memcpy(addresses + 2 * n, a.key.address, sizeof a.key.address);
+      opener[n] = static_cast<uint8_t>(a.opener);
     }
     map.find_v6(addresses, 2 * count, found);
   }
   for (unsigned n = 0; n < count; ++n) {
-    questions[n] = detail::question_of(at(n), found[2 * n], found[2 * n + 1]);
+    questions[n] = detail::question_of(at(n).key, opener[n], found + 2 * n);
   }
 }
 

@@ -149,23 +149,34 @@ bool is_shared(const Question& q) noexcept {
   return ((q.source->flags | q.destination->flags) & Identity::kShared) != 0;
 }
 
+/// Whether the classes of both ends may not be all that decides.
+bool is_special(const Question& q) noexcept {
+  return q.source == q.destination || (q.source->flags | q.destination->flags) != 0;
+}
+
 /// At most kBurst questions. `known`: null, or what has been answered of late.
 void judge_burst(const RuleSet& rules, const Question* questions, unsigned count, Verdict* verdicts,
                  VerdictCache* known) noexcept {
   constexpr uint8_t kKnown = 0xfe, kShared = 0xff;
   Asking<kBurst * 2> asking;
   uint8_t asked[kBurst];
-  for (unsigned i = 0; known != nullptr && i < count; ++i) known->prefetch(questions[i]);
+  VerdictCache::Key key[kBurst];
+  for (unsigned i = 0; known != nullptr && i < count; ++i) {
+    key[i] = {questions[i], rules.revision};
+    known->prefetch(key[i]);
+  }
   for (unsigned i = 0; i < count; ++i) {
     const Question& q = questions[i];
-    asked[i] = 0;
-    if (q.source == q.destination) continue;  // an address talks to itself
-    if (is_shared(q)) [[unlikely]] {
-      asked[i] = kShared;
-      continue;
+    if (is_special(q)) [[unlikely]] {
+      asked[i] = 0;
+      if (q.source == q.destination) continue;  // an address talks to itself
+      if (is_shared(q)) {
+        asked[i] = kShared;
+        continue;
+      }
+      if (is_pod_and_own_node(*q.source, *q.destination)) continue;
     }
-    if (is_pod_and_own_node(*q.source, *q.destination)) continue;
-    const Verdict* verdict = known != nullptr ? known->find(q, rules.revision) : nullptr;
+    const Verdict* verdict = known != nullptr ? known->find(key[i]) : nullptr;
     if (verdict != nullptr) {
       verdicts[i] = *verdict;
       asked[i] = kKnown;
@@ -182,8 +193,8 @@ void judge_burst(const RuleSet& rules, const Question* questions, unsigned count
     }
     verdicts[i] = asking.take(asked[i]);
     // (One of this burst may have been the same.)
-    if (known != nullptr && asked[i] != 0 && known->find(questions[i], rules.revision) == nullptr) {
-      known->keep(questions[i], rules.revision, verdicts[i]);
+    if (known != nullptr && asked[i] != 0 && known->find(key[i]) == nullptr) {
+      known->keep(key[i], verdicts[i]);
     }
   }
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <cstddef>
 #include <cstdint>
 
 #include "dataplane/base/cacheline.hpp"
@@ -25,49 +24,51 @@ namespace rampart {
 /// One thread. No allocation.
 class VerdictCache {
  public:
+  /// A question under a revision, and where its verdict is if it is known.
+  class Key {
+   public:
+    Key() = default;
+    Key(const Question& q, Revision revision)
+        : ends_(uint64_t{q.source->class_id} << 32 | q.destination->class_id),
+          rest_(uint64_t{revision} << 24 | uint64_t{q.protocol} << 16 | q.port),
+          line_(detail::mix(ends_ ^ 0x9e3779b97f4a7c15, rest_ ^ 0xd1b54a32d192ed03) >>
+                (64 - kLinesLog2)) {}
+
+   private:
+    friend VerdictCache;
+    uint64_t ends_;  ///< class of the source, of the destination
+    uint64_t rest_;  ///< 40 bits of the revision, protocol, destination port
+    uint64_t line_;
+  };
+
   /// Fetches what find will look at.
-  void prefetch(const Question& q) const noexcept { prefetch_line(&lines_[line_of(q)]); }
-  /// The verdict on a question under this revision; null: it is not known.
-  const Verdict* find(const Question& q, Revision revision) const noexcept {
-    const Line& line = lines_[line_of(q)];
-    if (line.later.is_about(q, revision)) return &line.later.verdict;
-    return line.earlier.is_about(q, revision) ? &line.earlier.verdict : nullptr;
+  void prefetch(const Key& key) const noexcept { prefetch_line(&lines_[key.line_]); }
+  /// The verdict; null: it is not known.
+  const Verdict* find(const Key& key) const noexcept {
+    const Line& line = lines_[key.line_];
+    if (line.later.is_about(key)) return &line.later.verdict;
+    return line.earlier.is_about(key) ? &line.earlier.verdict : nullptr;
   }
   /// Keeps one that was not known.
-  void keep(const Question& q, Revision revision, const Verdict& v) noexcept {
-    Line& line = lines_[line_of(q)];
+  void keep(const Key& key, const Verdict& v) noexcept {
+    Line& line = lines_[key.line_];
     line.earlier = line.later;
-    line.later = {ends_of(q), revision, port_of(q), v};
+    line.later = {key.ends_, key.rest_, v};
   }
 
  private:
   static constexpr unsigned kLinesLog2 = 11;
-  static constexpr Revision kNone = ~Revision{0};
-
-  static uint64_t ends_of(const Question& q) {
-    return uint64_t{q.source->class_id} << 32 | q.destination->class_id;
-  }
-  static uint32_t port_of(const Question& q) { return uint32_t{q.protocol} << 16 | q.port; }
 
   struct Entry {
-    uint64_t ends = 0;  ///< class of the source, of the destination
-    Revision revision = kNone;
-    uint32_t port = 0;  ///< protocol, destination port
+    uint64_t ends = 0, rest = ~uint64_t{0};  ///< as in Key
     Verdict verdict;
 
-    bool is_about(const Question& q, Revision in_force) const {
-      return ((ends ^ ends_of(q)) | (revision ^ in_force) | (port ^ port_of(q))) == 0;
-    }
+    bool is_about(const Key& key) const { return ((ends ^ key.ends_) | (rest ^ key.rest_)) == 0; }
   };
   struct alignas(kCacheLine) Line {
     Entry later, earlier;
   };
   static_assert(sizeof(Line) == kCacheLine);
-
-  static size_t line_of(const Question& q) {
-    return detail::mix(ends_of(q) ^ 0x9e3779b97f4a7c15, port_of(q) ^ 0xd1b54a32d192ed03) >>
-           (64 - kLinesLog2);
-  }
 
   std::array<Line, 1U << kLinesLog2> lines_;
 };

@@ -25,21 +25,21 @@ TEST(VerdictCache, KnowsWhatItWasToldAndNothingElse) {
   const Verdict verdict{Outcome::kDenyIngress, 5, 6};
   const auto known = std::make_unique<VerdictCache>();
   const Question question{&one, &two, 6, 80};
-  EXPECT_EQ(known->find(question, 3), nullptr);
-  known->keep(question, 3, verdict);
+  EXPECT_EQ(known->find({question, 3}), nullptr);
+  known->keep({question, 3}, verdict);
   for (const Question& same : {question, Question{&one_more, &two, 6, 80}}) {
-    const Verdict* found = known->find(same, 3);
+    const Verdict* found = known->find({same, 3});
     ASSERT_NE(found, nullptr);
     EXPECT_EQ(found->outcome, verdict.outcome);
     EXPECT_EQ(found->egress_rule, 5U);
     EXPECT_EQ(found->ingress_rule, 6U);
   }
-  EXPECT_EQ(known->find(question, 4), nullptr);
-  EXPECT_EQ(known->find(question, 3 + (Revision{1} << 32)), nullptr);
+  EXPECT_EQ(known->find({question, 4}), nullptr);
+  EXPECT_EQ(known->find({question, 3 + (Revision{1} << 32)}), nullptr);
   for (const Question& other :
        {Question{&two, &one, 6, 80}, Question{&one, &one, 6, 80}, Question{&two, &two, 6, 80},
         Question{&one, &two, 17, 80}, Question{&one, &two, 6, 81}}) {
-    EXPECT_EQ(known->find(other, 3), nullptr);
+    EXPECT_EQ(known->find({other, 3}), nullptr);
   }
 }
 
@@ -52,13 +52,13 @@ TEST(VerdictCache, KeepsTheLaterOfThoseThatShareALine) {
   const auto known = std::make_unique<VerdictCache>();
   unsigned left = 0, left_late = 0;
   for (uint32_t n = 0; n < kQuestions; ++n) {
-    known->keep({&ids[n], &server, 6, 80}, 1, {Outcome::kAllow, n, 0});
+    known->keep({{&ids[n], &server, 6, 80}, 1}, {Outcome::kAllow, n, 0});
   }
   for (uint32_t n = 0; n < kQuestions; ++n) {
     // Some of these have the line of the one that is known.
-    EXPECT_EQ(known->find({&ids[n], &server, 17, 80}, 1), nullptr);
-    EXPECT_EQ(known->find({&ids[n], &server, 6, 81}, 1), nullptr);
-    const Verdict* found = known->find({&ids[n], &server, 6, 80}, 1);
+    EXPECT_EQ(known->find({{&ids[n], &server, 17, 80}, 1}), nullptr);
+    EXPECT_EQ(known->find({{&ids[n], &server, 6, 81}, 1}), nullptr);
+    const Verdict* found = known->find({{&ids[n], &server, 6, 80}, 1});
     if (found == nullptr) continue;
     EXPECT_EQ(found->egress_rule, n);
     ++left;
@@ -130,7 +130,7 @@ TEST_F(Judging, SaysTheSameWithACache) {
         questions[i] = {&ids[random_() % ids.size()], &ids[random_() % ids.size()],
                         static_cast<uint8_t>(random_() % 2 == 0 ? 6 : 17),
                         kPorts[random_() % std::size(kPorts)]};
-        found += known->find(questions[i], revision) != nullptr;
+        found += known->find({questions[i], revision}) != nullptr;
       }
       judge(rules_, questions, count, plain);
       judge(rules_, questions, count, cached, known.get());
