@@ -59,7 +59,7 @@ struct alignas(kCacheLine) Burst {
   /// nothing but the key has been read, and of the segment its numbers (`tcp`). Only parse, take_up
   /// and track meet such packets: those that are more than one of a flow that goes on, track reads.
   uint64_t unread;
-  uint64_t segments;  ///< those of the unread that are segments
+  uint64_t segments;  ///< those that are segments, of the unread as parse has left them
   /// Bit i: a fragment that has been checked (see stages/fragments.hpp).
   uint64_t checked;
   /// Fragments on whose fate in this burst others hang, and those that hang on it, in packet order.

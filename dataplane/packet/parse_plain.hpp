@@ -134,38 +134,98 @@ constexpr bool has_both_ports(uint32_t ports) {
   return header >= 20 && header <= bytes && (kSane >> (l4[13] & 0x3f) & 1) != 0;
 }
 
-/// Fills all that is not of the IP header. False: the options of a SYN are no plain ones.
-[[gnu::always_inline]] inline bool fill_plain_transport(const PlainTransport& t,
-                                                        ParsedPacket& out) noexcept {
-  if (t.is_udp()) {
-    out.tcp_flags = 0;
-    out.opens_flow = true;
-    out.changes_state = false;
-    out.tcp = TcpFields{};
-  } else {
-    using namespace tcp_flag;
-    const uint8_t* l4 = t.header;
-    const uint32_t header = (l4[12] >> 4) * 4U;
-    const uint8_t flags = l4[13];
-    out.tcp.sequence = read32(l4 + 4);
-    out.tcp.acknowledgement = read32(l4 + 8);
-    out.tcp.window = read16(l4 + 14);
-    out.tcp.payload = static_cast<uint16_t>(t.bytes - header);
-    out.tcp.window_scale = TcpFields::kNoScale;
-    if ((flags & kSyn) != 0 && !read_syn_options(l4 + 20, header - 20, out.tcp)) return false;
-    out.tcp_flags = flags;
-    out.opens_flow = (flags & (kSyn | kAck | kRst | kFin)) == kSyn;
-    out.changes_state = (flags & (kSyn | kRst | kFin)) != 0;
+/// The numbers of a segment whose header lies at `l4` (20 bytes readable) as TcpFields has them,
+/// but for the window scale, which is 0.
+[[gnu::always_inline]] inline __m128i numbers_of(const uint8_t* l4, uint32_t payload) noexcept {
+  // They stand side by side on either side; only their bytes are the other way round.
+  static_assert(sizeof(TcpFields) == 16 && offsetof(TcpFields, acknowledgement) == 4 &&
+                offsetof(TcpFields, window) == 8 && offsetof(TcpFields, payload) == 10 &&
+                offsetof(TcpFields, window_scale) == 12);
+  const __m128i order = _mm_setr_epi8(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, -1, -1, -1, -1, -1, -1);
+  const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(l4 + 4));
+  return _mm_insert_epi16(_mm_shuffle_epi8(all, order), static_cast<int>(payload), 5);
+}
+inline void put(TcpFields& out, __m128i numbers) noexcept {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(&out), numbers);
+}
+
+/// What of a ParsedPacket of a plain packet stands before its addresses, in words as it is stored:
+/// so many bytes, one by one, would be a third of what reading a first packet takes.
+struct PlainWords {
+  uint64_t head;     ///< head_of_plain()
+  uint32_t flags;    ///< `tcp_flags`, `opens_flow` << 8, `changes_state` << 16
+  uint32_t offsets;  ///< `l3_offset`, `l4_offset` << 16
+  uint32_t l4_bytes, fragment_id, vlans;
+  uint32_t ports;  ///< source and destination as they lie in the packet
+
+  [[gnu::always_inline]] void put(ParsedPacket& out) const noexcept {
+    static_assert(
+        offsetof(ParsedPacket, tcp_flags) == 8 && offsetof(ParsedPacket, opens_flow) == 9 &&
+        offsetof(ParsedPacket, changes_state) == 10 && offsetof(ParsedPacket, l3_offset) == 12 &&
+        offsetof(ParsedPacket, l4_offset) == 14 && offsetof(ParsedPacket, l4_bytes) == 16 &&
+        offsetof(ParsedPacket, fragment_id) == 20 && offsetof(ParsedPacket, vlans) == 24 &&
+        offsetof(ParsedPacket, source_port) == 28 &&
+        offsetof(ParsedPacket, destination_port) == 30 && offsetof(ParsedPacket, source) == 32);
+    std::memcpy(static_cast<void*>(&out), this, sizeof *this);
   }
-  out.protocol = t.protocol;
-  constexpr size_t kPorts = offsetof(ParsedPacket, source_port);
-  static_assert(offsetof(ParsedPacket, destination_port) == kPorts + 2);
-  std::memcpy(reinterpret_cast<uint8_t*>(&out) + kPorts, &t.ports, sizeof t.ports);
-  out.l4_bytes = t.bytes;
-  out.kind = PacketKind::kFlow;
-  out.reason = DropReason::kNone;
-  out.sctp_chunk = out.icmp_type = 0;
-  out.fragment = out.tunnel = false;
+};
+static_assert(sizeof(PlainWords) == 32);
+
+/// The first eight bytes of a ParsedPacket that is of kind kFlow, no fragment and no tunnel.
+constexpr uint64_t head_of_plain(Family family, IpProtocol protocol) noexcept {
+  static_assert(offsetof(ParsedPacket, kind) == 0 && offsetof(ParsedPacket, family) == 2 &&
+                offsetof(ParsedPacket, protocol) == 7);
+  static_assert(static_cast<uint8_t>(DropReason::kNone) == 0);
+  return static_cast<uint64_t>(PacketKind::kFlow) | static_cast<uint64_t>(family) << 16 |
+         static_cast<uint64_t>(protocol) << 56;
+}
+
+template <Family kFamily>
+[[gnu::always_inline]] inline void put_addresses(const uint8_t* ip, ParsedPacket& out) noexcept {
+  if constexpr (kFamily == Family::kV4) {
+    put(out.source, load<uint32_t>(ip + 12), 0);
+    put(out.destination, load<uint32_t>(ip + 16), 0);
+  } else {
+    put(out.source, load<uint64_t>(ip + 8), load<uint64_t>(ip + 16));
+    put(out.destination, load<uint64_t>(ip + 24), load<uint64_t>(ip + 32));
+  }
+}
+
+/// Fills `out` with what check_plain_v4 or check_plain_v6 has looked at, the packet's IP header
+/// being at `ip`, `l3` bytes behind the frame's start. False: the options of a SYN are no plain
+/// ones.
+template <Family kFamily>
+[[gnu::always_inline]] inline bool fill_plain(const uint8_t* ip, uint32_t l3, uint32_t vlans,
+                                              const PlainTransport& t, ParsedPacket& out) noexcept {
+  using namespace tcp_flag;
+  constexpr uint32_t kHeader = kFamily == Family::kV4 ? 20 : 40;
+  PlainWords words{.head = head_of_plain(kFamily, static_cast<IpProtocol>(t.protocol)),
+                   .flags = 1U << 8,
+                   .offsets = l3 * 0x10001 + (kHeader << 16),
+                   .l4_bytes = t.bytes,
+                   .fragment_id = kFamily == Family::kV4 ? read16(ip + 4) : 0U,
+                   .vlans = vlans,
+                   .ports = t.ports};
+  __m128i numbers = _mm_setzero_si128();
+  uint8_t scale = TcpFields::kNoScale;
+  if (!t.is_udp()) {
+    const uint8_t* l4 = t.header;
+    const uint32_t header = (l4[12] >> 4) * 4U, flags = l4[13];
+    const bool opens = (flags & (kSyn | kAck | kRst | kFin)) == kSyn;
+    const bool changes = (flags & (kSyn | kRst | kFin)) != 0;
+    words.flags = flags | uint32_t{opens} << 8 | uint32_t{changes} << 16;
+    numbers = numbers_of(l4, t.bytes - header);
+    if ((flags & kSyn) != 0 && header != 20) {
+      // (Asked again: who lends us memory may have written there since it was checked.)
+      if (header - 20 > t.bytes - 20) return false;
+      TcpFields options;
+      if (!read_syn_options(l4 + 20, header - 20, options)) return false;
+      scale = options.window_scale;
+    }
+  }
+  words.put(out);
+  put(out.tcp, _mm_insert_epi16(numbers, scale, 6));
+  put_addresses<kFamily>(ip, out);
   return true;
 }
 
@@ -180,14 +240,7 @@ constexpr bool has_both_ports(uint32_t ports) {
   const uint32_t header = (offset_and_flags & 0xf0) / 4;
   if ((offset_and_flags >> 8 & (kSyn | kFin | kRst | kAck)) != kAck) return false;
   if (header < 20 || header > bytes) return false;
-  // The numbers stand side by side on either side; only their bytes are the other way round.
-  static_assert(sizeof out == 16 && offsetof(TcpFields, acknowledgement) == 4 &&
-                offsetof(TcpFields, window) == 8 && offsetof(TcpFields, payload) == 10);
-  const __m128i order = _mm_setr_epi8(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, -1, -1, -1, -1, -1, -1);
-  const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(l4 + 4));
-  const __m128i numbers =
-      _mm_insert_epi16(_mm_shuffle_epi8(all, order), static_cast<int>(bytes - header), 5);
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(&out), numbers);
+  put(out, numbers_of(l4, bytes - header));
   return true;
 }
 
@@ -224,35 +277,6 @@ constexpr bool has_both_ports(uint32_t ports) {
   return check_plain_transport(ip + 40, payload, ip[6], out);
 }
 
-/// Fills `out` with what check_plain_v4 has looked at, but for `vlans`. False as
-/// fill_plain_transport.
-[[gnu::always_inline]] inline bool fill_plain_v4(const uint8_t* ip, uint32_t l3,
-                                                 const PlainTransport& t,
-                                                 ParsedPacket& out) noexcept {
-  if (!fill_plain_transport(t, out)) return false;
-  out.family = Family::kV4;
-  out.l3_offset = static_cast<uint16_t>(l3);
-  out.l4_offset = static_cast<uint16_t>(l3 + 20);
-  out.fragment_id = read16(ip + 4);
-  put(out.source, load<uint32_t>(ip + 12), 0);
-  put(out.destination, load<uint32_t>(ip + 16), 0);
-  return true;
-}
-
-/// The same for IPv6.
-[[gnu::always_inline]] inline bool fill_plain_v6(const uint8_t* ip, uint32_t l3,
-                                                 const PlainTransport& t,
-                                                 ParsedPacket& out) noexcept {
-  if (!fill_plain_transport(t, out)) return false;
-  out.family = Family::kV6;
-  out.l3_offset = static_cast<uint16_t>(l3);
-  out.l4_offset = static_cast<uint16_t>(l3 + 40);
-  out.fragment_id = 0;
-  put(out.source, load<uint64_t>(ip + 8), load<uint64_t>(ip + 16));
-  put(out.destination, load<uint64_t>(ip + 24), load<uint64_t>(ip + 32));
-  return true;
-}
-
 }  // namespace detail
 
 /// Where the IP packet of a frame begins that may be a plain one.
@@ -279,22 +303,20 @@ struct PlainFrame {
   const uint32_t readable = contiguous < frame_bytes ? contiguous : frame_bytes;
   if (readable < 18) return false;
   const PlainFrame at = look_at_plain_frame(frame);
-  out.vlans = at.vlans;
   const uint8_t* ip = frame + at.l3;
   detail::PlainTransport t;
   if (at.type == detail::kIpv4) {
     return detail::check_plain_v4(ip, readable - at.l3, t) &&
-           detail::fill_plain_v4(ip, at.l3, t, out);
+           detail::fill_plain<Family::kV4>(ip, at.l3, at.vlans, t, out);
   }
   return at.type == detail::kIpv6 && detail::check_plain_v6(ip, readable - at.l3, t) &&
-         detail::fill_plain_v6(ip, at.l3, t, out);
+         detail::fill_plain<Family::kV6>(ip, at.l3, at.vlans, t, out);
 }
 
 /// Reads a frame that is known to be a plain one, without asking again. False: it has more tags
 /// than this looks behind, and `out` is in no state to be read.
 inline bool read_plain_frame(const uint8_t* frame, ParsedPacket& out) noexcept {
   const PlainFrame at = look_at_plain_frame(frame);
-  out.vlans = at.vlans;
   const uint8_t* ip = frame + at.l3;
   const auto transport = [ip](uint32_t header, uint32_t bytes, uint8_t protocol) {
     const uint8_t* l4 = ip + header;
@@ -302,10 +324,12 @@ inline bool read_plain_frame(const uint8_t* frame, ParsedPacket& out) noexcept {
   };
   if (at.type == detail::kIpv4) {
     const uint32_t total = detail::read16(ip + 2);
-    return detail::fill_plain_v4(ip, at.l3, transport(20, total - 20, ip[9]), out);
+    return detail::fill_plain<Family::kV4>(ip, at.l3, at.vlans, transport(20, total - 20, ip[9]),
+                                           out);
   }
   return at.type == detail::kIpv6 &&
-         detail::fill_plain_v6(ip, at.l3, transport(40, detail::read16(ip + 4), ip[6]), out);
+         detail::fill_plain<Family::kV6>(ip, at.l3, at.vlans,
+                                         transport(40, detail::read16(ip + 4), ip[6]), out);
 }
 
 }  // namespace rampart

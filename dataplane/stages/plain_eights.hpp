@@ -6,7 +6,7 @@
 #include <bit>
 #include <cstring>
 
-#include "dataplane/packet/eight_heads.hpp"
+#include "dataplane/packet/eight_segments.hpp"
 #include "dataplane/stages/plain_frames.hpp"
 
 /// Eight plain packets at once. Part of parse; x86-64-v3 and above.
@@ -97,10 +97,9 @@ template <typename Heads, typename Key>
 
 /// Reads one of eight packets that may be a plain segment of the columns' family, as far as it has
 /// to be. False: it is not.
-template <typename Heads, typename Key>
+template <typename Key, typename Heads>
 [[gnu::always_inline]] inline bool read_segment(Burst& b, unsigned i, const uint8_t* frame,
-                                                const EightFrames& f, const Heads& h, unsigned j,
-                                                const FlowColumns<Key>& c) {
+                                                const EightFrames& f, const Heads& h, unsigned j) {
   constexpr auto kTcp = static_cast<uint8_t>(IpProtocol::kTcp);
   constexpr uint32_t kHeader = PlainHeader<Key>::kBytes;
   const uint8_t* ip = f.ip[j];
@@ -108,9 +107,9 @@ template <typename Heads, typename Key>
     return true;
   }
   detail::PlainTransport t;
-  b.packet[i].vlans = f.vlans[j];
   return detail::check_plain_transport(ip + kHeader, h.payload[j], kTcp, t) &&
-         fill(ip, static_cast<uint32_t>(ip - frame), t, b.packet[i], c);
+         detail::fill_plain<PlainHeader<Key>::kFamily>(ip, static_cast<uint32_t>(ip - frame),
+                                                       f.vlans[j], t, b.packet[i]);
 }
 
 /// Such a packet: into the columns. False, and nothing done: it is not one.
@@ -120,7 +119,7 @@ template <typename Heads, typename Key>
                                                 const Zone (&zones)[8], const Heads& h, unsigned j,
                                                 FlowColumns<Key>& c) {
   constexpr auto kTcp = static_cast<uint8_t>(IpProtocol::kTcp);
-  if (!read_segment(b, i, frame, f, h, j, c)) return false;
+  if (!read_segment<Key>(b, i, frame, f, h, j)) return false;
   const Aim at = aim(f, h, j, zones[j], kTcp, w.seed, c.key[c.count]);
   b.foreign |= !keep_if_own(b, w, i, c, put_aim(w, c, at));
   return true;
@@ -132,9 +131,16 @@ template <typename Heads, typename Key>
                                                        WorkerState& w, const EightFrames& f,
                                                        const Zone (&zones)[8], const Heads& h,
                                                        FlowColumns<Key>& c) {
-  for (unsigned j = 0; j < 8; ++j) {
-    const uint8_t* frame = all.behind[first + j] - Frames::kHeader;
-    if (!read_segment(b, first + j, frame, f, h, j, c)) return false;
+  using Header = PlainHeader<Key>;
+  const uint8_t* const* behind = all.behind + first;
+  ParsedPacket* const packets = b.packet + first;
+  if (read_eight_middles<Header::kFamily>(f, h.ports, h.payload, packets)) {
+    b.unread |= uint64_t{0xff} << first;
+    b.segments |= uint64_t{0xff} << first;
+  } else if (!read_eight_syns<Header::kFamily>(f, behind, h.ports, h.payload, packets)) {
+    for (unsigned j = 0; j < 8; ++j) {
+      if (!read_segment<Key>(b, first + j, behind[j] - Frames::kHeader, f, h, j)) return false;
+    }
   }
   take_eight(b, first, w, IpProtocol::kTcp, f, zones, h, c);
   return true;

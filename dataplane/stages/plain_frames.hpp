@@ -15,13 +15,23 @@ template <typename Key>
 struct PlainHeader;
 template <>
 struct PlainHeader<FlowKeyV4> {
+  static constexpr Family kFamily = Family::kV4;
   static constexpr unsigned kBytes = 20, kProtocol = 9;
   static uint32_t payload(const uint8_t* ip) { return detail::read16(ip + 2) - kBytes; }
+  [[gnu::always_inline]] static bool check(const uint8_t* ip, uint32_t readable,
+                                           detail::PlainTransport& t) {
+    return detail::check_plain_v4(ip, readable, t);
+  }
 };
 template <>
 struct PlainHeader<FlowKeyV6> {
+  static constexpr Family kFamily = Family::kV6;
   static constexpr unsigned kBytes = 40, kProtocol = 6;
   static uint32_t payload(const uint8_t* ip) { return detail::read16(ip + 4); }
+  [[gnu::always_inline]] static bool check(const uint8_t* ip, uint32_t readable,
+                                           detail::PlainTransport& t) {
+    return detail::check_plain_v6(ip, readable, t);
+  }
 };
 
 /// Where the frames of a burst lie, and how many of their bytes may be read there. Behind the last
@@ -34,28 +44,6 @@ struct Frames {
   unsigned segments_of_all = 1;            ///< numbers of buffers, one or the other
 };
 static_assert(Burst::kSize % 8 == 0);
-
-[[gnu::always_inline]] inline bool check(const uint8_t* ip, uint32_t readable,
-                                         detail::PlainTransport& t,
-                                         const FlowColumns<FlowKeyV4>& /*c*/) {
-  return detail::check_plain_v4(ip, readable, t);
-}
-[[gnu::always_inline]] inline bool check(const uint8_t* ip, uint32_t readable,
-                                         detail::PlainTransport& t,
-                                         const FlowColumns<FlowKeyV6>& /*c*/) {
-  return detail::check_plain_v6(ip, readable, t);
-}
-
-[[gnu::always_inline]] inline bool fill(const uint8_t* ip, uint32_t l3,
-                                        const detail::PlainTransport& t, ParsedPacket& out,
-                                        const FlowColumns<FlowKeyV4>& /*c*/) {
-  return detail::fill_plain_v4(ip, l3, t, out);
-}
-[[gnu::always_inline]] inline bool fill(const uint8_t* ip, uint32_t l3,
-                                        const detail::PlainTransport& t, ParsedPacket& out,
-                                        const FlowColumns<FlowKeyV6>& /*c*/) {
-  return detail::fill_plain_v6(ip, l3, t, out);
-}
 
 /// Segment i stays unread but for its numbers, if it is from the middle of a connection. Arguments
 /// as read_middle_segment.
@@ -75,12 +63,12 @@ template <typename Key>
                                               const PlainFrame& at, FlowColumns<Key>& c) {
   const uint8_t* ip = frame + at.l3;
   detail::PlainTransport t;
-  if (!check(ip, readable - at.l3, t, c)) return false;
+  if (!PlainHeader<Key>::check(ip, readable - at.l3, t)) return false;
   if (t.is_udp()) {
     b.unread |= uint64_t{1} << i;
-  } else if (!leave_unread(b, i, t.header, t.bytes)) {
-    b.packet[i].vlans = at.vlans;
-    if (!fill(ip, at.l3, t, b.packet[i], c)) return false;
+  } else if (!leave_unread(b, i, t.header, t.bytes) &&
+             !detail::fill_plain<PlainHeader<Key>::kFamily>(ip, at.l3, at.vlans, t, b.packet[i])) {
+    return false;
   }
   const Zone zone = make_zone(w.ports[b.in_port[i]].wire, at.vlans);
   b.foreign |= !keep_if_own(b, w, i, c, aim(w, ip, zone, t, c));
