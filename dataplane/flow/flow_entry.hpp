@@ -23,6 +23,14 @@ struct FlowTally {
   uint16_t packets_high[2] = {0, 0};
   uint16_t bytes_high[2] = {0, 0};
 
+  /// Of a flow that begins with a packet of this side.
+  static FlowTally first(Side side, uint32_t frame_bytes) {
+    FlowTally t;
+    t.packets_low[static_cast<unsigned>(side)] = 1;
+    t.bytes_low[static_cast<unsigned>(side)] = frame_bytes;
+    return t;
+  }
+
   void count(Side side, uint32_t frame_bytes) {
     const auto i = static_cast<unsigned>(side);
     if (++packets_low[i] == 0) ++packets_high[i];

@@ -82,9 +82,9 @@ constexpr bool is_dead(FlowState state) {
 /// Who sent a packet of a flow.
 enum class Side : uint8_t { kOpener = 0, kReplier = 1 };
 
-/// State of a flow whose first packet this is.
-constexpr FlowState first_state(const ParsedPacket& p) {
-  switch (static_cast<IpProtocol>(p.protocol)) {
+namespace detail {
+constexpr FlowState first_state(uint8_t protocol) {
+  switch (static_cast<IpProtocol>(protocol)) {
     case IpProtocol::kTcp:
       return FlowState::kTcpOpening;
     case IpProtocol::kUdp:
@@ -97,6 +97,19 @@ constexpr FlowState first_state(const ParsedPacket& p) {
     default:
       return FlowState::kOther;
   }
+}
+inline constexpr std::array<FlowState, 256> kFirstStates = [] {
+  std::array<FlowState, 256> states{};
+  for (unsigned protocol = 0; protocol < states.size(); ++protocol) {
+    states[protocol] = first_state(static_cast<uint8_t>(protocol));
+  }
+  return states;
+}();
+}  // namespace detail
+
+/// State of a flow whose first packet this is.
+constexpr FlowState first_state(const ParsedPacket& p) {
+  return detail::kFirstStates[p.protocol];
 }
 
 /// Port of DNS servers (RFC 1035 §4.2): most exchanges with them end with their first answer.

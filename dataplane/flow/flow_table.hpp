@@ -72,9 +72,10 @@ class FlowTable {
 
   Entry& operator[](Slot slot) { return entries_[slot]; }
   const Entry& operator[](Slot slot) const { return entries_[slot]; }
-  FlowTally& tally(Slot slot) {
-    return has_track(entries_[slot].key.protocol) ? tally_beside_track(slot)
-                                                  : tally_without_track(slot);
+  FlowTally& tally(Slot slot) { return tally(slot, entries_[slot].key.protocol); }
+  /// `protocol`: the flow's.
+  FlowTally& tally(Slot slot, uint8_t protocol) {
+    return has_track(protocol) ? tally_beside_track(slot) : tally_without_track(slot);
   }
   /// The same for a flow that is known to have a track, or none.
   FlowTally& tally_beside_track(Slot slot) {
@@ -138,30 +139,22 @@ class FlowTable {
     return kNone;
   }
 
-  /// Takes in a flow that is not in the table. Its facts and tally are new ones, and it is worth
-  /// kWeak. kNone: the table is full.
+  /// Whether the flow may be in the table, without a look at any entry: it is then for find to say.
+  bool may_have(uint64_t hash) const noexcept {
+    const Head& head = heads_[home(hash)];
+    return (match(head, tag(hash)) | head.passed_on) != 0;
+  }
+
+  /// Takes in a flow that is not in the table, and is worth kWeak. Its facts and tally are those of
+  /// the flow that was here before: the caller's to write. kNone: the table is full.
   Slot insert(const Key& key, uint64_t hash) noexcept {
     if (size_ >= capacity_) return kNone;
-    uint32_t chunk = home(hash);
-    for (unsigned probe = 0; probe < kMaxProbes; ++probe) {
-      const unsigned empty = match(heads_[chunk], 0);
-      if (empty != 0) {
-        const unsigned index = first_after(empty, heads_[chunk].hand);
-        const Slot slot = chunk * kSlotsPerChunk + index;
-        for (uint32_t c = home(hash); c != chunk; c = next(c, hash)) pass_on(heads_[c]);
-        put(heads_[chunk], index, tag(hash));
-        put(heads_[chunk], offsetof(Head, hand), index);
-        entries_[slot].key = key;
-        entries_[slot].facts = FlowFacts{};
-        tally(slot) = FlowTally{};
-        worths_[chunk] |= weak_bit(index);
-        ++weak_;
-        ++size_;
-        return slot;
-      }
-      chunk = next(chunk, hash);
+    const uint32_t chunk = home(hash);
+    const unsigned empty = match(heads_[chunk], 0);
+    if (empty == 0) [[unlikely]] {
+      return insert_elsewhere(key, hash);
     }
-    return kNone;
+    return take(chunk, empty, key, hash);
   }
 
   /// Ends the flow in a used slot; `hash` is that of its key.
@@ -303,22 +296,29 @@ class FlowTable {
     const auto stride = 1 + static_cast<uint32_t>(hash & 0x7f) % (chunks_ - 1);
     return chunk + stride < chunks_ ? chunk + stride : chunk + stride - chunks_;
   }
-  /// Writes a byte of a head, and stores the whole of it: it is loaded whole the next moment, and
-  /// a load behind a narrower store waits until all stores before that are done.
-  static void put(Head& head, size_t at, unsigned value) {
+  static __m128i load(const Head& head) {
+    return _mm_load_si128(reinterpret_cast<const __m128i*>(&head));
+  }
+  static void store(Head& head, __m128i whole) {
+    _mm_store_si128(reinterpret_cast<__m128i*>(&head), whole);
+  }
+  /// A head with another byte.
+  static __m128i with(__m128i head, size_t at, unsigned value) {
     const __m128i here =
         _mm_cmpeq_epi8(_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
                        _mm_set1_epi8(static_cast<char>(at)));
-    auto* whole = reinterpret_cast<__m128i*>(&head);
-    const __m128i byte = _mm_set1_epi8(static_cast<char>(value));
-    _mm_store_si128(whole, _mm_blendv_epi8(_mm_load_si128(whole), byte, here));
+    return _mm_blendv_epi8(head, _mm_set1_epi8(static_cast<char>(value)), here);
+  }
+  /// Writes a byte of a head, and stores the whole of it: it is loaded whole the next moment, and
+  /// a load behind a narrower store waits until all stores before that are done.
+  static void put(Head& head, size_t at, unsigned value) {
+    store(head, with(load(head), at, value));
   }
   static unsigned match(const Head& head, uint8_t value) {
     return match(head, _mm_set1_epi8(static_cast<char>(value)));
   }
   static unsigned match(const Head& head, __m128i value) {
-    const __m128i all = _mm_load_si128(reinterpret_cast<const __m128i*>(&head));
-    return static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(all, value))) & kAllSlots;
+    return static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(load(head), value))) & kAllSlots;
   }
   static Slot slot_of(uint32_t chunk, unsigned mask) {
     return chunk * kSlotsPerChunk + static_cast<Slot>(std::countr_zero(mask));
@@ -383,6 +383,31 @@ class FlowTable {
     } else {
       prefetch_facts(slot);
     }
+  }
+  /// Gives a flow one of a chunk's `empty` slots.
+  [[gnu::always_inline]] Slot take(uint32_t chunk, unsigned empty, const Key& key,
+                                   uint64_t hash) noexcept {
+    Head& head = heads_[chunk];
+    const unsigned index = first_after(empty, head.hand);
+    const Slot slot = chunk * kSlotsPerChunk + index;
+    store(head, with(with(load(head), index, tag(hash)), offsetof(Head, hand), index));
+    entries_[slot].key = key;
+    worths_[chunk] |= weak_bit(index);
+    ++weak_;
+    ++size_;
+    return slot;
+  }
+  /// For a flow that finds its home full.
+  [[gnu::noinline]] Slot insert_elsewhere(const Key& key, uint64_t hash) noexcept {
+    uint32_t chunk = home(hash);
+    for (unsigned probe = 1; probe < kMaxProbes; ++probe) {
+      chunk = next(chunk, hash);
+      if (const unsigned empty = match(heads_[chunk], 0); empty != 0) {
+        for (uint32_t c = home(hash); c != chunk; c = next(c, hash)) pass_on(heads_[c]);
+        return take(chunk, empty, key, hash);
+      }
+    }
+    return kNone;
   }
   /// For a flow that is not at home, which is rare.
   [[gnu::noinline]] Slot find_elsewhere(const Key& key, uint64_t hash, const Head& head) const {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a connection becomes known: by its handshake, or in the middle.
-#include "dataplane/flow/tcp_parts.hpp"
+#include "dataplane/flow/tcp_first.hpp"
 
 namespace rampart {
 namespace detail::tcp {
@@ -12,13 +12,6 @@ using tcp_sequence::later;
 using tcp_sequence::within;
 using enum FlowState;
 
-void keep_first(TcpTrack& t, const Syn& syn) {
-  t.side[1].ack = syn.next;
-  t.side[0].end = syn.end;
-  t.side[0].window = syn.window;
-  t.side[0].scale = syn.offer;
-  t.side[0].flags = kSynOfOpener;
-}
 void keep_other(TcpTrack& t, const Syn& syn, uint8_t whose) {
   TcpSide& r = t.side[1];
   r.edge = syn.next;
@@ -174,11 +167,6 @@ Tracked judge_picked_up(const TcpTrack& t, Side side, const ParsedPacket& p,
 
 using namespace detail::tcp;
 using enum FlowState;
-
-void tcp_open(TcpTrack& track, const ParsedPacket& syn) noexcept {
-  track = {};
-  keep_first(track, syn_of(syn));
-}
 
 bool tcp_pick_up(TcpTrack& track, Side side, const ParsedPacket& p) noexcept {
   if (!has(p, tcp_flag::kAck) || has(p, tcp_flag::kSyn) || has(p, tcp_flag::kRst)) return false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the parts of the TCP tracker hand to each other. Nobody includes this but them.
+// What the parts of the TCP tracker hand to each other. Nobody else uses this.
 #pragma once
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/flow/tcp_tracker.hpp"
 
-#include "dataplane/flow/tcp_parts.hpp"
+#include "dataplane/flow/tcp_first.hpp"
 
 namespace rampart {
 namespace detail::tcp {

@@ -71,8 +71,7 @@ struct TcpTrack {
 };
 static_assert(sizeof(TcpTrack) == 32 && std::is_trivial_v<TcpTrack>);
 
-/// Starts a track with the SYN that opens a flow (state kTcpOpening).
-void tcp_open(TcpTrack& track, const ParsedPacket& syn) noexcept;
+/// (A track that starts with a SYN: tcp_open, in tcp_first.hpp.)
 
 /// Starts a track in the middle of a connection (state kTcpPickedUp), `side` being the sender's.
 /// False, and nothing done: the segment is none to begin with (only those with ACK and without SYN

@@ -3,6 +3,7 @@
 
 #include "dataplane/flow/flow_entry.hpp"
 #include "dataplane/flow/sctp_tracker.hpp"
+#include "dataplane/flow/tcp_first.hpp"
 #include "dataplane/flow/tcp_tracker.hpp"
 
 /// The tracker of a flow, whichever protocol's it is. By state and not by protocol: a flow's state

@@ -20,36 +20,38 @@ namespace {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kBytes.data() + 32 - count));
 }
 
-/// ones_sum of up to 64 bytes, but of 28 at least, without a loop. Up to four more, before them,
-/// are read; none behind them, where a line would have to come of which nothing else is read.
-[[gnu::always_inline]] inline uint32_t short_ones_sum(const uint8_t* bytes, uint32_t length) {
-  const auto load = [bytes](uint32_t at) {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes + ptrdiff_t{at} - 32));
+/// The 16-bit words of up to 64 bytes, an even number, in eight sums. Of less than 32, those before
+/// them are read, too; none behind them, where a line would have to come of which nothing else is
+/// read.
+[[gnu::always_inline]] inline __m256i short_sums(const uint8_t* bytes, uint32_t even) {
+  const auto load = [bytes](uint32_t end) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes + ptrdiff_t{end} - 32));
   };
   const auto halves = [](__m256i w) {
     return _mm256_add_epi32(_mm256_and_si256(w, _mm256_set1_epi32(0xffff)),
                             _mm256_srli_epi32(w, 16));
   };
-  const uint32_t even = length & ~1U;
   // The last 32 of them, and the first, which may be partly the same.
   const bool two = even > 32;
   const __m256i last = _mm256_and_si256(load(even), all_but_first((two ? 64 : 32) - even));
-  __m256i eight = halves(last);
-  if (two) eight = _mm256_add_epi32(eight, halves(load(32)));
-  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
-  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
-  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xb1));
-  auto sum = static_cast<uint32_t>(_mm_cvtsi128_si32(four));
-  if ((length & 1) != 0) sum += bytes[length - 1];
-  return sum;
+  return two ? _mm256_add_epi32(halves(last), halves(load(32))) : halves(last);
+}
+
+/// What is added to the words of a transport header, payload and addresses (RFC 9293 §3.1).
+[[gnu::always_inline]] inline uint32_t rest_of_sum(uint32_t bytes, uint32_t protocol) {
+  return uint32_t{__builtin_bswap16(static_cast<uint16_t>(bytes))} + (protocol << 8);
 }
 
 /// Of a TCP segment whose addresses lie right before it, all in 64 bytes.
 [[gnu::always_inline]] inline bool short_segment_ok(const uint8_t* addresses, uint32_t bytes,
                                                     uint32_t segment_bytes) {
-  const uint32_t sum = short_ones_sum(addresses, bytes) +
-                       __builtin_bswap16(static_cast<uint16_t>(segment_bytes)) +
-                       __builtin_bswap16(static_cast<uint8_t>(IpProtocol::kTcp));
+  const __m256i eight = short_sums(addresses, bytes & ~1U);
+  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xb1));
+  auto sum = static_cast<uint32_t>(_mm_cvtsi128_si32(four)) +
+             rest_of_sum(segment_bytes, static_cast<uint8_t>(IpProtocol::kTcp));
+  if ((bytes & 1) != 0) sum += addresses[bytes - 1];
   // So few words add up to a carry of some bits, and once folded to less than twice 0xffff.
   return (sum & 0xffff) + (sum >> 16) == 0xffff;
 }
@@ -224,5 +226,64 @@ bool l4_checksum_ok(const uint8_t* frame, const ParsedPacket& p) noexcept {
 #endif
   return is_any_ok(frame, p);
 }
+
+#ifdef __AVX2__
+namespace {
+
+/// Eight of them; at(j) gives a ShortPacket.
+template <typename At>
+[[gnu::always_inline]] inline unsigned eight_packets_ok(uint32_t address_bytes, At&& at) {
+  __m256i sums[8];
+  alignas(32) uint32_t rest[8];
+#pragma GCC unroll 8
+  for (unsigned j = 0; j < 8; ++j) {
+    const ShortPacket& s = at(j);
+    sums[j] = short_sums(s.addresses, address_bytes + s.bytes);
+    rest[j] = rest_of_sum(s.bytes, s.protocol);
+  }
+  // Each of the eight is added up: halves of four of them, then both halves of all.
+  const auto pairs = [&sums](unsigned j) { return _mm256_hadd_epi32(sums[j], sums[j + 1]); };
+  const __m256i first = _mm256_hadd_epi32(pairs(0), pairs(2)),
+                second = _mm256_hadd_epi32(pairs(4), pairs(6)),
+                all = _mm256_add_epi32(
+                    _mm256_add_epi32(_mm256_permute2x128_si256(first, second, 0x20),
+                                     _mm256_permute2x128_si256(first, second, 0x31)),
+                    _mm256_load_si256(reinterpret_cast<const __m256i*>(rest)));
+  const __m256i low = _mm256_set1_epi32(0xffff);
+  const __m256i folded = _mm256_add_epi32(_mm256_and_si256(all, low), _mm256_srli_epi32(all, 16));
+  return static_cast<unsigned>(
+      _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(folded, low))));
+}
+
+}  // namespace
+
+uint64_t short_packets_ok(const ShortPacket* packets, unsigned count,
+                          uint32_t address_bytes) noexcept {
+  uint64_t right = 0;
+  unsigned n = 0;
+  for (; n + 8 <= count; n += 8) {
+    right |= uint64_t{eight_packets_ok(
+                 address_bytes, [&](unsigned j) -> const ShortPacket& { return packets[n + j]; })}
+             << n;
+  }
+  if (n == count) return right;
+  // The last ones, and the very last in the place of those that are not there.
+  return right | uint64_t{eight_packets_ok(address_bytes, [&](unsigned j) -> const ShortPacket& {
+                   return packets[std::min(n + j, count - 1)];
+                 })} << n;
+}
+#else
+uint64_t short_packets_ok(const ShortPacket* packets, unsigned count,
+                          uint32_t address_bytes) noexcept {
+  uint64_t right = 0;
+  for (unsigned n = 0; n < count; ++n) {
+    const ShortPacket& s = packets[n];
+    const uint64_t sum = ones_sum(s.addresses, address_bytes + s.bytes) +
+                         pseudo_header(static_cast<uint8_t>(s.protocol), s.bytes);
+    right |= uint64_t{fold_sum(sum) == 0xffff} << n;
+  }
+  return right;
+}
+#endif
 
 }  // namespace rampart

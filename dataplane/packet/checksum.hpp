@@ -31,6 +31,20 @@ bool l4_checksum_ok(const uint8_t* frame, const ParsedPacket& p) noexcept;
 /// before the packet does.
 bool l4_checksum_ok(std::span<const FrameSegment> segments, const ParsedPacket& p) noexcept;
 
+/// A TCP segment or UDP datagram right behind the addresses of its IP packet.
+struct ShortPacket {
+  const uint8_t* addresses;  ///< sixteen bytes before them may be read, too
+  uint32_t bytes;            ///< of transport header and payload, all that UDP says
+  uint32_t protocol;         ///< IANA number
+};
+
+/// Of which of `count` packets (at most 64) the checksums are right: bit n, packets[n]. All have an
+/// even number of bytes, 8 at least, and no more than 64 with their `address_bytes` (8 or 32). What
+/// l4_checksum_ok says of them one by one, in half of the instructions; a UDP checksum of 0 is
+/// none.
+uint64_t short_packets_ok(const ShortPacket* packets, unsigned count,
+                          uint32_t address_bytes) noexcept;
+
 /// The sum of 16-bit words in memory order that RFC 1071 speaks of, not folded yet; an odd last
 /// byte is padded with zero. `length` up to 2^17 bytes.
 inline uint64_t ones_sum(const uint8_t* bytes, uint32_t length) noexcept {

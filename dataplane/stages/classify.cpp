@@ -110,14 +110,29 @@ void fetch_places(const FlowColumns<Key>& c, const FlowTable<Key>& table, bool f
 template <typename Key>
 void answer(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
             const Verdict* verdicts, FlowTable<Key>& table) {
+  uint8_t fresh[Burst::kSize], packets[Burst::kSize];  // what belongs to no flow, by `pending`
+  unsigned count = 0;
   for (unsigned n = 0; n < c.pending_count; ++n) {
-    const unsigned k = c.pending[n];
-    if (c.slot[k] != FlowTable<Key>::kNone) judge_again(b, w, r, c, k, verdicts[n], table);
+    const unsigned k = c.pending[n], i = c.packet[k];
+    if (c.slot[k] != FlowTable<Key>::kNone) {
+      judge_again(b, w, r, c, k, verdicts[n], table);
+    } else if (verdicts[n].outcome != Outcome::kAllow && b.packet[i].opens_flow) {
+      b.drop(i, reason_of(verdicts[n].outcome));
+    } else {
+      fresh[count] = static_cast<uint8_t>(n);
+      packets[count++] = static_cast<uint8_t>(i);
+    }
   }
-  OpenedFlows opened;
-  for (unsigned n = 0; n < c.pending_count; ++n) {
-    const unsigned k = c.pending[n];
-    if (c.slot[k] == FlowTable<Key>::kNone) open(b, w, r, c, k, verdicts[n], table, opened);
+  if (count == 0) return;
+  const bool quiet = is_quiet(w);
+  const uint64_t verified = which_may_change_state<Key>(b, packets, count, w);
+  for (unsigned f = 0; f < count; ++f) {
+    const unsigned n = fresh[f];
+    if ((verified >> f & 1) != 0) {
+      open(b, w, r, c, c.pending[n], verdicts[n], table, quiet);
+    } else {
+      b.drop(packets[f], DropReason::kL4Checksum);
+    }
   }
 }
 

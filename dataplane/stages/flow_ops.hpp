@@ -101,7 +101,8 @@ inline void change_worth(WorkerState& w, FlowTable<Key>& table, typename FlowTab
   table.set_worth(slot, next);
 }
 
-/// Gives a flow that has just been inserted its ends and its state, and counts it.
+/// Gives a flow that has just been inserted its ends and its state, and counts it. (All else of its
+/// facts and tally is the caller's to write.)
 template <typename Key>
 inline void begin_flow(WorkerState& w, FlowTable<Key>& table, typename FlowTable<Key>::Slot slot,
                        unsigned opener_end, FlowState state) {

@@ -15,4 +15,10 @@ inline bool may_change_state(const Burst& b, unsigned i, const WorkerState& w) n
   return w.checksum != ChecksumMode::kState || l4_is_right(b, i);
 }
 
+/// Of which of `count` packets of the key's family (at most a burst; their numbers stand in
+/// `packets`) it is true: bit n, packets[n]. Others may be set.
+template <typename Key>
+uint64_t which_may_change_state(const Burst& b, const uint8_t* packets, unsigned count,
+                                const WorkerState& w) noexcept;
+
 }  // namespace rampart

@@ -64,23 +64,37 @@ template <typename Key>
   return table.insert(key, hash);
 }
 
-/// A new flow for packet i, which `opener` of the key is to have opened. kNone: there is no room.
+/// Fills the slot of a new flow, which `opener` of the key is to have opened, and forwards packet
+/// i, its first. `state`: one of its protocol.
 template <typename Key>
-[[gnu::always_inline]] inline typename FlowTable<Key>::Slot new_flow(
-    Burst& b, WorkerState& w, const RuleSet& r, const FlowColumns<Key>& c, unsigned k,
-    unsigned opener, const Verdict& v, FlowState state, FlowTable<Key>& table) {
-  const auto slot = make_room(w, table, c.key[k], c.hash[k]);
-  if (slot == FlowTable<Key>::kNone) return slot;
+[[gnu::always_inline]] inline void fill_flow(Burst& b, WorkerState& w, const RuleSet& r,
+                                             const FlowColumns<Key>& c, unsigned k, unsigned opener,
+                                             const Verdict& v, FlowState state,
+                                             FlowTable<Key>& table,
+                                             typename FlowTable<Key>::Slot slot) {
   const unsigned i = c.packet[k];
+  const Side sender = c.end[k] == opener ? Side::kOpener : Side::kReplier;
   FlowFacts& f = table[slot].facts;
-  FlowTally& tally = table.tally(slot);
+  f.last_seen = tick_of(b.now);
+  f.opener_port = w.ports[b.in_port[i]].end ^ static_cast<uint8_t>(sender);
+  f.track = {};
+  FlowTally& tally = is_tcp(state) || is_sctp(state) ? table.tally_beside_track(slot)
+                                                     : table.tally_without_track(slot);
+  tally = FlowTally::first(sender, b.frame_bytes[i]);
   mark(f, tally, r, v);
   begin_flow(w, table, slot, opener, state);
-  const Side sender = f.side(c.end[k]);
-  f.opener_port = w.ports[b.in_port[i]].end ^ static_cast<uint8_t>(sender);
-  f.last_seen = tick_of(b.now);
-  tally.count(sender, b.frame_bytes[i]);
   b.fate[i] = Fate::kForward;
+}
+
+/// A new flow for packet i, which `opener` of the key is to have opened. `state`: one of its
+/// protocol. kNone: there is no room.
+template <typename Key>
+[[gnu::noinline]] typename FlowTable<Key>::Slot new_flow(Burst& b, WorkerState& w, const RuleSet& r,
+                                                         const FlowColumns<Key>& c, unsigned k,
+                                                         unsigned opener, const Verdict& v,
+                                                         FlowState state, FlowTable<Key>& table) {
+  const auto slot = make_room(w, table, c.key[k], c.hash[k]);
+  if (slot != FlowTable<Key>::kNone) fill_flow(b, w, r, c, k, opener, v, state, table, slot);
   return slot;
 }
 
@@ -143,37 +157,22 @@ template <typename Key>
   ++w.counters.flows_created;
 }
 
-/// Whose flows have been opened, by some bits of their hashes: what is not in it is not in the
-/// table either, as long as nothing else has opened flows since they were looked up.
-class OpenedFlows {
- public:
-  bool may_have(uint64_t hash) const { return (word(hash) >> (hash >> 8 & 63) & 1) != 0; }
-  void add(uint64_t hash) { words_[hash >> 14 & 7] |= uint64_t{1} << (hash >> 8 & 63); }
+/// Whether nothing but the tables' rules has to be asked before a burst of new flows, and there is
+/// room for them: no address has a quota, no client would be challenged.
+inline bool is_quiet(const WorkerState& w) {
+  const Challenge& c = w.challenge;
+  return !w.sources.is_on() && !c.active &&
+         (c.enter_at == 0 || w.half_open + Burst::kSize <= c.enter_at) &&
+         w.flows() + Burst::kSize <= w.max_flows;
+}
 
- private:
-  uint64_t word(uint64_t hash) const { return words_[hash >> 14 & 7]; }
-  uint64_t words_[8] = {};
-};
-
-/// `opened`: by the burst so far.
+/// Opens a flow that policy allows, if quotas, challenges and room permit it.
 template <typename Key>
-[[gnu::always_inline]] inline void open(Burst& b, WorkerState& w, const RuleSet& r,
-                                        FlowColumns<Key>& c, unsigned k, const Verdict& v,
-                                        FlowTable<Key>& table, OpenedFlows& opened) {
+[[gnu::noinline]] void open_carefully(Burst& b, WorkerState& w, const RuleSet& r,
+                                      FlowColumns<Key>& c, unsigned k, const Verdict& v,
+                                      FlowTable<Key>& table) {
   const unsigned i = c.packet[k];
   const ParsedPacket& p = b.packet[i];
-  if (p.opens_flow && v.outcome != Outcome::kAllow) return b.drop(i, reason_of(v.outcome));
-  if (!may_change_state(b, i, w)) return b.drop(i, DropReason::kL4Checksum);
-  // A packet of the same flow, before this one in the burst, may have opened it already.
-  if (opened.may_have(c.hash[k])) {
-    const auto known = table.find(c.key[k], c.hash[k]);
-    if (known != FlowTable<Key>::kNone) return accept(b, i, w, table, known, c.end[k]);
-  }
-  opened.add(c.hash[k]);
-  if (!p.opens_flow) {
-    return (p.tcp_flags & tcp_flag::kRst) != 0 ? await_syn(b, w, r, c, k, v, table)
-                                               : pick_up(b, w, r, c, k, v, table);
-  }
   const QuotaLeft left = quota_left(w, c.key[k], c.end[k]);
   if (left.flows == 0) return b.drop(i, DropReason::kQuota);
   if (is_challenged(w, p, left.half_open == 0, tick_of(b.now))) return ask_client(b, w, c, k);
@@ -182,6 +181,39 @@ template <typename Key>
   const auto slot = new_flow(b, w, r, c, k, c.end[k], v, state, table);
   if (slot == FlowTable<Key>::kNone) return b.drop(i, DropReason::kTableFull);
   open_track(table[slot].facts, state, p);
+  ++w.counters.flows_created;
+}
+
+/// Does what the packet of column k asks for, which is verified, and allowed if it opens a flow.
+/// `quiet`: is_quiet.
+template <typename Key>
+[[gnu::always_inline]] inline void open(Burst& b, WorkerState& w, const RuleSet& r,
+                                        FlowColumns<Key>& c, unsigned k, const Verdict& v,
+                                        FlowTable<Key>& table, bool quiet) {
+  const unsigned i = c.packet[k];
+  const ParsedPacket& p = b.packet[i];
+  // A packet of the same flow, before this one in the burst, may have opened it already.
+  if (table.may_have(c.hash[k])) {
+    const auto known = table.find(c.key[k], c.hash[k]);
+    if (known != FlowTable<Key>::kNone) return accept(b, i, w, table, known, c.end[k]);
+  }
+  if (!p.opens_flow) {
+    return (p.tcp_flags & tcp_flag::kRst) != 0 ? await_syn(b, w, r, c, k, v, table)
+                                               : pick_up(b, w, r, c, k, v, table);
+  }
+  if (!quiet) return open_carefully(b, w, r, c, k, v, table);
+  const auto slot = table.insert(c.key[k], c.hash[k]);
+  if (slot == FlowTable<Key>::kNone) [[unlikely]] {
+    return b.drop(i, DropReason::kTableFull);
+  }
+  // Most are TCP's, for which much of this is known beforehand.
+  if (p.protocol == static_cast<uint8_t>(IpProtocol::kTcp)) {
+    fill_flow(b, w, r, c, k, c.end[k], v, FlowState::kTcpOpening, table, slot);
+    tcp_open(table[slot].facts.track.tcp, p);
+  } else {
+    fill_flow(b, w, r, c, k, c.end[k], v, first_state(p), table, slot);
+    open_track(table[slot].facts, first_state(p), p);
+  }
   ++w.counters.flows_created;
 }
 

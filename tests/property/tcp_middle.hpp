@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "dataplane/flow/tcp_first.hpp"
 #include "dataplane/flow/tcp_tracker.hpp"
 #include "tests/support/tcp_model.hpp"
 #include "tests/support/tcp_packet.hpp"

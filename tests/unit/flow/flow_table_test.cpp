@@ -93,20 +93,6 @@ TEST(FlowTable, ATallyOfIPv6LiesInTheEntryWhateverTheProtocol) {
   }
 }
 
-TEST(FlowTable, ASlotIsBornWithNewFacts) {
-  Table<FlowKeyV4> t(1);
-  const uint64_t hash = hash_of(key4(7), kSeed);
-  auto slot = t.table.insert(key4(7), hash);
-  t.table.tally(slot).count(Side::kOpener, 100);
-  t.table.tally(slot).egress_rule = 9;
-  t.table[slot].facts.track.tcp.side[1].ack = 1;
-  t.table.erase(slot, hash);
-  slot = t.table.insert(key4(7), hash);
-  EXPECT_EQ(t.table.tally(slot).packets(Side::kOpener), 0U);
-  EXPECT_EQ(t.table.tally(slot).egress_rule, 0U);
-  EXPECT_EQ(t.table[slot].facts.track.tcp.side[1].ack, 0U);
-}
-
 TEST(FlowTable, AnIpv4FlowTakesAtMost128BytesAllIncluded) {
   for (const uint32_t flows : {100000U, 1U << 20}) {
     EXPECT_LE(FlowTable<FlowKeyV4>::bytes_for(flows), size_t{flows} * 128);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/flow/tcp_first.hpp"
 #include "dataplane/flow/tcp_tracker.hpp"
 #include "tests/support/tcp_packet.hpp"
 #include "tests/support/tcp_short_way.hpp"

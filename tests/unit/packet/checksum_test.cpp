@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cstring>
 #include <random>
 #include <vector>
 
@@ -103,6 +105,55 @@ TEST(L4Checksum, SegmentsOfAnyLength) {
       }
     }
   }
+}
+
+// By eights it is each one's own checksum that counts, whatever stands beside it.
+TEST(ShortPackets, AreRightIfEachIsRightAlone) {
+  std::mt19937 random(12);
+  unsigned right = 0, wrong = 0;
+  for (const bool four : {true, false}) {
+    const uint32_t address_bytes = four ? 8 : 32;
+    for (unsigned count = 1; count <= 64; ++count) {
+      std::vector<Bytes> frames;
+      std::vector<ShortPacket> packets;
+      uint64_t expected = 0;
+      for (unsigned n = 0; n < count; ++n) {
+        const bool udp = random() % 3 == 0;
+        const uint32_t most = 64 - address_bytes - (udp ? 8 : 20);
+        PacketBuilder p = four ? v4() : v6();
+        udp ? p.udp(3, 4) : p.tcp(3, 4, kSyn);
+        frames.push_back(p.payload(random() % (most / 2 + 1) * 2).bytes());
+        Bytes& frame = frames.back();
+        ParsedPacket parsed = parse(frame);
+        for (uint32_t at = parsed.l4_offset + (udp ? 8U : 20U); at < frame.size(); ++at) {
+          frame[at] = static_cast<uint8_t>(random());  // most likely wrong
+        }
+        if (random() % 2 == 0) {
+          const size_t field = parsed.l4_offset + (udp ? 6U : 16U);
+          frame[field] = frame[field + 1] = 0;
+          const uint64_t sum = ones_sum(frame.data() + parsed.l4_offset - address_bytes,
+                                        address_bytes + parsed.l4_bytes) +
+                               __builtin_bswap16(static_cast<uint16_t>(parsed.l4_bytes)) +
+                               (udp ? 17U << 8 : 6U << 8);
+          auto checksum = static_cast<uint16_t>(~fold_sum(sum));
+          if (udp && checksum == 0) checksum = 0xffff;
+          std::memcpy(frame.data() + field, &checksum, 2);
+        }
+        expected |= uint64_t{l4_checksum_ok(frame.data(), parsed)} << n;
+      }
+      for (const Bytes& frame : frames) {
+        const ParsedPacket parsed = parse(frame);
+        packets.push_back(
+            {frame.data() + parsed.l4_offset - address_bytes, parsed.l4_bytes, parsed.protocol});
+      }
+      const uint64_t all = count == 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1;
+      EXPECT_EQ(short_packets_ok(packets.data(), count, address_bytes) & all, expected) << count;
+      right += static_cast<unsigned>(std::popcount(expected));
+      wrong += count - static_cast<unsigned>(std::popcount(expected));
+    }
+  }
+  EXPECT_GT(right, 500U);
+  EXPECT_GT(wrong, 500U);
 }
 
 TEST(L4Checksum, AddressesCountWhereThereIsAPseudoHeader) {

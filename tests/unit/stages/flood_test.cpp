@@ -156,6 +156,23 @@ TEST_P(Flood, WithZeroItNeverAsks) {
   }
 }
 
+TEST_P(Flood, ItBeginsInTheMidstOfABurst) {
+  for (const uint32_t enter_at : {1U, 30U, 63U, 64U, 65U}) {
+    StageBench one;
+    one.set_rules({{"10.0.0.1", "10.0.0.2", 80}, {"fd00::1", "fd00::2", 80}}, 1);
+    one.w.challenge.enter_at = enter_at;
+    std::vector<StageBench::Frame> frames;
+    for (uint16_t port = 1; port <= Burst::kSize; ++port) {
+      frames.push_back({from_client(port, kSyn, 7).bytes()});
+    }
+    const auto ends = one.run(frames);
+    const auto challenged = std::count(ends.begin(), ends.end(), answered(kSynChallenged));
+    EXPECT_EQ(challenged, Burst::kSize - std::min(enter_at, Burst::kSize)) << enter_at;
+    EXPECT_EQ(one.w.half_open, std::min(enter_at, Burst::kSize)) << enter_at;
+    one.originated();
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Families, Flood, testing::Values(kV4, kV6));
 
 TEST(Challenge, NeverAcknowledgesWhatTheClientMayHaveSent) {

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // How flows come, live and go under one revision.
 #include <gtest/gtest.h>
+#include <rte_mbuf.h>
 
 #include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <random>
 
+#include "dataplane/packet/checksum.hpp"
 #include "dataplane/packet/parse.hpp"
+#include "tests/support/chance.hpp"
 #include "tests/support/stage_bench.hpp"
 
 namespace rampart::test {
@@ -278,6 +284,88 @@ TEST_F(FlowLife, NoStateIsChangedByAWrongChecksum) {
   EXPECT_EQ(facts(tcp(kSyn)).state, FlowState::kTcpReset);
 }
 
+// First packets of a burst are verified together; it is each one's own checksum that counts.
+TEST_F(FlowLife, OfABurstEachFirstPacketsOwnChecksumCounts) {
+  std::mt19937_64 random(support::seed());
+  uint64_t wrong = 0;
+  for (uint64_t round = 0; round < support::rounds(200); ++round) {
+    std::vector<rte_mbuf*> buffers;
+    std::vector<StageBench::End> expected;
+    for (uint16_t n = 0; n < Burst::kSize; ++n) {
+      const bool v6 = random() % 2 != 0, is_udp = random() % 3 == 0;
+      const auto port = static_cast<uint16_t>(1 + random() % 65535);
+      PacketBuilder p = packet();
+      if (random() % 4 == 0) p.vlan(7);
+      p.ip(v6 ? "fd00::1" : "10.0.0.1", v6 ? "fd00::2" : "10.0.0.2");
+      is_udp ? p.udp(port, 80) : p.tcp(port, 80, kSyn);
+      Bytes frame = p.payload(random() % 30).bytes();
+      ParsedPacket parsed;
+      const auto size = static_cast<uint32_t>(frame.size());
+      parse_frame(frame.data(), size, size, parsed);
+      if (random() % 2 == 0) frame[parsed.l4_offset + 4 + random() % 2] ^= is_udp ? 0 : 0x10;
+      if (is_udp && random() % 3 == 0) frame[parsed.l4_offset + 6] ^= 0x10;
+      if (is_udp && random() % 6 == 0)
+        frame[parsed.l4_offset + 6] = frame[parsed.l4_offset + 7] = 0;
+      constexpr uint64_t kSeen[] = {RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN, RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN,
+                                    RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN, RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN,
+                                    RTE_MBUF_F_RX_L4_CKSUM_BAD,     RTE_MBUF_F_RX_L4_CKSUM_GOOD,
+                                    RTE_MBUF_F_RX_L4_CKSUM_NONE};
+      const uint64_t seen = round % 2 == 0 ? kSeen[0] : kSeen[random() % std::size(kSeen)];
+      const bool right =
+          seen == RTE_MBUF_F_RX_L4_CKSUM_GOOD ||
+          (seen != RTE_MBUF_F_RX_L4_CKSUM_BAD && l4_checksum_ok(frame.data(), parsed));
+      buffers.push_back(round % 4 == 1 && random() % 8 == 0 ? bench.chain(frame, 80)
+                                                            : bench.buffer(frame));
+      buffers.back()->ol_flags = seen;
+      expected.push_back(right ? kForwarded : dropped(kL4Checksum));
+      wrong += !right;
+    }
+    // (Some are of a flow that is there, and they all are verified: a SYN again that is another.)
+    bench.pass_seconds(1e6);
+    bench.sweep();
+    ASSERT_EQ(bench.run(buffers, std::vector<uint8_t>(buffers.size(), 0)), expected) << round;
+  }
+  EXPECT_GT(wrong, 1000U);
+}
+
+// What may open a flow meets what has been opened before it in its burst, as if it had come alone.
+TEST(FlowsOfABurst, AreThoseThatTheirPacketsWouldHaveMadeOneByOne) {
+  std::mt19937_64 random(support::seed());
+  StageBench together, alone;
+  for (StageBench* bench : {&together, &alone}) {
+    bench->set_rules({{"10.0.0.1", "10.0.0.2", 80}, {"fd00::1", "fd00::2", 80}}, 1);
+    bench->w.pick_up_until = ~Tsc{0};
+  }
+  uint64_t picked_up = 0;
+  for (uint64_t round = 0; round < support::rounds(300); ++round) {
+    if (round % 3 == 0) {
+      for (StageBench* bench : {&together, &alone}) bench->pass_seconds(100);
+    }
+    std::vector<StageBench::Frame> frames;
+    for (unsigned n = 0; n < 40; ++n) {
+      const auto port = static_cast<uint16_t>(random() % 16 == 0 ? 0 : 1 + random() % 30);
+      PacketBuilder p = packet().ipv4("10.0.0.1", "10.0.0.2");
+      if (random() % 5 == 0) {
+        p.udp(port, 80);
+      } else {
+        p.tcp(port, 80, random() % 3 != 0 ? kSyn : kAck)
+            .tcp_sequence(static_cast<uint32_t>(1000 + random() % 2), 1);
+      }
+      frames.push_back({p.bytes()});
+    }
+    const auto ends = together.run(frames);
+    for (size_t n = 0; n < frames.size(); ++n) {
+      ASSERT_EQ(alone.run(std::vector{frames[n]}).front(), ends[n]) << round << ", " << n;
+    }
+    ASSERT_EQ(together.w.flows(), alone.w.flows()) << round;
+    ASSERT_EQ(together.w.half_open, alone.w.half_open) << round;
+    picked_up = together.w.counters.flows_picked_up;
+    ASSERT_EQ(picked_up, alone.w.counters.flows_picked_up) << round;
+  }
+  EXPECT_GT(picked_up, 100U);
+  EXPECT_GT(together.w.counters.flows_created, 500U);
+}
+
 TEST_F(FlowLife, TheNicsWordIsTakenForTheChecksum) {
   EXPECT_EQ(bench.run(tcp(kSyn), 0, RTE_MBUF_F_RX_L4_CKSUM_BAD), dropped(kL4Checksum));
   EXPECT_EQ(bench.run(tcp(kSyn).wrong_l4_checksum(), 0, RTE_MBUF_F_RX_L4_CKSUM_GOOD), kForwarded);
@@ -365,6 +453,79 @@ TEST(FlowLimit, UnansweredFlowsOfEitherFamilyMakeRoomForNewOnes) {
   EXPECT_TRUE(answered(7));
   EXPECT_TRUE(answered(1));
   EXPECT_EQ(bench.w.flows_v6.size(), 1U);
+}
+
+TEST(FlowLimit, ABurstGetsThePlacesThatAreLeftAndNoMore) {
+  for (const uint32_t room : {1U, 63U, 64U, 65U}) {
+    StageBench bench(100);
+    bench.set_rules({{"10.0.0.1", "10.0.0.2", 80}}, 1);
+    for (uint16_t port = 1; port <= 100 - room; ++port) {
+      EXPECT_EQ(bench.run(packet().ipv4("10.0.0.1", "10.0.0.2").udp(port, 80)), kForwarded);
+      EXPECT_EQ(bench.run(packet().ipv4("10.0.0.2", "10.0.0.1").udp(80, port), 1), kForwarded);
+    }
+    std::vector<StageBench::Frame> frames;
+    for (uint16_t port = 1; port <= Burst::kSize; ++port) {
+      frames.push_back({packet().ipv4("10.0.0.1", "10.0.0.2").tcp(port, 80, kSyn).bytes()});
+    }
+    // Those behind take the places of those before them, which nobody has answered yet.
+    const auto ends = bench.run(frames);
+    EXPECT_EQ(std::count(ends.begin(), ends.end(), kForwarded), Burst::kSize) << room;
+    EXPECT_EQ(bench.w.flows(), 100 - room + std::min(room, Burst::kSize)) << room;
+    EXPECT_EQ(bench.w.counters.flows_recycled, Burst::kSize - std::min(room, Burst::kSize)) << room;
+    EXPECT_EQ(bench.w.flows_v4.weak(), std::min(room, Burst::kSize)) << room;
+  }
+}
+
+/// Leaves something in every place of a table.
+template <typename Key>
+void leave_remains(FlowTable<Key>& table) {
+  for (uint32_t slot = 0; slot < table.chunks() * FlowTable<Key>::kSlotsPerChunk; ++slot) {
+    std::memset(static_cast<void*>(&table[slot]), 0xa5, sizeof table[slot]);
+    std::memset(static_cast<void*>(&table.tally_beside_track(slot)), 0xa5, sizeof(FlowTally));
+  }
+}
+
+/// Whether two tables hold the same flow, and no other.
+template <typename Key>
+void expect_same_flow(FlowTable<Key>& a, FlowTable<Key>& b) {
+  ASSERT_EQ(a.size(), 1U);
+  ASSERT_EQ(b.size(), 1U);
+  const auto slot_of = [](FlowTable<Key>& table) {
+    uint32_t slot = table.kNone;
+    for (uint32_t c = 0; c < table.chunks(); ++c) {
+      table.for_each_in_chunk(c, [&](uint32_t s) { slot = s; });
+    }
+    return slot;
+  };
+  const auto x = slot_of(a), y = slot_of(b);
+  EXPECT_EQ(a[x].key, b[y].key);
+  EXPECT_EQ(std::memcmp(&a[x].facts, &b[y].facts, sizeof(FlowFacts)), 0);
+  EXPECT_EQ(std::memcmp(&a.tally(x), &b.tally(y), sizeof(FlowTally)), 0);
+}
+
+// Whatever was known of the flow that had the place before; in tables with room and in full ones.
+TEST(FlowLimit, ANewFlowHasNothingOfTheOneBeforeInItsPlace) {
+  for (const uint32_t max_flows : {1U, 1000U}) {
+    for (const std::string_view of : {"tcp", "udp", "sctp", "other"}) {
+      for (const bool v6 : {false, true}) {
+        StageBench used(max_flows), fresh(max_flows);
+        leave_remains(used.w.flows_v4);
+        leave_remains(used.w.flows_v6);
+        PacketBuilder p = packet().ip(v6 ? "fd00::1" : "10.0.0.1", v6 ? "fd00::2" : "10.0.0.2");
+        if (of == "tcp") p.tcp(9, 80, kSyn).tcp_sequence(77, 0).payload(7);
+        if (of == "udp") p.udp(9, 80).payload(7);
+        if (of == "sctp") p.sctp(9, 80, 0).chunk(1, 20);
+        if (of == "other") p.protocol(200).payload(20);
+        for (StageBench* bench : {&used, &fresh}) {
+          bench->set_mode(RuleSet::Mode::kPassAll, 3);
+          ASSERT_EQ(bench->run(p), kForwarded) << of << v6;
+        }
+        v6 ? expect_same_flow(used.w.flows_v6, fresh.w.flows_v6)
+           : expect_same_flow(used.w.flows_v4, fresh.w.flows_v4);
+        EXPECT_FALSE(testing::Test::HasFailure()) << of << v6 << max_flows;
+      }
+    }
+  }
 }
 
 // A slot that is recycled within a burst must not be taken for the flow that had it before.
