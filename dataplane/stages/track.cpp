@@ -132,40 +132,70 @@ template <typename Key>
   return c.slot[k] = table.find(c.key[k], c.hash[k]);
 }
 
-/// Whether the next datagram of a flow from this side leaves it as it is but for its clock and
-/// counters: is_steady() and is_current() in few instructions.
-class GoesOn {
+/// Flows of one kind, told by one comparison: of `condemned`, `state` and `judged_in`.
+class Alike {
  public:
-  explicit GoesOn(const RuleSet& r) : wanted_(kOpening << 32 | revision_mark(r.revision)) {}
+  /// As is_current has it of flows in `state`.
+  Alike(const RuleSet& r, FlowState state)
+      : wanted_(static_cast<uint64_t>(state) << 32 | revision_mark(r.revision)) {}
 
-  bool operator()(const FlowFacts& f, unsigned side) const {
-    // One bit tells the states apart: after the answer datagrams come from both sides.
-    return (detail::load64(&f.judged_in) & kAsked) == wanted_ &&
-           (side & ~static_cast<unsigned>(f.state)) == 0;
+ protected:
+  uint64_t differ(const FlowFacts& f) const {
+    return (detail::load64(&f.judged_in) ^ wanted_) & kAsked;
   }
 
  private:
-  static constexpr auto kOpening = static_cast<uint64_t>(FlowState::kUdpOpening);
-  static_assert(kOpening % 2 == 0 && static_cast<uint64_t>(FlowState::kUdpReplied) == kOpening + 1);
   static_assert(std::endian::native == std::endian::little &&
                 offsetof(FlowFacts, state) == offsetof(FlowFacts, judged_in) + 4 &&
                 offsetof(FlowFacts, condemned) == offsetof(FlowFacts, judged_in) + 7);
-  /// `condemned`, all bits of `state` but that one, `judged_in`.
-  static constexpr uint64_t kAsked = uint64_t{0xff} << 56 | uint64_t{0xfe} << 32 | 0xffffffff;
+  static constexpr uint64_t kAsked = uint64_t{0xff} << 56 | uint64_t{0xff} << 32 | 0xffffffff;
 
   uint64_t wanted_;
 };
 
-/// What go_on does, for a burst of nothing but datagrams of which nothing but the key was read, as
-/// far as they are what most are: columns from `k` on. Returns the first that is not, or whose flow
-/// is not where fetch took it to be. (Nothing is called from this loop: there are not registers
-/// enough for that.)
-template <typename Key>
-[[gnu::noinline]] unsigned forward_datagrams(Burst& b, const WorkerState& w, const RuleSet& r,
-                                             FlowColumns<Key>& c, FlowTable<Key>& table,
-                                             unsigned k) {
+/// Datagrams of which nothing but the key was read.
+struct Datagrams : Alike {
+  explicit Datagrams(const RuleSet& r) : Alike(r, FlowState::kUdpOpening) {}
+
+  /// Whether the next one of a flow from this side leaves it as it is but for its clock and
+  /// counters: is_steady() and is_current().
+  bool go_on(const FlowFacts& f, unsigned side) const {
+    // One bit tells the states apart: after the answer datagrams come from both sides.
+    static_assert(static_cast<unsigned>(FlowState::kUdpOpening) % 2 == 0 &&
+                  FlowState::kUdpReplied ==
+                      FlowState{static_cast<uint8_t>(FlowState::kUdpOpening) + 1});
+    return (differ(f) & ~(uint64_t{1} << 32)) == 0 && (side & ~static_cast<unsigned>(f.state)) == 0;
+  }
+  template <typename Key>
+  static bool take(const Burst& b, unsigned i, FlowTable<Key>& /*table*/, uint32_t /*slot*/,
+                   FlowEntry<Key>& entry, unsigned side) {
+    FlowTable<Key>::tally_without_track(entry).count(static_cast<Side>(side), b.frame_bytes[i]);
+    return true;
+  }
+};
+
+/// Segments of which nothing but the key and the numbers were read.
+struct Segments : Alike {
+  explicit Segments(const RuleSet& r) : Alike(r, FlowState::kTcpEstablished) {}
+
+  bool go_on(const FlowFacts& f, unsigned /*side*/) const { return differ(f) == 0; }
+  template <typename Key>
+  static bool take(const Burst& b, unsigned i, FlowTable<Key>& table, uint32_t slot,
+                   FlowEntry<Key>& entry, unsigned side) {
+    if (!tcp_goes_on(entry.facts.track.tcp, static_cast<Side>(side), b.packet[i].tcp)) return false;
+    table.tally_beside_track(slot).count(static_cast<Side>(side), b.frame_bytes[i]);
+    return true;
+  }
+};
+
+/// What go_on does, for a burst of nothing but such packets, as far as they are what most are:
+/// columns from `k` on. Returns the first that is not, or whose flow is not where fetch took it to
+/// be. (For datagrams nothing is called from this loop: there are not registers enough for that.)
+template <typename Packets, typename Key>
+[[gnu::noinline]] unsigned forward_alike(Burst& b, const WorkerState& w, const RuleSet& r,
+                                         FlowColumns<Key>& c, FlowTable<Key>& table, unsigned k) {
   const Tick now = tick_of(b.now);
-  const GoesOn goes_on(r);
+  const Packets packets(r);
   FlowEntry<Key>* const entries = &table[0];
   const size_t count = c.count;
   size_t n = k;
@@ -177,12 +207,12 @@ template <typename Key>
     FlowEntry<Key>& entry = entries[slot];
     FlowFacts& f = entry.facts;
     const unsigned side = unsigned{c.end[n]} ^ f.opener_end;
-    if (!(entry.key == c.key[n]) || !goes_on(f, side) ||
-        is_expired(f.last_seen, now, f.state, w.timeouts)) [[unlikely]] {
+    const unsigned i = c.packet[n];
+    if (!(entry.key == c.key[n]) || !packets.go_on(f, side) ||
+        is_expired(f.last_seen, now, f.state, w.timeouts) ||
+        !packets.take(b, i, table, slot, entry, side)) [[unlikely]] {
       break;
     }
-    const unsigned i = c.packet[n];
-    FlowTable<Key>::tally_without_track(entry).count(static_cast<Side>(side), b.frame_bytes[i]);
     f.last_seen = now;
     b.fate[i] = Fate::kForward;
   }
@@ -190,20 +220,27 @@ template <typename Key>
 }
 
 /// The same, wherever their flows are. Returns how many they were.
-template <typename Key>
-unsigned forward_first_datagrams(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
-                                 FlowTable<Key>& table) {
-  unsigned k = forward_datagrams(b, w, r, c, table, 0);
+template <typename Packets, typename Key>
+unsigned forward_first(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
+                       FlowTable<Key>& table) {
+  unsigned k = forward_alike<Packets>(b, w, r, c, table, 0);
   while (k != c.count && c.slot[k] != FlowTable<Key>::kNone &&
          !(table[c.slot[k]].key == c.key[k]) && find_again(table, c, k) != FlowTable<Key>::kNone) {
-    k = forward_datagrams(b, w, r, c, table, k);
+    k = forward_alike<Packets>(b, w, r, c, table, k);
   }
   w.counters.flow_hits += k;
   return k;
 }
 
-/// Forwards what goes on, from column `first`. Leaves the columns' indices of all others in `rest`,
-/// in order, and with them what comes behind one of these in its flow. Returns how many they are.
+/// Whether packet i, which belongs to no flow, is a plain first one.
+inline bool opens_plainly(const Burst& b, unsigned i) {
+  const ParsedPacket& p = b.packet[i];
+  return (b.unread >> i & 1) == 0 && p.kind == PacketKind::kFlow && p.opens_flow;
+}
+
+/// Forwards what goes on, from column `first`, and has plain first packets asked about. Leaves the
+/// columns' indices of all others in `rest`, in order, and with them what comes behind one of these
+/// in its flow. Returns how many they are.
 template <typename Key>
 [[gnu::noinline]] unsigned go_on(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
                                  FlowTable<Key>& table, unsigned first, uint8_t* rest) {
@@ -211,6 +248,9 @@ template <typename Key>
   const unsigned count = c.count;
   uint64_t waiting = 0;  // flows, by some bits of their hashes
   unsigned left = 0;
+  // In a full table the place of a new flow is another's, which look_closely knows to fetch.
+  const bool has_room =
+      r.mode != RuleSet::Mode::kDropAll && finds_place_early(w) && w.flows() < w.max_flows;
   for (unsigned k = first; k < count; ++k) {
     const unsigned i = c.packet[k];
     auto slot = c.slot[k];
@@ -226,11 +266,19 @@ template <typename Key>
         continue;
       }
     }
+    if (slot == FlowTable<Key>::kNone && has_room && (waiting >> bit_of_flow & 1) == 0 &&
+        opens_plainly(b, i)) {
+      table.prefetch_place(c.key[k], c.hash[k], false);
+      table.prefetch_worths(c.hash[k]);
+      ask_policy(c, k);
+      continue;
+    }
     waiting |= uint64_t{1} << bit_of_flow;
     table.prefetch_worths(c.hash[k]);  // its state may change, or another give up its place to it
     rest[left++] = static_cast<uint8_t>(k);
   }
-  w.counters.flow_hits += count - first - left;
+  w.counters.flow_misses += c.pending_count;
+  w.counters.flow_hits += count - first - left - c.pending_count;
   return left;
 }
 
@@ -307,9 +355,14 @@ template <typename Key>
 void track_family(Burst& b, WorkerState& w, const RuleSet& r, FlowColumns<Key>& c,
                   FlowTable<Key>& table) {
   c.pending_count = 0;
-  const bool all_datagrams = static_cast<unsigned>(std::popcount(b.unread ^ b.segments)) == b.count;
+  const auto all = [&b](uint64_t packets) {
+    return static_cast<unsigned>(std::popcount(packets)) == b.count;
+  };
+  const bool all_datagrams = all(b.unread ^ b.segments);
   table.fetch(c.key, c.hash, c.count, c.slot, !all_datagrams);
-  const unsigned first = all_datagrams ? forward_first_datagrams(b, w, r, c, table) : 0;
+  const unsigned first = all_datagrams     ? forward_first<Datagrams>(b, w, r, c, table)
+                         : all(b.segments) ? forward_first<Segments>(b, w, r, c, table)
+                                           : 0;
   if (first == c.count) return;
   uint8_t rest[Burst::kSize];
   const unsigned count = go_on(b, w, r, c, table, first, rest);

@@ -144,10 +144,17 @@ TEST(StraightWay, KeepsTheOrderWithinAFlow) {
     opening.push_back({question.bytes(), 0});
     for (StageBench* bench : {&burst, &one_by_one, &close}) run_one_by_one(*bench, opening);
     std::vector<StageBench::Frame> frames;
-    const uint64_t only = random() % 3;  // segments over IPv4, or over IPv6
+    const uint64_t only = random() % 3;   // segments over IPv4, or over IPv6
+    const bool calm = random() % 2 == 0;  // hardly anything but what goes on
     for (unsigned n = 0; n < 40; ++n) {
       const uint64_t which = only == 0 ? random() % 2 : only == 1 ? 2 : random() % 4;
       const bool back = random() % 2 != 0;
+      if (calm && random() % 40 != 0) {
+        Talk& talk = talks[which % talks.size()];
+        frames.push_back(random() % 40 != 0 ? talk.onward(back, random() % 50)
+                                            : talk.segment(back, kAck, 1000000, 1));
+        continue;
+      }
       if (which != 3 && random() % 8 == 0) {
         const auto client = static_cast<uint16_t>(60000 + n);  // one SYN of a flow in a burst
         frames.push_back(Talk(which == 2, which == 1, client).segment(false, kSyn, 0, 0));
@@ -189,38 +196,43 @@ class Shapes {
   void next_burst() {
     v6_ = below(3);
     tagged_ = below(3);
+    tcp_ = below(3);
+    clean_ = below(3) == 0;
   }
   Bytes next(uint16_t from) {
     PacketBuilder p = packet();
     if (some(tagged_)) p.vlan(static_cast<uint16_t>(below(3)), below(20) == 0 ? 0x88a8 : 0x8100);
-    if (below(20) == 0) p.vlan(8);
-    const bool same = below(20) == 0;
+    if (is_odd(20)) p.vlan(8);
+    const bool same = is_odd(20);
     const bool other = below(3) == 0;
     if (some(v6_)) {
       p.ipv6(same ? "fd00::2" : other ? "fd00::3" : "fd00::1", "fd00::2");
     } else {
       p.ipv4(same ? "10.0.0.2" : other ? "10.0.0.3" : "10.0.0.1", "10.0.0.2");
     }
-    if (below(4) == 0) {
+    if (some(tcp_)) {
       p.tcp(from, 80, kSyn).payload(below(20));
+      if (below(2) == 0) p.tcp_options({2, 4, 5, 180, 1, 3, 3, static_cast<uint8_t>(below(20))});
     } else {
       p.udp(from, 80).payload(below(20));
       if (below(4) == 0) p.udp_length(static_cast<uint16_t>(below(30)));
     }
-    if (below(20) == 0) p.ip_version(static_cast<uint8_t>(below(16)));
-    if (below(4) == 0) p.total_length(static_cast<uint16_t>(below(60)));
+    if (is_odd(20)) p.ip_version(static_cast<uint8_t>(below(16)));
+    if (is_odd(4)) p.total_length(static_cast<uint16_t>(below(60)));
     if (below(2) == 0) p.pad_to(60 + below(10));
-    if (below(6) == 0) p.truncate(14 + below(56));
+    if (is_odd(6)) p.truncate(14 + below(56));
     return p.bytes();
   }
   /// How much of it lies in one buffer.
-  size_t each(const Bytes& bytes) { return below(3) == 0 ? 14 + below(56) : bytes.size(); }
+  size_t each(const Bytes& bytes) { return is_odd(3) ? 14 + below(56) : bytes.size(); }
 
  private:
   bool some(uint64_t share) { return share == 0 ? false : share == 1 || below(2) == 0; }
+  bool is_odd(uint64_t one_of) { return !clean_ && below(one_of) == 0; }
 
   std::mt19937_64 random_;
-  uint64_t v6_ = 0, tagged_ = 0;
+  uint64_t v6_ = 0, tagged_ = 0, tcp_ = 0;
+  bool clean_ = false;
 };
 
 const std::vector<StageBench::Allow> kOfShapes = {{"10.0.0.1", "10.0.0.2", 80},

@@ -155,12 +155,15 @@ class Talk {
                 static_cast<uint8_t>(back)};
       case 9:
         return Talk(v6_, tagged_, 0).segment(back, kAck, 0, bytes);  // from or to port 0
-      default: {
-        StageBench::Frame frame = segment(back, kAck, 0, bytes);
-        sent_[back ? 1 : 0] += static_cast<uint32_t>(bytes);
-        return frame;
-      }
+      default:
+        return onward(back, bytes);
     }
+  }
+  /// One more segment that its sender sends, and nothing about it.
+  StageBench::Frame onward(bool back, size_t bytes) {
+    StageBench::Frame frame = segment(back, kAck, 0, bytes);
+    sent_[back ? 1 : 0] += static_cast<uint32_t>(bytes);
+    return frame;
   }
 
  private:
