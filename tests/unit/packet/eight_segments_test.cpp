@@ -74,7 +74,7 @@ class EightSegments : public testing::TestWithParam<bool> {
 TEST_P(EightSegments, ThatAreSynsAreReadAsEachIsReadAlone) {
   std::mt19937 random(5);
   unsigned all = 0, not_all = 0;
-  for (unsigned round = 0; round < 4000; ++round) {
+  for (unsigned round = 0; round < 800; ++round) {
     const bool odd = round % 2 != 0;
     std::vector<Bytes> frames;
     bool each = true;
@@ -119,14 +119,14 @@ TEST_P(EightSegments, ThatAreSynsAreReadAsEachIsReadAlone) {
       ASSERT_TRUE(support::same(together[j], alone[j])) << "round " << round << ", frame " << j;
     }
   }
-  EXPECT_GT(all, 1900U);
-  EXPECT_GT(not_all, 500U);
+  EXPECT_GT(all, 380U);
+  EXPECT_GT(not_all, 100U);
 }
 
 TEST_P(EightSegments, FromTheMiddleAreReadAsEachIsReadAlone) {
   std::mt19937 random(6);
   unsigned all = 0, not_all = 0;
-  for (unsigned round = 0; round < 4000; ++round) {
+  for (unsigned round = 0; round < 800; ++round) {
     const bool odd = round % 2 != 0;
     std::vector<Bytes> frames;
     std::array<TcpFields, 8> alone;
@@ -159,8 +159,8 @@ TEST_P(EightSegments, FromTheMiddleAreReadAsEachIsReadAlone) {
       ASSERT_EQ(a.payload, b.payload);
     }
   }
-  EXPECT_GT(all, 1900U);
-  EXPECT_GT(not_all, 500U);
+  EXPECT_GT(all, 380U);
+  EXPECT_GT(not_all, 100U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, EightSegments, testing::Bool());
