@@ -68,7 +68,24 @@ const std::vector<Bytes> kOptions = {
 
 class EightSegments : public testing::TestWithParam<bool> {
  protected:
-  PacketBuilder base() const { return GetParam() ? v6() : v4(); }
+  struct Ports {
+    uint16_t from = 7, to = 443;
+  };
+  /// A segment, tagged or not, with numbers and payload at random; `odd`: some have a header of any
+  /// length. Its place goes into `l4`.
+  Bytes segment(std::mt19937& random, uint8_t flags, Ports ports, size_t options, bool odd) {
+    PacketBuilder p = GetParam() ? v6() : v4();
+    if (random() % 3 == 0) p.vlan(static_cast<uint16_t>(random() % 3 * 100), 0x8100, 5);
+    p.tcp(ports.from, ports.to, flags)
+        .tcp_sequence(static_cast<uint32_t>(random()), static_cast<uint32_t>(random()))
+        .tcp_options(kOptions[options])
+        .payload(random() % 9);
+    Bytes frame = p.bytes();
+    l4 = look_at_plain_frame(frame.data()).l3 + (GetParam() ? 40 : 20);
+    if (odd && random() % 20 == 0) frame[l4 + 12] = static_cast<uint8_t>(random());
+    return frame;
+  }
+  uint32_t l4 = 0;
 };
 
 TEST_P(EightSegments, ThatAreSynsAreReadAsEachIsReadAlone) {
@@ -80,10 +97,8 @@ TEST_P(EightSegments, ThatAreSynsAreReadAsEachIsReadAlone) {
     bool each = true;
     std::array<ParsedPacket, 8> alone;
     for (unsigned j = 0; j < 8; ++j) {
-      PacketBuilder p = base();
-      if (random() % 3 == 0) p.vlan(static_cast<uint16_t>(random() % 3 * 100), 0x8100, 5);
       uint8_t flags = kSyn | static_cast<uint8_t>(random() & 0xe8);  // PSH, URG, ECE, CWR
-      uint16_t from = static_cast<uint16_t>(1 + random() % 60000), to = 443;
+      Ports ports;
       size_t options = random() % 3;
       if (odd && random() % 10 == 0) {
         switch (random() % 4) {
@@ -91,25 +106,18 @@ TEST_P(EightSegments, ThatAreSynsAreReadAsEachIsReadAlone) {
             flags = static_cast<uint8_t>(random());
             break;
           case 1:
-            from = 0;
+            ports.from = 0;
             break;
           case 2:
-            to = 0;
+            ports.to = 0;
             break;
           default:
             options = random() % kOptions.size();
         }
       }
-      p.tcp(from, to, flags)
-          .tcp_sequence(static_cast<uint32_t>(random()), static_cast<uint32_t>(random()))
-          .tcp_options(kOptions[options])
-          .payload(random() % 9);
-      frames.push_back(p.bytes());
-      Bytes& frame = frames.back();
-      const uint32_t l4 = (look_at_plain_frame(frame.data()).l3) + (GetParam() ? 40 : 20);
-      if (odd && random() % 20 == 0) frame[l4 + 12] = static_cast<uint8_t>(random());
-      const auto size = static_cast<uint32_t>(frame.size());
-      const bool plain = parse_plain_frame(frame.data(), size, size, alone[j]);
+      frames.push_back(segment(random, flags, ports, options, odd));
+      const auto size = static_cast<uint32_t>(frames[j].size());
+      const bool plain = parse_plain_frame(frames[j].data(), size, size, alone[j]);
       each &= plain && alone[j].opens_flow;
     }
     ParsedPacket together[8];
@@ -132,21 +140,13 @@ TEST_P(EightSegments, FromTheMiddleAreReadAsEachIsReadAlone) {
     std::array<TcpFields, 8> alone;
     bool each = true;
     for (unsigned j = 0; j < 8; ++j) {
-      PacketBuilder p = base();
-      if (random() % 3 == 0) p.vlan(7);
       uint8_t flags = kAck | static_cast<uint8_t>(random() & 0xe8);
       if (odd && random() % 20 == 0) flags = static_cast<uint8_t>(random());
       const bool no_port = odd && random() % 40 == 0;
-      p.tcp(no_port ? 0 : 7, 443, flags)
-          .tcp_sequence(static_cast<uint32_t>(random()), static_cast<uint32_t>(random()))
-          .tcp_options(kOptions[random() % 3])
-          .payload(random() % 9);
-      frames.push_back(p.bytes());
-      Bytes& frame = frames.back();
-      const uint32_t l4 = look_at_plain_frame(frame.data()).l3 + (GetParam() ? 40 : 20);
-      if (odd && random() % 20 == 0) frame[l4 + 12] = static_cast<uint8_t>(random());
-      const auto bytes = static_cast<uint32_t>(frame.size()) - l4;
-      each &= !no_port && detail::read_middle_segment(frame.data() + l4, bytes, alone[j]);
+      const Ports ports{.from = static_cast<uint16_t>(no_port ? 0 : 7)};
+      frames.push_back(segment(random, flags, ports, random() % 3, odd));
+      const auto bytes = static_cast<uint32_t>(frames[j].size()) - l4;
+      each &= !no_port && detail::read_middle_segment(frames[j].data() + l4, bytes, alone[j]);
     }
     ParsedPacket together[8];
     ASSERT_EQ(Eight(frames).read_middles(together), each) << "round " << round;
