@@ -61,7 +61,7 @@ template <Family kFamily>
                                                    const uint32_t (&bytes)[8],
                                                    ParsedPacket* out) noexcept {
   using namespace detail;
-  constexpr uint32_t kHeader = kFamily == Family::kV4 ? 20 : 40;
+  constexpr uint32_t kHeader = kPlainIpBytes<kFamily>;
   constexpr uint32_t kOpensAndChanges = 1U << 8 | 1U << 16;
   EightSegments syns;
   if (!look_at_eight_segments<tcp_flag::kSyn>(f.ip, kHeader, ports, bytes, syns)) return false;
@@ -97,7 +97,7 @@ template <Family kFamily>
                                                       const uint32_t (&bytes)[8],
                                                       ParsedPacket* out) noexcept {
   using namespace detail;
-  constexpr uint32_t kHeader = kFamily == Family::kV4 ? 20 : 40;
+  constexpr uint32_t kHeader = kPlainIpBytes<kFamily>;
   EightSegments segments;
   if (!look_at_eight_segments<tcp_flag::kAck>(f.ip, kHeader, ports, bytes, segments)) return false;
   for (unsigned j = 0; j < 8; ++j) {

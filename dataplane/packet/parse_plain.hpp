@@ -180,6 +180,10 @@ constexpr uint64_t head_of_plain(Family family, IpProtocol protocol) noexcept {
          static_cast<uint64_t>(protocol) << 56;
 }
 
+/// Bytes of the IP header of a plain packet.
+template <Family kFamily>
+inline constexpr uint32_t kPlainIpBytes = kFamily == Family::kV4 ? 20 : 40;
+
 template <Family kFamily>
 [[gnu::always_inline]] inline void put_addresses(const uint8_t* ip, ParsedPacket& out) noexcept {
   if constexpr (kFamily == Family::kV4) {
@@ -198,7 +202,7 @@ template <Family kFamily>
 [[gnu::always_inline]] inline bool fill_plain(const uint8_t* ip, uint32_t l3, uint32_t vlans,
                                               const PlainTransport& t, ParsedPacket& out) noexcept {
   using namespace tcp_flag;
-  constexpr uint32_t kHeader = kFamily == Family::kV4 ? 20 : 40;
+  constexpr uint32_t kHeader = kPlainIpBytes<kFamily>;
   PlainWords words{.head = head_of_plain(kFamily, static_cast<IpProtocol>(t.protocol)),
                    .flags = 1U << 8,
                    .offsets = l3 * 0x10001 + (kHeader << 16),

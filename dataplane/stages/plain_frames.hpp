@@ -16,7 +16,7 @@ struct PlainHeader;
 template <>
 struct PlainHeader<FlowKeyV4> {
   static constexpr Family kFamily = Family::kV4;
-  static constexpr unsigned kBytes = 20, kProtocol = 9;
+  static constexpr unsigned kBytes = detail::kPlainIpBytes<kFamily>, kProtocol = 9;
   static uint32_t payload(const uint8_t* ip) { return detail::read16(ip + 2) - kBytes; }
   [[gnu::always_inline]] static bool check(const uint8_t* ip, uint32_t readable,
                                            detail::PlainTransport& t) {
@@ -26,7 +26,7 @@ struct PlainHeader<FlowKeyV4> {
 template <>
 struct PlainHeader<FlowKeyV6> {
   static constexpr Family kFamily = Family::kV6;
-  static constexpr unsigned kBytes = 40, kProtocol = 6;
+  static constexpr unsigned kBytes = detail::kPlainIpBytes<kFamily>, kProtocol = 6;
   static uint32_t payload(const uint8_t* ip) { return detail::read16(ip + 4); }
   [[gnu::always_inline]] static bool check(const uint8_t* ip, uint32_t readable,
                                            detail::PlainTransport& t) {
