@@ -46,6 +46,12 @@ def waiting(contender):
         contender.end()
 
 
+def expect_like_memory(contenders):
+    """Raises if some of them (name: contender) have huge pages and others have none."""
+    if unlike := machine.unlike_memory({name: one.pid for name, one in contenders.items()}):
+        raise appliance.ApplianceError(unlike)
+
+
 class Floor:
     """perf/floor on a wire of two devices."""
 

@@ -47,8 +47,23 @@ def huge_mib_free():
 
 def resident_bytes(smaps_rollup):
     """Of a process, huge pages among them; the text of /proc/PID/smaps_rollup (proc(5))."""
-    parts = dict(re.findall(r"^(Rss|Private_Hugetlb|Shared_Hugetlb):\s+(\d+) kB", smaps_rollup, re.MULTILINE))
-    return 1024 * sum(map(int, parts.values()))
+    rss = re.search(r"^Rss:\s+(\d+) kB", smaps_rollup, re.MULTILINE)
+    return 1024 * int(rss.group(1)) + huge_bytes(smaps_rollup)
+
+
+def huge_bytes(smaps_rollup):
+    """What of that is in huge pages."""
+    return 1024 * sum(map(int, re.findall(r"^(?:Private|Shared)_Hugetlb:\s+(\d+) kB", smaps_rollup, re.MULTILINE)))
+
+
+def unlike_memory(pids):
+    """Empty if all of some programs (name: process) have huge pages, or none has; else who has them and who has not, between
+    which nothing can be compared but memory."""
+    huge = {name: huge_bytes(read(f"/proc/{pid}/smaps_rollup")) > 0 for name, pid in pids.items()}
+    if len(set(huge.values())) < 2:
+        return ""
+    have, lack = (" and ".join(name for name in huge if huge[name] == it) for it in (True, False))
+    return f"huge pages for {have}, ordinary memory for {lack}: there are too few huge pages (vm.nr_hugepages)"
 
 
 def buffers_mib(frames):
@@ -94,19 +109,20 @@ def stolen_share(before):
 
 
 @contextlib.contextmanager
-def huge_pages(mib):
-    """Has so much in free huge pages meanwhile, if half of the free memory is enough for it; gives back what it took.
-    Yields whether there are that many."""
+def huge_pages(*amounts):
+    """Has so many MiB in free huge pages meanwhile, the first of these amounts that half of the free memory is enough for, or
+    what there is; gives back what it took."""
     path = "/proc/sys/vm/nr_hugepages"
     before = int(read(path))
     size_kib = int(re.search(r"Hugepagesize:\s+(\d+)", read("/proc/meminfo")).group(1))
-    wanted = max(0, mib - huge_mib_free()) * 1024 // size_kib
     available_kib = int(re.search(r"MemAvailable:\s+(\d+)", read("/proc/meminfo")).group(1))
-    if wanted and wanted * size_kib <= available_kib // 2 and os.access(path, os.W_OK):
+    missing = [max(0, mib - huge_mib_free()) * 1024 // size_kib for mib in amounts]
+    wanted = next((pages for pages in missing if pages * size_kib <= available_kib // 2), 0)
+    if wanted and os.access(path, os.W_OK):
         with open(path, "w", encoding="utf-8") as file:
             file.write(str(before + wanted))
     try:
-        yield huge_mib_free() >= mib
+        yield
     finally:
         if int(read(path)) != before:
             with open(path, "w", encoding="utf-8") as file:

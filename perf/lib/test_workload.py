@@ -6,6 +6,7 @@ import collections
 import os
 import sys
 import unittest
+from unittest import mock
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
@@ -62,6 +63,14 @@ class Resident(unittest.TestCase):
         text = ("55d0-7ffe ---p 00000000 00:00 0 [rollup]\nRss:     1000 kB\nPss:      900 kB\nAnonymous:  10 kB\n"
                 "Shared_Hugetlb:  0 kB\nPrivate_Hugetlb:  2048 kB\n")
         self.assertEqual(machine.resident_bytes(text), 3048 * 1024)
+        self.assertEqual(machine.huge_bytes(text), 2048 * 1024)
+
+    def test_programs_with_and_without_huge_pages_do_not_compare(self):
+        rollup = "Rss:  10 kB\nShared_Hugetlb:  0 kB\nPrivate_Hugetlb:  {} kB\n".format
+        with mock.patch.object(machine, "read", {f"/proc/{n}/smaps_rollup": rollup(kb) for n, kb in enumerate((0, 0, 2048, 4096))}.get):
+            self.assertEqual(machine.unlike_memory({"a": 0, "b": 1}), "")
+            self.assertEqual(machine.unlike_memory({"a": 2, "b": 3}), "")
+            self.assertTrue(machine.unlike_memory({"a": 3, "b": 0, "c": 2}).startswith("huge pages for a and c, ordinary memory for b:"))
 
 
 if __name__ == "__main__":
