@@ -23,12 +23,12 @@ struct FlowTally {
   uint16_t packets_high[2] = {0, 0};
   uint16_t bytes_high[2] = {0, 0};
 
-  /// Of a flow that begins with a packet of this side.
+  /// Of a flow that begins with a packet of this side. (An index would have it made in memory,
+  /// where a load of the whole waits for all stores before it.)
   static FlowTally first(Side side, uint32_t frame_bytes) {
-    FlowTally t;
-    t.packets_low[static_cast<unsigned>(side)] = 1;
-    t.bytes_low[static_cast<unsigned>(side)] = frame_bytes;
-    return t;
+    const uint32_t opener = side == Side::kOpener ? 1 : 0, replier = 1 - opener;
+    return {.packets_low = {opener, replier},
+            .bytes_low = {opener * frame_bytes, replier * frame_bytes}};
   }
 
   void count(Side side, uint32_t frame_bytes) {
