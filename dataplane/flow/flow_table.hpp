@@ -18,7 +18,7 @@ namespace rampart {
 
 /// The flows of one family of one worker: a hash table of fixed size over memory of the caller's.
 ///
-/// Slots come in chunks of fourteen. A chunk has a 16-byte head (a tag of seven hash bits a slot,
+/// Slots come in chunks of fourteen. A chunk has a 16-byte head (a tag of eight hash bits a slot,
 /// and how many flows wanted to be here but had to go on); the entries lie in an array of their
 /// own, and so do the tallies of TCP and SCTP over IPv4. The heads are a ninetieth of the table and
 /// stay in the cache, so a hit costs one miss: the entry's line (the tally's is fetched beside it,
@@ -289,7 +289,9 @@ class FlowTable {
   static constexpr size_t tallies_bytes(size_t chunks) {
     return Entry::kHoldsTally ? 0 : whole_lines(chunks * kSlotsPerChunk * sizeof(FlowTally));
   }
-  static uint8_t tag(uint64_t hash) { return static_cast<uint8_t>(0x80 | (hash & 0x7f)); }
+  static uint8_t tag(uint64_t hash) {
+    return std::max(static_cast<uint8_t>(hash), uint8_t{1});  // 0: empty
+  }
   uint32_t home(uint64_t hash) const { return static_cast<uint32_t>((hash >> 32) * chunks_ >> 32); }
   /// Strides differ from flow to flow, so that those that leave a chunk part ways.
   uint32_t next(uint32_t chunk, uint64_t hash) const {
@@ -371,7 +373,7 @@ class FlowTable {
                                         Slot& likely) const {
     // Its low byte, as tag() makes it.
     const __m128i low = _mm_set1_epi8(*reinterpret_cast<const char*>(hash));
-    const unsigned matches = match(heads_[chunk], _mm_or_si128(low, _mm_set1_epi8(-128)));
+    const unsigned matches = match(heads_[chunk], _mm_max_epu8(low, _mm_set1_epi8(1)));
     if (matches == 0) [[unlikely]] {
       likely = find_elsewhere(key, *hash, heads_[chunk]);
       return;
