@@ -44,7 +44,7 @@ struct alignas(kCacheLine) Burst {
   static constexpr unsigned kSize = 64;
 
   unsigned count;
-  Tsc now;  ///< one clock read for all of them
+  Tsc now;  ///< one clock read for all of them, at the start of the loop that has received them
   rte_mbuf* mbuf[kSize];
   uint8_t in_port[kSize];  ///< index of the port that received it
   Fate fate[kSize];

@@ -54,7 +54,7 @@ void take_ahead(WorkerState& w) noexcept {
 }
 
 /// One burst from every queue of ours. Returns how many packets came.
-unsigned receive(WorkerState& w, const RuleSet& r) noexcept {
+unsigned receive(WorkerState& w, const RuleSet& r, Tsc now) noexcept {
   Burst& b = w.burst;
   unsigned total = 0;
   for (unsigned port = 0; port < w.port_count; ++port) {
@@ -67,7 +67,7 @@ unsigned receive(WorkerState& w, const RuleSet& r) noexcept {
     // Their lines come while this burst is read.
     take_ahead(w);
     w.counters.stages.count(b.count);
-    b.now = rte_rdtsc();
+    b.now = now;
     PortWork& work = w.counters.ports[port];
     work.received += b.count;
     std::fill_n(b.in_port, b.count, static_cast<uint8_t>(port));
@@ -82,13 +82,14 @@ unsigned receive(WorkerState& w, const RuleSet& r) noexcept {
 }
 
 /// Makes a burst of packets from a ring. Returns how many there were.
-unsigned take_burst(WorkerState& w, const RuleSet& r, const WorkerState::Taken& taken) noexcept {
+unsigned take_burst(WorkerState& w, const RuleSet& r, const WorkerState::Taken& taken,
+                    Tsc now) noexcept {
   if (taken.count == 0) return 0;
   // Tags only grow, so the last packet of a ring tells for all of them.
   const int ahead = HandoffTag::ahead_of(HandoffTag::read(taken.mbuf[taken.count - 1]), w.reports);
   if (ahead > 0) make_report(w, w.reports + static_cast<unsigned>(ahead));
   Burst& b = w.burst;
-  b.now = rte_rdtsc();
+  b.now = now;
   b.count = taken.count;
   std::copy_n(taken.mbuf, taken.count, b.mbuf);
   w.counters.stages.count(b.count);
@@ -99,13 +100,13 @@ unsigned take_burst(WorkerState& w, const RuleSet& r, const WorkerState::Taken& 
 
 /// All that lies in the ring to ourselves now; what these packets put into it waits for the next
 /// time.
-unsigned take_own(WorkerState& w, const RuleSet& r) noexcept {
+unsigned take_own(WorkerState& w, const RuleSet& r, Tsc now) noexcept {
   HandoffRing& own = *w.from[w.id];
   WorkerState::Taken taken;
   unsigned total = 0;
   for (uint32_t left = own.size(); left != 0;) {
     take(own, taken);
-    total += take_burst(w, r, taken);
+    total += take_burst(w, r, taken, now);
     left -= std::min(left, taken.count);
   }
   return total;
@@ -113,7 +114,7 @@ unsigned take_own(WorkerState& w, const RuleSet& r) noexcept {
 
 /// From the rings of the other workers and the one to ourselves: the latter after each of the
 /// others, for a packet may put two answers into it, and what finds no room there is never said.
-unsigned take_over(WorkerState& w, const RuleSet& r) noexcept {
+unsigned take_over(WorkerState& w, const RuleSet& r, Tsc now) noexcept {
   // What lies in the rings has been received and read already, at the other worker's cost, and is
   // lost if they get full; what has not been received yet has cost nothing. So of each ring up to
   // four bursts for one of each port: with one, a ring that has once been full, because this worker
@@ -121,20 +122,20 @@ unsigned take_over(WorkerState& w, const RuleSet& r) noexcept {
   // lost so). With all that lies there, a giver that is faster would keep us from our ports.
   constexpr unsigned kMostBursts = 4;
   static_assert(kMostBursts * Burst::kSize * 2 <= kOwnRing);
-  unsigned total = take_own(w, r);
+  unsigned total = take_own(w, r, now);
   for (unsigned giver = 0; giver < w.workers; ++giver) {
     if (giver == w.id) continue;
     WorkerState::Taken& taken = w.taken[giver];
     if (taken.count == 0) take(*w.from[giver], taken);
     for (unsigned n = 1; taken.count != 0; ++n) {
-      total += take_burst(w, r, taken);
+      total += take_burst(w, r, taken, now);
       const bool more = taken.count == Burst::kSize;
       w.overload.backlog |= more;
       taken.count = 0;
       if (!more || n == kMostBursts) break;
       take(*w.from[giver], taken);
     }
-    total += take_own(w, r);
+    total += take_own(w, r, now);
   }
   return total;
 }
@@ -152,8 +153,9 @@ void run_worker(WorkerState& w, WorkerShared& shared) noexcept {
     const Tsc start = rte_rdtsc();
     w.counters.stages.start(start);
     fetch_rings(w);
-    unsigned moved = receive(w, r);
-    moved += take_over(w, r);
+    // One time for all bursts of a loop: each look at the clock takes some 30 cycles.
+    unsigned moved = receive(w, r, start);
+    moved += take_over(w, r, start);
     const Tsc end = rte_rdtsc();
     if (moved != 0) w.counters.stages.lap(Stage::kTakeOver, end);
     look_at_load(w, tick_of(end));
