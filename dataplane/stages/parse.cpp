@@ -125,10 +125,10 @@ void place(Burst& b, unsigned i, WorkerState& w, const RuleSet& r, const ParsedP
   parse_closely(b, i, w, r);
 }
 
-#ifdef __AVX2__
 /// Fewer frames than that are looked at one by one.
 constexpr unsigned kFewest = 3;
 
+#ifdef __AVX2__
 /// All frames by eights, but for the last ones if they are fewer than kFewest. Returns how many
 /// these are not.
 [[gnu::noinline]] unsigned parse_by_eights(Burst& b, Frames& frames, WorkerState& w,
@@ -185,7 +185,9 @@ void parse(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   const uint64_t closely = close_ports(w);
   Frames frames;
   fetch_eight(b, 0, frames);
-  for (unsigned i = parse_by_eights(b, frames, w, r, closely); i < b.count; ++i) {
+  // (Its preparations alone take as many instructions as half of a frame.)
+  unsigned i = b.count < kFewest ? 0 : parse_by_eights(b, frames, w, r, closely);
+  for (; i < b.count; ++i) {
     parse_one(b, i, frames.behind[i] - Frames::kHeader, frames.bytes[i], w, r, closely);
   }
   b.whole = frames.segments_of_all == 1;
