@@ -211,10 +211,15 @@ def test_a_full_table_keeps_what_is_answered(lab):
     assert sum(w["flows_recycled"] for w in lab.daemon.stats()["workers"]) >= 2000 - 256
     _, through = wire.cross([], [frame(udp(4000, port), B, A) for port in range(2000, 2050)])
     assert len(through) == 50, "an answered flow lost its place"
-    # Answered to the brim.
-    for first in range(5000, 5500, 50):
+    # Answered to the brim. The last places by one flow at a time, each answered at once: of many, each would take the place
+    # of the one before, and the answers those of the others.
+    for first in range(5000, 5300, 50):
         wire.cross([frame(udp(port, 4000), A, B) for port in range(first, first + 50)])
         wire.cross([], [frame(udp(4000, port), B, A) for port in range(first, first + 50)])
+    for port in range(5300, 5600):
+        if not wire.cross([frame(udp(port, 4000), A, B)])[0]:
+            break
+        wire.cross([], [frame(udp(4000, port), B, A)])
     assert lab.daemon.drops("table_full") > 0
     _, through = wire.cross([], answers)
     assert len(through) == 50, "an answered flow lost its place"
