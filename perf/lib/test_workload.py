@@ -70,6 +70,7 @@ class Resident(unittest.TestCase):
         with mock.patch.object(machine, "read", {f"/proc/{n}/smaps_rollup": rollup(kb) for n, kb in enumerate((0, 0, 2048, 4096))}.get):
             self.assertEqual(machine.unlike_memory({"a": 0, "b": 1}), "")
             self.assertEqual(machine.unlike_memory({"a": 2, "b": 3}), "")
+            self.assertTrue(machine.unlike_memory({"a": 0, "b": 2}).startswith("huge pages for b, ordinary memory for a:"))
             self.assertTrue(machine.unlike_memory({"a": 3, "b": 0, "c": 2}).startswith("huge pages for a and c, ordinary memory for b:"))
 
 
