@@ -190,13 +190,15 @@ Result<Eal> Eal::start(const EalParams& params) {
   }
 
   const uint64_t free_mib = free_huge_bytes() >> 20;
-  eal.huge_pages_ = free_mib >= params.memory_mib && !given(extra, "--no-huge");
+  const unsigned huge_mib = params.huge_mib != 0 ? params.huge_mib : params.memory_mib;
+  eal.huge_pages_ = free_mib >= huge_mib && !given(extra, "--no-huge");
+  const unsigned heap_mib = eal.huge_pages_ ? huge_mib : params.memory_mib;
   if (!eal.huge_pages_) {
-    eal.note_ += (eal.note_.empty() ? "" : "; ") + std::string("running on ordinary memory: ") +
-                 (free_mib >= params.memory_mib
-                      ? "told so"
-                      : "huge pages for " + std::to_string(params.memory_mib) +
-                            " MiB wanted, for " + std::to_string(free_mib) + " MiB free");
+    eal.note_ +=
+        (eal.note_.empty() ? "" : "; ") + std::string("running on ordinary memory: ") +
+        (free_mib >= huge_mib ? "told so"
+                              : "huge pages for " + std::to_string(huge_mib) + " MiB wanted, for " +
+                                    std::to_string(free_mib) + " MiB free");
   }
 
   std::vector<std::string> words{"rampart",
@@ -205,11 +207,11 @@ Result<Eal> Eal::start(const EalParams& params) {
                                  "--no-shconf",
                                  "--log-level=warning",
                                  "-m",
-                                 std::to_string(params.memory_mib)};
+                                 std::to_string(heap_mib)};
   if (eal.huge_pages_) {
     words.emplace_back("--in-memory");
     // Huge pages could be had later, too; but then what fits would be a matter of the day.
-    words.push_back("--socket-limit=" + heap_limits(params.memory_mib));
+    words.push_back("--socket-limit=" + heap_limits(heap_mib));
   } else {
     words.emplace_back("--no-huge");
     // Without huge pages nobody knows physical addresses; devices need the IOMMU.

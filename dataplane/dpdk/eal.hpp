@@ -11,6 +11,7 @@ namespace rampart {
 
 struct EalParams {
   unsigned memory_mib = 512;  ///< DPDK's heap
+  unsigned huge_mib = 0;      ///< the same in huge pages, if that is less; 0: it is not
   /// The CPU of each worker, in order; a CPU may stand here more than once.
   std::vector<unsigned> cpus;
   std::vector<std::string>

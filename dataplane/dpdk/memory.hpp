@@ -17,6 +17,9 @@
 
 namespace rampart {
 
+/// Bytes of a page of ordinary memory, and of the smallest huge ones.
+inline constexpr uint64_t kOrdinaryPage = 4096, kHugePage = uint64_t{2} << 20;
+
 /// A fixed array in DPDK's heap (huge pages if the EAL has them), zeroed when it is born, aligned
 /// to a cache line. For plain data only: no constructor and no destructor runs.
 /// Made and freed on a control thread while the EAL is up; used by whoever it is given to.

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/dpdk/mempool.hpp"
 
+#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ether.h>
 
 #include <algorithm>
+
+#include "dataplane/dpdk/memory.hpp"
 
 namespace rampart {
 
@@ -25,17 +28,15 @@ uint16_t Mempool::data_room_for(uint32_t mtu) {
   return static_cast<uint16_t>(RTE_PKTMBUF_HEADROOM + RTE_ALIGN_CEIL(frame, RTE_CACHE_LINE_SIZE));
 }
 
-uint64_t Mempool::memory_for(uint32_t count, uint16_t data_room) {
+uint64_t Mempool::memory_for(uint32_t count, uint16_t data_room, uint64_t page_bytes) {
   const uint32_t element = sizeof(rte_mbuf) + data_room;
   const uint64_t object = rte_mempool_calc_obj_size(element, 0, nullptr);
   // On top: the ring of pointers, at the next power of two, and the pool's own head with its
   // caches.
   const uint64_t ring = rte_align64pow2(uint64_t{count} + 1) * sizeof(void*);
-  // No object shares a page that it does not fit into as a whole: with ordinary memory that is one
-  // buffer of the usual size in 4 KiB. We do not know yet which memory it will be.
-  constexpr uint64_t kPage = 4096;
-  const uint64_t room =
-      object > kPage ? (object + kPage - 1) / kPage * kPage : kPage / (kPage / object);
+  // No object shares a page that it does not fit into as a whole.
+  const uint64_t room = object > page_bytes ? (object + page_bytes - 1) / page_bytes * page_bytes
+                                            : page_bytes / (page_bytes / object);
   return count * room + ring + (uint64_t{2} << 20);
 }
 
@@ -59,9 +60,10 @@ Result<Mempool> Mempool::create(const Params& params) {
     case EINVAL:
       return Error{ErrorCode::kInvalid, "rte_mempool refuses these sizes", params.name};
     default:
+      const uint64_t page = rte_eal_has_hugepages() != 0 ? kHugePage : kOrdinaryPage;
       return Error{ErrorCode::kNoMemory,
                    "no room for " + std::to_string(params.count) + " packet buffers (" +
-                       std::to_string(memory_for(params.count, params.data_room) >> 20) +
+                       std::to_string(memory_for(params.count, params.data_room, page) >> 20) +
                        " MiB) in DPDK's heap",
                    params.name};
   }

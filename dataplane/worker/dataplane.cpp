@@ -84,8 +84,12 @@ Result<std::unique_ptr<DataplaneImpl>> DataplaneImpl::create(const DataplanePara
   if (!sizing) return sizing.error();
   std::vector<Device> devices;
   for (const Layout::Port& port : layout->ports) devices.push_back(port.device);
-  Result<Eal> eal = Eal::start(
-      {sizing->memory_mib, layout->cpus, pci_allow_list(devices), params.eal, params.simd_bits});
+  Result<Eal> eal = Eal::start({.memory_mib = sizing->memory_mib,
+                                .huge_mib = sizing->huge_mib,
+                                .cpus = layout->cpus,
+                                .pci_devices = pci_allow_list(devices),
+                                .extra = params.eal,
+                                .simd_bits = params.simd_bits});
   if (!eal) return eal.error();
   if (!eal->note().empty() && params.log) params.log(eal->note());
   Result<Mempool> pool =

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "dataplane/dpdk/ethdev.hpp"
+#include "dataplane/dpdk/memory.hpp"
 #include "dataplane/dpdk/mempool.hpp"
 #include "dataplane/flow/address_load.hpp"
 #include "dataplane/flow/first_seen.hpp"
@@ -16,9 +17,9 @@ namespace rampart {
 namespace {
 
 /// DPDK's heap beside flows and buffers: the ACL tables of two revisions at once, rings, drivers.
-constexpr uint64_t kPolicyMib = 512;
+constexpr uint32_t kPolicyMib = 512;
 /// Below that no port starts and no policy fits.
-constexpr uint64_t kLeastMib = 12;
+constexpr uint32_t kLeastMib = 12;
 constexpr uint32_t kMempoolCache = 256;
 /// Of each worker, if nothing is said: 80 ms of 50,000 datagrams a second of which all lose a
 /// piece; and as many buffers as twenty datagrams of 65,535 bytes that come backwards.
@@ -83,16 +84,23 @@ Result<Sizing> size_up(const DataplaneParams& params, uint32_t mtu) {
                  FlowTable<FlowKeyV6>::bytes_for(s.flows_per_worker) +
                  FragmentTable::bytes_for(s.datagrams_per_worker, s.held_per_worker) +
                  (params.defer_in_floods ? FirstSeen::kBytes : 0));
-  const uint64_t pool_bytes = Mempool::memory_for(s.mbufs, s.data_room);
-  const uint64_t fixed_mib = ((flow_bytes + pool_bytes) >> 20) + kLeastMib;
-  if (params.memory_mib != 0 && params.memory_mib < fixed_mib) {
+  const auto fixed_mib = [&](uint64_t page_bytes) {
+    const uint64_t pool_bytes = Mempool::memory_for(s.mbufs, s.data_room, page_bytes);
+    return static_cast<uint32_t>((flow_bytes + pool_bytes) >> 20) + kLeastMib;
+  };
+  // (On ordinary memory more is needed: the pool says so itself.)
+  if (const uint32_t least_mib = fixed_mib(kHugePage);
+      params.memory_mib != 0 && params.memory_mib < least_mib) {
     return Error{ErrorCode::kInvalid,
-                 "flows and packet buffers alone take " + std::to_string(fixed_mib) +
+                 "flows and packet buffers alone take " + std::to_string(least_mib) +
                      " MiB (see --max-flows, --mbufs)",
                  "--memory " + std::to_string(params.memory_mib)};
   }
-  s.memory_mib =
-      params.memory_mib != 0 ? params.memory_mib : static_cast<uint32_t>(fixed_mib + kPolicyMib);
+  const auto given_or = [&](uint32_t mib) {
+    return params.memory_mib != 0 ? params.memory_mib : mib + kPolicyMib;
+  };
+  s.memory_mib = given_or(fixed_mib(kOrdinaryPage));
+  s.huge_mib = given_or(fixed_mib(kHugePage));
   return s;
 }
 

@@ -21,6 +21,7 @@ struct Sizing {
   uint32_t mbufs = 0;
   uint16_t data_room = 0;   ///< of a packet buffer, bytes
   uint32_t memory_mib = 0;  ///< DPDK's heap
+  uint32_t huge_mib = 0;    ///< the same in huge pages, where packet buffers take less
 };
 
 /// Computes what the parameters leave open. `mtu`: the largest of all ports. Errors: kInvalid for

@@ -315,10 +315,14 @@ int run(int count, char** words) {
   const uint16_t room = Mempool::data_room_for(1500);
   EalParams params;
   params.cpus = {static_cast<unsigned>(a->number("--core"))};
-  params.memory_mib = static_cast<unsigned>((Mempool::memory_for(mbufs, room) +
-                                             2 * lines * kCacheLine + 16 * uint64_t{mbufs}) >>
-                                            20) +
-                      256;
+  const auto heap_mib = [&](uint64_t page_bytes) {
+    const uint64_t pool_bytes = Mempool::memory_for(mbufs, room, page_bytes);
+    return static_cast<unsigned>((pool_bytes + 2 * lines * kCacheLine + 16 * uint64_t{mbufs}) >>
+                                 20) +
+           256;
+  };
+  params.memory_mib = heap_mib(kOrdinaryPage);
+  params.huge_mib = heap_mib(kHugePage);
   params.extra = "--force-max-simd-bitwidth=512";
   const bool lends = a->text("--in").find("zero-copy=yes") != std::string::npos;
   if (lends) params.extra += " --single-file-segments";  // net_memif wants it then

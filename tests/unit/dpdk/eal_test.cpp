@@ -84,6 +84,35 @@ TEST_F(EalTest, StartsOnWhateverMemoryThereIsAndLeavesNothing) {
   EXPECT_EQ(leftovers(), 0U);
 }
 
+TEST_F(EalTest, HugePagesAreTakenIfThereAreEnoughOfThem) {
+  constexpr unsigned kFarTooMuch = 1U << 24;
+  EXPECT_EQ(in_child([]() -> std::string {
+              auto eal = Eal::start({.memory_mib = 64,
+                                     .huge_mib = kFarTooMuch,
+                                     .cpus = {},
+                                     .pci_devices = {},
+                                     .extra = {}});
+              if (!eal) return eal.error().text();
+              const bool told =
+                  eal->note().find("huge pages for 16777216 MiB") != std::string::npos;
+              return std::string(eal->huge_pages() ? "huge" : "ordinary") + (told ? " told" : "");
+            }),
+            "ordinary told");
+  uint64_t free = 0;
+  std::ifstream("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages") >> free;
+  if (free < 32) GTEST_SKIP() << "needs 64 MiB in free huge pages of 2 MiB";
+  EXPECT_EQ(in_child([]() -> std::string {
+              const auto eal = Eal::start({.memory_mib = kFarTooMuch,
+                                           .huge_mib = 64,
+                                           .cpus = {},
+                                           .pci_devices = {},
+                                           .extra = {}});
+              if (!eal) return eal.error().text();
+              return std::to_string(eal->huge_pages()) + " " + std::to_string(eal->memory_mib());
+            }),
+            "1 64");
+}
+
 TEST_F(EalTest, LeavesNothingWhenItIsKilled) {
   const std::string said = in_child([]() -> std::string {
     const auto eal = Eal::start({.memory_mib = 64, .cpus = {}, .pci_devices = {}, .extra = {}});

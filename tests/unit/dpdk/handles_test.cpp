@@ -95,13 +95,23 @@ uint64_t heap_in_use() {
 TEST(MempoolTest, KnowsWhatItWillTake) {
   for (const uint32_t mtu : {1500U, 9000U}) {
     const uint16_t room = Mempool::data_room_for(mtu);
-    const uint64_t before = heap_in_use(), estimate = Mempool::memory_for(10000, room);
+    const uint64_t before = heap_in_use();
+    const uint64_t estimate = Mempool::memory_for(10000, room, kOrdinaryPage);
     const auto pool = Mempool::create({.name = "take", .count = 10000, .data_room = room});
     ASSERT_TRUE(pool) << pool.error().text();
     const uint64_t taken = heap_in_use() - before;
     EXPECT_LE(taken, estimate) << mtu;
     EXPECT_GE(taken, estimate * 8 / 10) << mtu;
   }
+}
+
+TEST(MempoolTest, HugePagesHoldMoreBuffers) {
+  const uint16_t room = Mempool::data_room_for(1500);
+  const uint64_t bytes = uint64_t{100000} * (sizeof(rte_mbuf) + room);
+  const uint64_t estimate = Mempool::memory_for(100000, room, kHugePage);
+  EXPECT_GT(estimate, bytes);
+  EXPECT_LT(estimate, bytes * 12 / 10);
+  EXPECT_LT(estimate, Mempool::memory_for(100000, room, kOrdinaryPage) * 7 / 10);
 }
 
 TEST(MempoolTest, RefusesByName) {

@@ -25,7 +25,10 @@ TEST(Sizing, BuffersFillEveryQueueAndMemoryHoldsThemAll) {
       const uint64_t flows = (FlowTable<FlowKeyV4>::bytes_for(s->flows_per_worker) +
                               FlowTable<FlowKeyV6>::bytes_for(s->flows_per_worker)) *
                              workers;
-      EXPECT_GT(uint64_t{s->memory_mib} << 20, flows + uint64_t{s->mbufs} * s->data_room);
+      EXPECT_GT(uint64_t{s->huge_mib} << 20, flows + uint64_t{s->mbufs} * s->data_room);
+      // On ordinary memory a buffer has a page to itself.
+      EXPECT_GT(uint64_t{s->memory_mib} << 20, flows + uint64_t{s->mbufs} * 4096);
+      EXPECT_LT(s->huge_mib, s->memory_mib);
     }
   }
 }
@@ -82,6 +85,7 @@ TEST(Sizing, WhatIsGivenStands) {
   const auto s = size_up(p, 1500);
   ASSERT_TRUE(s);
   EXPECT_EQ(s->memory_mib, 1024U);
+  EXPECT_EQ(s->huge_mib, 1024U);
   EXPECT_EQ(s->mbufs, 5000U);
 }
 
