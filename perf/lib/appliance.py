@@ -14,7 +14,7 @@ import time
 import machine
 
 
-class ApplianceError(Exception):
+class ApplianceError(machine.Failed):
     pass
 
 

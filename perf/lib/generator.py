@@ -10,7 +10,7 @@ import time
 import machine
 
 
-class GeneratorError(Exception):
+class GeneratorError(machine.Failed):
     pass
 
 

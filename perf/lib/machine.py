@@ -16,6 +16,10 @@ STARTED = time.monotonic()
 ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 
 
+class Failed(Exception):
+    """Something that a measurement needs is not there or does not do its part; the text is for who runs it."""
+
+
 def end_as_if_asked():
     """From now on SIGTERM ends us as Ctrl-C does, behind a shell's & too: all that was started ends, and its folders go."""
     def interrupt(_number, _frame):

@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 
+import machine
 
-class PackageError(Exception):
+
+class PackageError(machine.Failed):
     pass
 
 

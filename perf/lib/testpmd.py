@@ -14,7 +14,7 @@ import machine
 PROGRAM = "dpdk-testpmd"
 
 
-class PeerError(Exception):
+class PeerError(machine.Failed):
     pass
 
 
