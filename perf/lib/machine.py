@@ -38,6 +38,11 @@ def read(path):
         return file.read()
 
 
+def write(path, what):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(str(what))
+
+
 def first_line(*command):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip().split("\n")[0] if done.returncode == 0 else "unknown"
@@ -113,21 +118,20 @@ def stolen_share(before):
 
 
 @contextlib.contextmanager
-def huge_pages(*amounts):
+def huge_pages(*amounts, path="/proc/sys/vm/nr_hugepages"):
     """Has so many MiB in free huge pages meanwhile, the first of these amounts that half of the free memory is enough for, or
-    what there is; gives back what it took."""
-    path = "/proc/sys/vm/nr_hugepages"
-    before = int(read(path))
+    what there is; gives back what it took, and no more."""
     size_kib = int(re.search(r"Hugepagesize:\s+(\d+)", read("/proc/meminfo")).group(1))
     available_kib = int(re.search(r"MemAvailable:\s+(\d+)", read("/proc/meminfo")).group(1))
     missing = [max(0, mib - huge_mib_free()) * 1024 // size_kib for mib in amounts]
     wanted = next((pages for pages in missing if pages * size_kib <= available_kib // 2), 0)
+    taken = 0
     if wanted and os.access(path, os.W_OK):
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(str(before + wanted))
+        before = int(read(path))
+        write(path, before + wanted)
+        taken = int(read(path)) - before  # the kernel may not find so many
     try:
         yield
     finally:
-        if int(read(path)) != before:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(str(before))
+        if taken > 0:
+            write(path, max(0, int(read(path)) - taken))

@@ -5,11 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
+
+import machine  # noqa: E402
 
 # Starts something that would last, says its number, and waits.
 PARENT = """
@@ -68,6 +71,36 @@ class WhatWasStarted(unittest.TestCase):
 
     def test_ends_with_who_is_killed(self):
         self.assertEqual(self.end_by(signal.SIGKILL), "")
+
+
+class HugePages(unittest.TestCase):
+    """Of a file that stands for the kernel's."""
+
+    def setUp(self):
+        self.file = tempfile.NamedTemporaryFile("w+", encoding="utf-8")
+        self.addCleanup(self.file.close)
+        machine.write(self.file.name, 7)
+
+    def pages(self):
+        return int(machine.read(self.file.name))
+
+    def some(self, more=2):
+        return machine.huge_pages(machine.huge_mib_free() + more, path=self.file.name)
+
+    def test_who_took_some_gives_them_back_whoever_else_does(self):
+        first, second = self.some(), self.some()
+        with first:
+            taken = self.pages() - 7
+            self.assertGreater(taken, 0)
+            second.__enter__()
+        self.assertEqual(self.pages(), 7 + taken)
+        second.__exit__(None, None, None)
+        self.assertEqual(self.pages(), 7)
+
+    def test_who_took_none_gives_none_back(self):
+        with self.some(more=0):
+            machine.write(self.file.name, 30)
+        self.assertEqual(self.pages(), 30)
 
 
 if __name__ == "__main__":
