@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 
-import appliance
-import generator
+import alone
 import machine
+import option_types
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HEADINGS = ("measured", "figure", "bar", "verdict", "proof")
@@ -35,15 +36,33 @@ def make_ready(build, targets=TARGETS):
         raise OSError(f"no {' and '.join(targets)} in {build} (--build names another folder)")
 
 
+def expect_ready(options, targets=TARGETS):
+    """Raises OSError if nothing can be measured, with what `targets` are built of before. `options`: those of parser()."""
+    if os.geteuid() != 0:
+        raise OSError("needs root")
+    if not options.no_build:
+        make_ready(options.build, targets)
+    elif not is_ready(options.build):
+        raise OSError(f"no control/rampartd or no perf/floor in {options.build} (without --no-build they are made)")
+
+
+def failure(error):
+    """A line about what has ended a measurement; for what nobody reckons with there is a trace, too."""
+    if not isinstance(error, (machine.Failed, OSError, subprocess.SubprocessError)):
+        traceback.print_exception(error)
+    return f"{type(error).__name__}: {error}"
+
+
 def parser(description):
     """The options that every command has."""
     made = argparse.ArgumentParser(description=description.split("\n", 1)[0])
     made.add_argument("--build", default=os.environ.get("RAMPART_BUILD", os.path.join(ROOT, "build")),
                       help="build directory with control/rampartd and perf/ (build/)")
-    made.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)),
+    made.add_argument("--core", type=option_types.cpu, default=max(os.sched_getaffinity(0)),
                       help="CPU of the appliance's worker (the last); all else runs on the first other one")
-    made.add_argument("--record", metavar="FILE", help="append the rows to a table of results")
-    made.add_argument("--json", metavar="FILE", help="write the rows, machine, commit and versions")
+    made.add_argument("--record", metavar="FILE", type=option_types.file_to_write, help="append the rows to a table of results")
+    made.add_argument("--json", metavar="FILE", type=option_types.file_to_write, help="write the rows, machine, commit and versions")
+    made.add_argument("--no-build", action="store_true", help="measure what is there: install nothing and build nothing")
     made.add_argument("--keep-niceness", action="store_true", help="do not raise our priority")
     return made
 
@@ -104,20 +123,19 @@ class Report:
                                              about["memory"], about["load"], command, *row]) + " |\n")
 
 
-def run(name, options, measure):
-    """Runs `measure(report, folder)` and says how it went. Returns the exit status: 0, or 1 if a bar was
-    missed, a proof did not hold or something did not run."""
-    report = Report(options)
-    if os.geteuid() != 0:
-        print(f"perf/{name}: needs root", file=sys.stderr)
-        return 1
+def run(name, options, measure, in_namespaces=False):
+    """Runs `measure(report, folder)`, in namespaces of its own if it is to be so, and says how it went. Returns the exit
+    status: 0, or 1 if a bar was missed, a proof did not hold or something did not run."""
     machine.end_as_if_asked()
-    if not is_ready(options.build):
+    if not alone.is_inside():
         try:
-            make_ready(options.build)
+            expect_ready(options)
         except (OSError, KeyboardInterrupt) as error:
             print(f"perf/{name}: {str(error) or 'interrupted'}", file=sys.stderr)
             return 1
+    if in_namespaces:
+        alone.go(sys.argv)
+    report = Report(options)
     if not options.keep_niceness:
         os.setpriority(os.PRIO_PROCESS, 0, -15)
     os.sched_setaffinity(0, {report.other, options.core})
@@ -128,11 +146,10 @@ def run(name, options, measure):
     with tempfile.TemporaryDirectory(prefix="rampart-perf.") as folder:
         try:
             measure(report, folder)
-        except (appliance.ApplianceError, generator.GeneratorError, OSError,
-                subprocess.SubprocessError) as error:
-            report.broken.append(f"{type(error).__name__}: {error}")
         except KeyboardInterrupt:
             report.broken.append("interrupted")
+        except Exception as error:  # what was found until then is told
+            report.broken.append(failure(error))
     if report.rows:
         waited = (f"the worker waited for its CPU {report.waited / (report.ran + report.waited):.1%} of the time; "
                   if report.ran else "")

@@ -22,7 +22,8 @@ BENCHES = {"parse": ".", "flow_table": "flows:[0-9]{3,6}(/|$)", "address_map": "
 def run_command(folder, root, name, options):
     """What it has found, as bars.run writes it; says itself how it goes."""
     path = os.path.join(folder, name + ".json")
-    words = [os.path.join(root, "perf", name), "--build", options.build, "--core", str(options.core), "--json", path]
+    words = [os.path.join(root, "perf", name), "--build", options.build, "--core", str(options.core), "--json", path,
+             "--no-build"]  # perf/run has
     if options.keep_niceness:
         words.append("--keep-niceness")
     command = subprocess.Popen([*words, *(COMMANDS[name] if options.quick else ())])

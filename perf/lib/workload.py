@@ -9,6 +9,7 @@ import random
 import socket
 import struct
 
+import machine
 import traffic
 
 LOCAL_PODS = 110
@@ -139,6 +140,8 @@ class Workload:
         rules = [(int(ipaddress.ip_address(r.source)), (1 << 32 - r.length) - 2, int(ipaddress.ip_address(r.destination)),
                   r.first, r.last - r.first + 1)
                  for r in self.rules if r.protocol == protocol and (r.pod is not None or not pods_only)]
+        if count > len(rules) * 60000:
+            raise machine.Failed(f"{count:,} flows: {len(rules)} rules that they could have allow {len(rules) * 60000:,} at the most")
         for number in random.Random(seed).sample(range(len(rules) * 60000), count):
             source, hosts, destination, first, ports = rules[number // 60000]
             n = number % 60000
