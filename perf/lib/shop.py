@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers that the whole world may call, beside the cluster that is in force in perf/run: what a flood
-from outside is aimed at."""
+"""Servers that the whole world may call, beside the cluster of lib/cluster.py: what a flood from outside
+is aimed at."""
 
 import json
 
