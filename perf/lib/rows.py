@@ -50,8 +50,11 @@ class Row:
         """{stage: cycles a packet}, medians; nothing if the build does not count them."""
         return {name: middle([stages[name] for stages in self.stages]) for name in self.stages[0]}
 
+    def proven(self):
+        return bool(self.proof) and not self.broken
+
     def verdict(self):
-        if self.broken:
+        if not self.proven():
             return "no proof"
         if self.bar is None:
             return ""
@@ -95,7 +98,7 @@ class PeerRow:
             self.broken.append(f"{self.name}, {self.row.kind}, {self.row.flows:,} flows: {what}")
 
     def verdict(self):
-        if self.broken or self.row.broken:
+        if self.broken or not self.proof or not self.row.proven():
             return "no proof"
         if self.bar is None:
             return ""

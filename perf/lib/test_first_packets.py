@@ -81,11 +81,17 @@ class Kernel(unittest.TestCase):
         self.assertEqual(share, Window(2350, 0.5, {"created": 1}))
 
 
+def proven_row():
+    row = Row("new", 1000)
+    row.proof = "created 1.0000"
+    return row
+
+
 class Proof(unittest.TestCase):
     """Of nftables: all that came in left, and every frame opened a connection, in each round."""
 
     def proven(self, windows, leaked=0, strange=1000):
-        row = Row("new", 1000)
+        row = proven_row()
         row.total = [500] * len(windows)
         made = PeerRow(row, "nftables", None)
         for shares in windows:
@@ -112,7 +118,7 @@ class Proof(unittest.TestCase):
 
     def test_of_open_vswitch(self):
         for created, sent, verdict in ((1, 0.995, ""), (0.98, 1, "no proof"), (1.1, 1, "no proof"), (1, 0.98, "no proof")):
-            made = PeerRow(Row("new", 1000), "OVS conntrack", None)
+            made = PeerRow(proven_row(), "OVS conntrack", None)
             made.add(Window(3000, 1, {"created": created}))
             peers.prove_new(made, types.SimpleNamespace(sent_in_all=lambda sent=sent: sent))
             self.assertEqual(made.verdict(), verdict, (created, sent))
