@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """perf/scale: which rows have a bar, and what is told of an appliance that does not do its part."""
 
-import importlib.machinery
-import importlib.util
 import io
 import os
 import sys
@@ -12,23 +10,14 @@ import unittest
 from contextlib import redirect_stdout
 from unittest import mock
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
 import appliance  # noqa: E402
 import bars  # noqa: E402
+import commands  # noqa: E402
 
-
-def command(name):
-    """A program of perf/ as a module."""
-    loader = importlib.machinery.SourceFileLoader(name, os.path.join(os.path.dirname(HERE), name))
-    made = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
-    loader.exec_module(made)
-    return made
-
-
-scale = command("scale")
+scale = commands.load("scale")
 ANSWER = {"milliseconds": {"decode": 1, "compile": 2, "swap": 3, "store": 4}, "objects": {"pods": 1000, "policies": 100},
           "classes": 1, "subjects": 1, "rules": 1, "changed": True}
 
