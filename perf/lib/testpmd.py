@@ -64,6 +64,7 @@ class Testpmd:
         memory = machine.buffers_mib(mbufs) + 512
         huge = machine.huge_mib_free() > memory
         others = [cpu for cpu in sorted(os.sched_getaffinity(0)) if cpu != core] or [core]
+        self.runtime = f"/var/run/dpdk/{prefix}"  # EAL leaves it there
         self.console = Console([
             "stdbuf", "-oL", PROGRAM, "--lcores", f"0@{others[0]},1@{core}", "--no-pci", "--no-telemetry",
             "--file-prefix", prefix, "-m", str(memory), "--in-memory" if huge else "--no-huge", "--log-level", "error",
@@ -81,6 +82,7 @@ class Testpmd:
 
     def end(self):
         self.console.end()
+        shutil.rmtree(self.runtime, ignore_errors=True)
 
     def window(self, seconds):
         """(TSC cycles of the bursts a packet, Mpps)"""
