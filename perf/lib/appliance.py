@@ -114,7 +114,7 @@ class Appliance:
     def __init__(self, program, devices, core, max_flows, frames=0, extra=(), state=None, within=(), workers=1):
         self.folder = tempfile.mkdtemp(prefix="rampart-perf.")
         self.log = os.path.join(self.folder, "log")
-        self.schedstat = None
+        self.process = self.schedstat = None
         socket_path = os.path.join(self.folder, "s")
         names = list(devices)
         command = [*within, program]
@@ -129,10 +129,10 @@ class Appliance:
                     "--socket", socket_path, "--state-dir", state or os.path.join(self.folder, "state")]
         if frames:
             command += ["--mbufs", str(frames + 16384)]
-        with open(self.log, "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen([*machine.ENDS_WITH_US, *command, *map(str, extra)], stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log)
         try:
+            with open(self.log, "w", encoding="utf-8") as log:
+                self.process = subprocess.Popen([*machine.ENDS_WITH_US, *command, *map(str, extra)], stdin=subprocess.DEVNULL,
+                                                stdout=log, stderr=log)
             self.control = self.wait_for_socket(socket_path, 60 + frames / 50000)
             self.watch = Connection(socket_path)
         except BaseException:
@@ -200,7 +200,8 @@ class Appliance:
 
     def end(self):
         try:
-            self.stop(20)
+            if self.process is not None:
+                self.stop(20)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -49,8 +49,11 @@ class Generator:
         return line.decode().strip()
 
     def tell(self, command):
-        self.process.stdin.write(command.encode() + b"\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(command.encode() + b"\n")
+            self.process.stdin.flush()
+        except BrokenPipeError as error:
+            raise GeneratorError(f"{self.name} has ended") from error
 
     def ask(self, command):
         self.tell(command)

@@ -44,8 +44,18 @@ class L3fwd:
     def __init__(self, folder, pcap, frames, core, rules):
         if frames > self.MOST_FRAMES:
             raise packages.PackageError(f"a file of {frames:,} frames does not fit its rings")
-        self.folder = tempfile.mkdtemp(prefix="rampart-perf.")
+        program = build(folder)
+        self.folder, self.process = tempfile.mkdtemp(prefix="rampart-perf."), None
         self.prefix = f"perf-l3fwd-{os.getpid()}"
+        self._open_socket()
+        try:
+            self._start(program, pcap, frames, core, rules)
+            self._connect(20 + frames / 50000)
+        except BaseException:
+            self.end()
+            raise
+
+    def _start(self, program, pcap, frames, core, rules):
         v4, v6 = os.path.join(self.folder, "v4"), os.path.join(self.folder, "v6")
         with open(v4, "w", encoding="utf-8") as out:
             for rule in rules:
@@ -60,19 +70,16 @@ class L3fwd:
         simd = "avx512x32" if "avx512bw" in machine.read("/proc/cpuinfo") else "avx2"
         with open(os.path.join(self.folder, "log"), "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                [*machine.ENDS_WITH_US, build(folder), "-l", str(core), "--no-pci", "--file-prefix", self.prefix, huge, "-m", str(memory),
+                [*machine.ENDS_WITH_US, program, "-l", str(core), "--no-pci", "--file-prefix", self.prefix, huge, "-m", str(memory),
                  "--log-level=3", "--force-max-simd-bitwidth=512", "--vdev", f"net_pcap0,rx_pcap={pcap},infinite_rx=1",
                  "--vdev", "net_null1,no-rx=1", "--", "-p", "3", "-P", f"--config=(0,0,{core})", "--lookup=acl",
                  f"--rule_ipv4={v4}", f"--rule_ipv6={v6}", f"--rx-queue-size={ring}", f"--alg={simd}", "--no-numa",
                  "--parse-ptype"], stdout=log, stderr=log)
         self.pid = self.process.pid
+
+    def _open_socket(self):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(10)
-        try:
-            self._connect(20 + frames / 50000)
-        except BaseException:
-            self.end()
-            raise
 
     def _connect(self, seconds):
         deadline = time.monotonic() + seconds
@@ -85,8 +92,7 @@ class L3fwd:
             except (OSError, KeyError, TypeError) as error:
                 last = error
                 self.socket.close()
-                self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-                self.socket.settimeout(10)
+                self._open_socket()
             else:
                 last = "it receives nothing"
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -110,11 +116,12 @@ class L3fwd:
 
     def end(self):
         self.socket.close()
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(f"/var/run/dpdk/{self.prefix}", ignore_errors=True)
