@@ -5,6 +5,7 @@ import json
 import os
 import select
 import subprocess
+import tempfile
 import time
 
 import machine
@@ -24,7 +25,8 @@ class Generator:
         for name, value in options.items():
             command += ["--" + name.replace("_", "-"), str(value)]
         self.name = os.path.basename(program)
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.complaints = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.complaints)
         if wait:
             self.wait()
 
@@ -32,10 +34,16 @@ class Generator:
         """Until it is ready."""
         try:
             if self._line(30) != "ready":
-                raise GeneratorError(f"{self.name} is not ready")
+                raise self.failure("is not ready")
         except BaseException:
             self.end()
             raise
+
+    def failure(self, what):
+        """The error that says so, with the last that the program has complained of: else nobody hears of that."""
+        size = os.fstat(self.complaints.fileno()).st_size
+        lines = os.pread(self.complaints.fileno(), 2000, max(0, size - 2000)).decode(errors="replace").splitlines()[-10:]
+        return GeneratorError("\n".join([f"{self.name} {what}{':' if lines else ''}", *lines]))
 
     def _line(self, seconds):
         deadline = time.monotonic() + seconds
@@ -44,7 +52,7 @@ class Generator:
             ready, _, _ = select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))
             byte = os.read(self.process.stdout.fileno(), 1) if ready else b""
             if not byte:
-                raise GeneratorError(f"{self.name} {'has ended' if ready else 'does not answer'}")
+                raise self.failure("has ended" if ready else "does not answer")
             line += byte
         return line.decode().strip()
 
@@ -53,7 +61,7 @@ class Generator:
             self.process.stdin.write(command.encode() + b"\n")
             self.process.stdin.flush()
         except BrokenPipeError as error:
-            raise GeneratorError(f"{self.name} has ended") from error
+            raise self.failure("has ended") from error
 
     def ask(self, command):
         self.tell(command)
@@ -65,3 +73,4 @@ class Generator:
         except (OSError, ValueError, subprocess.TimeoutExpired):
             self.process.kill()
             self.process.wait()
+        self.complaints.close()

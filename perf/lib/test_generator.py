@@ -39,6 +39,27 @@ class Ended(unittest.TestCase):
         with self.assertRaisesRegex(generator.GeneratorError, "stream has ended"):
             made.ask("stats")
 
+    def test_what_it_complained_of(self):
+        with self.assertRaisesRegex(generator.GeneratorError, "^stream has ended:\\n--rate wants a number$"):
+            self.started("echo --rate wants a number >&2; exit 2")
+
+    def test_the_last_of_it(self):
+        with self.assertRaises(generator.GeneratorError) as told:
+            self.started("seq 1000 >&2; echo not yet; read line")
+        self.assertEqual(str(told.exception).splitlines(), ["stream is not ready:", *map(str, range(991, 1001))])
+
+    def test_nothing_on_our_own_standard_error(self):
+        kept, (reads, writes) = os.dup(2), os.pipe()
+        os.dup2(writes, 2)
+        try:
+            self.started("echo noise >&2; echo ready").process.wait(10)
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(writes)
+        with os.fdopen(reads, "rb") as seen:
+            self.assertEqual(seen.read(), b"")
+
 
 if __name__ == "__main__":
     unittest.main()
