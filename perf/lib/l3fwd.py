@@ -16,17 +16,18 @@ import packages
 from contenders import Window
 
 
-def build(folder):
+def build(store):
     """The program, made once. One flag is taken out: it asks for a checksum offload that net_pcap does not have."""
-    program = os.path.join(folder, "l3fwd", "l3fwd", "build", "l3fwd")
+    program = os.path.join(store.folder, "l3fwd", "l3fwd", "build", "l3fwd")
     if os.path.exists(program):
         return program
-    examples = os.path.join(packages.unpacked(folder, "dpdk-doc"), "usr", "share", "dpdk", "examples")
+    examples = os.path.join(store.root("dpdk-doc"), "usr", "share", "dpdk", "examples")
+    store.making("building l3fwd")
     if not os.path.isdir(os.path.join(examples, "l3fwd")):
         raise packages.PackageError("dpdk-doc holds no examples/l3fwd")
     for name in ("l3fwd", "common"):
-        shutil.copytree(os.path.join(examples, name), os.path.join(folder, "l3fwd", name), dirs_exist_ok=True)
-    main = os.path.join(folder, "l3fwd", "l3fwd", "main.c")
+        shutil.copytree(os.path.join(examples, name), os.path.join(store.folder, "l3fwd", name), dirs_exist_ok=True)
+    main = os.path.join(store.folder, "l3fwd", "l3fwd", "main.c")
     text = machine.read(main)
     with open(main, "w", encoding="utf-8") as out:
         out.write(text.replace("RTE_ETH_RX_OFFLOAD_CHECKSUM", "0"))
@@ -41,10 +42,10 @@ class L3fwd:
 
     MOST_FRAMES = 60000  # its rings have 65,535 descriptors at most
 
-    def __init__(self, folder, pcap, frames, core, rules):
+    def __init__(self, store, pcap, frames, core, rules):
         if frames > self.MOST_FRAMES:
             raise packages.PackageError(f"a file of {frames:,} frames does not fit its rings")
-        program = build(folder)
+        program = build(store)
         self.folder, self.process = tempfile.mkdtemp(prefix="rampart-perf."), None
         self.prefix = f"perf-l3fwd-{os.getpid()}"
         self._open_socket()

@@ -90,11 +90,11 @@ def check_room(frames, room):
 
 
 class Nft:
-    def __init__(self, folder, generator, pcap, frames, replies, strange, core, rules):
+    def __init__(self, store, generator, pcap, frames, replies, strange, core, rules):
         """`pcap`: the frames to be measured, `frames` of them, each of another flow; `replies`: their answers, which make
         connections out of them (None: for first packets); `strange`: frames that no rule names; all are files.
         `generator`: the program veth_stream."""
-        self.root = packages.unpacked(folder, "nftables", "conntrack")
+        self.root = store.root("nftables", "conntrack")
         self.environment = packages.environment(self.root)
         self.source, self.router = (f"rampart-perf-{os.getpid()}-{side}" for side in ("source", "router"))
         self.program, self.core = generator, core

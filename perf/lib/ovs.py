@@ -77,13 +77,13 @@ def flows(rules):
 
 
 class Ovs:
-    def __init__(self, folder, pcap, frames, core, rules):
+    def __init__(self, store, pcap, frames, core, rules):
         if frames > MOST_FRAMES:
             raise packages.PackageError(f"a file of {frames:,} frames does not fit its packet buffers")
         self.frames, self.memory = frames, machine.buffers_mib(frames) + 1024
         if machine.huge_mib_free() <= self.memory:  # it asks for --in-memory itself, with which --no-huge does not go
             raise packages.PackageError(f"it needs {self.memory:,} MiB of free huge pages")
-        self.root = packages.unpacked(folder, "openvswitch-switch-dpdk")
+        self.root = store.root("openvswitch-switch-dpdk")
         self.folder = tempfile.mkdtemp(prefix="rampart-perf.")
         self.environment = {**packages.environment(self.root), **dict.fromkeys(
             ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"), self.folder)}

@@ -8,36 +8,57 @@ import subprocess
 
 import machine
 
+DOWNLOAD_S = 300
 
 class PackageError(machine.Failed):
     pass
 
 
-def unpacked(folder, *names):
-    """The root of a tree with these packages and what of their dependencies is not installed, in `folder`, made once.
-    Needs apt and its sources; root."""
-    root = os.path.join(os.path.abspath(folder), "-".join(names))  # apt-get would take another one as its own
-    if os.path.exists(os.path.join(root, "complete")):
+class Store:
+    """Packages that are unpacked in `folder`, each once. `make`: False has only what is there already."""
+
+    def __init__(self, folder, make=True):
+        self.folder, self.make = os.path.abspath(folder), make  # apt-get would take another one as its own
+
+    def making(self, what):
+        """To be called before something is made; says so, or raises."""
+        if not self.make:
+            raise PackageError(f"{what} would have to be done first (not with --no-build)")
+        machine.say(what)
+
+    def root(self, *names):
+        """Of a tree with these packages and what of their dependencies is not installed. Needs apt and its sources; root."""
+        root = os.path.join(self.folder, "-".join(names))
+        if os.path.exists(os.path.join(root, "complete")):
+            return root
+        self.making(f"fetching {' and '.join(names)}")
+        shutil.rmtree(root, ignore_errors=True)
+        archives = os.path.join(root, "archives")
+        os.makedirs(os.path.join(archives, "partial"))
+        download(archives, names)
+        found = glob.glob(os.path.join(archives, "*.deb"))
+        if not found:
+            raise PackageError(f"{' '.join(names)}: apt-get has left nothing in {archives}")
+        for archive in found:
+            subprocess.run(["dpkg-deb", "-x", archive, root], check=True)
+        shutil.rmtree(archives)
+        with open(os.path.join(root, "complete"), "w", encoding="utf-8"):
+            pass
         return root
+
+
+def download(archives, names):
+    """What of these packages and their dependencies is not installed, as .deb."""
     if shutil.which("apt-get") is None:
         raise PackageError("no apt-get: not Debian")
-    shutil.rmtree(root, ignore_errors=True)
-    archives = os.path.join(root, "archives")
-    os.makedirs(os.path.join(archives, "partial"))
-    done = subprocess.run(["apt-get", "-o", f"Dir::Cache::archives={archives}", "-o", "APT::Sandbox::User=root", "-y", "-qq",
-                           "--no-install-recommends", "--reinstall", "--download-only", "install", *names],
-                          capture_output=True, text=True, check=False)
+    command = ["apt-get", "-o", f"Dir::Cache::archives={archives}", "-o", "APT::Sandbox::User=root", "-y", "-qq",
+               "--no-install-recommends", "--reinstall", "--download-only", "install", *names]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise PackageError(f"{' '.join(names)} cannot be had: apt-get has not ended within {DOWNLOAD_S} s") from error
     if done.returncode:
         raise PackageError(f"{' '.join(names)} cannot be had: {done.stderr.strip()[-300:]} (apt-get update?)")
-    found = glob.glob(os.path.join(archives, "*.deb"))
-    if not found:
-        raise PackageError(f"{' '.join(names)}: apt-get has left nothing in {archives}")
-    for archive in found:
-        subprocess.run(["dpkg-deb", "-x", archive, root], check=True)
-    shutil.rmtree(archives)
-    with open(os.path.join(root, "complete"), "w", encoding="utf-8"):
-        pass
-    return root
 
 
 def environment(root):

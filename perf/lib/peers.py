@@ -24,7 +24,7 @@ class Peers:
 
     def __init__(self, options, made, folder):
         self.options, self.made, self.folder = options, made, folder
-        self.packages = os.path.join(options.build, "perf", "peers")
+        self.store = packages.Store(os.path.join(options.build, "perf", "peers"), make=not options.no_build)
 
     def start(self, row, pcap, frames, stack):
         """{PeerRow: contender} of those that can be had."""
@@ -46,10 +46,10 @@ class Peers:
         return started
 
     def _l3fwd(self, _, pcap, frames):
-        return l3fwd.L3fwd(self.packages, pcap, frames, self.options.core, self.made.rules)
+        return l3fwd.L3fwd(self.store, pcap, frames, self.options.core, self.made.rules)
 
     def _ovs(self, _, pcap, frames):
-        return ovs.Ovs(self.packages, pcap, frames, self.options.core, self.made.rules)
+        return ovs.Ovs(self.store, pcap, frames, self.options.core, self.made.rules)
 
     def _nftables(self, kind, pcap, frames):
         """It wants answers, too, before flows are established; and shows that it denies."""
@@ -61,7 +61,7 @@ class Peers:
             workload.write_pcap(files["replies"], map(frame, ((b, a, to, of) for a, b, of, to in chosen)))
         else:
             files["replies"] = None
-        return nft.Nft(self.packages, os.path.join(self.options.build, "perf", "veth_stream"), pcap, frames,
+        return nft.Nft(self.store, os.path.join(self.options.build, "perf", "veth_stream"), pcap, frames,
                        files["replies"], files["strange"], self.options.core, self.made.rules)
 
 
