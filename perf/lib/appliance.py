@@ -246,7 +246,7 @@ def first_laps(appliance, count, allow, deny):
         if best is not None:
             spans.append(best)
         elif (missed := missed + 1) > 5:  # we, too, want a CPU now and then
-            raise ApplianceError("no stretch of a lap had 0.99 new flows a packet: use more --new-flows")
+            raise ApplianceError("no stretch of a lap had 0.99 new flows a packet: more of them are needed")
     return spans
 
 

@@ -113,6 +113,8 @@ class L3fwd:
         first = self.sample()
         time.sleep(seconds)
         spent, packets, sent, ran = (b - a for a, b in zip(first, self.sample()))
+        if packets == 0:
+            raise appliance.ApplianceError("l3fwd received nothing")
         return Window(ran * machine.tsc_hz() / packets, packets / spent / 1e6, {"sent": sent / packets})
 
     def end(self):

@@ -2,6 +2,7 @@
 """The peers that have their turn beside Rampart's: which there are for a row, and the proof that each did the same."""
 
 import os
+import subprocess
 
 import l3fwd
 import machine
@@ -25,21 +26,24 @@ class Peers:
     def __init__(self, options, made, folder):
         self.options, self.made, self.folder = options, made, folder
         self.store = packages.Store(os.path.join(options.build, "perf", "peers"), make=not options.no_build)
+        self.absent = []  # (kind of the row, its flows, name of the peer, why)
 
     def start(self, row, pcap, frames, stack):
-        """{PeerRow: contender} of those that can be had."""
+        """{PeerRow: contender} of those that can be had; the others are `absent` from then on."""
         if self.options.no_peers or row.kind not in KINDS or (self.options.quick and row.kind == "udp" and row.flows != 1000):
             return {}
         if frames > MOST_FRAMES:
             machine.say(f"no peers: {frames:,} frames are too many for them")
+            self.absent += [(row.kind, row.flows, name, f"{frames:,} frames are too many") for name in KINDS[row.kind]]
             return {}
         make = {"l3fwd-acl": self._l3fwd, "OVS conntrack": self._ovs, "nftables": self._nftables}
         started = {}
         for name in KINDS[row.kind]:
             try:
                 one = make[name](row.kind, pcap, frames)
-            except packages.PackageError as error:
+            except (machine.Failed, OSError, subprocess.SubprocessError) as error:
                 machine.say(f"no {name}: {error}")
+                self.absent.append((row.kind, row.flows, name, str(error)))
                 continue
             bar = BARS.get(name, {}).get(row.flows) if row.kind == "udp" else None
             started[PeerRow(row, name, bar)] = stack.enter_context(waiting(one))
@@ -63,6 +67,11 @@ class Peers:
             files["replies"] = None
         return nft.Nft(self.store, os.path.join(self.options.build, "perf", "veth_stream"), pcap, frames,
                        files["replies"], files["strange"], self.options.core, self.made.rules)
+
+
+def absence(kind, flows, name, why):
+    """A line about a peer that was absent."""
+    return f"{kind}, {flows:,} flows: no {name}: {' '.join(why.split())[:200]}"
 
 
 def prove(row, peer, seconds):
