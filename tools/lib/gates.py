@@ -51,6 +51,15 @@ def files(root, tops, suffixes):
                     yield os.path.relpath(os.path.join(folder, name), root)
 
 
+def programs(root, tops):
+    """Scripts whose name says nothing: their first line does."""
+    for path in files(root, tops, ("",)):
+        if "." not in os.path.basename(path):
+            with open(os.path.join(root, path), "rb") as f:
+                if f.read(2) == b"#!":
+                    yield path
+
+
 def lines(root, path):
     with open(os.path.join(root, path), encoding="utf-8") as f:
         return f.read().splitlines()
@@ -147,8 +156,7 @@ def gate_room_readmes(root):
 def gate_scripts_parse(root):
     bad = []
     candidates = list(files(root, ("tools", "tests", "perf", "config"), (".py", ".sh")))
-    candidates += [p for p in (".ci/run", "tools/check", "tools/demo", "perf/run", "tests/smoke/run")
-                   if os.path.isfile(os.path.join(root, p))]
+    candidates += programs(root, (*CODE_ROOTS, ".ci"))
     for path in candidates:
         full = os.path.join(root, path)
         with open(full, encoding="utf-8") as f:
