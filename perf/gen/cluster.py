@@ -43,7 +43,6 @@ PODS_A_NODE = 50
 TIERS = ("frontend", "backend", "cache", "database", "queue", "batch")
 ENVIRONMENTS = ("prod", "prod", "staging", "dev", "test")
 PORTS = (80, 443, 8080, 8443, 9090, 3000, 5432, 3306, 6379, 9092, 27017, 5672, 50051, 8000, 9000, 4222)
-PORT_NAMES = ("http", "grpc", "metrics", "admin", "health")
 WORDS = ("api", "auth", "billing", "cart", "catalog", "chat", "feed", "gateway", "geo", "image", "index",
          "invoice", "ledger", "mail", "media", "notify", "order", "payment", "profile", "quota", "report",
          "search", "session", "stock", "stream", "tax", "ticket", "token", "upload", "user")
@@ -86,7 +85,6 @@ class Cluster:
                             ("monitoring", {"team": "platform", "env": "prod"}),
                             ("ingress", {"team": "platform", "env": "prod"})]
         self.nodes = max(4, pods // PODS_A_NODE)
-        self.used = [0] * self.nodes
         self.workloads = []
         self.by_namespace = {name: [] for name, _ in self.namespaces}
         self.make_workloads(pods)

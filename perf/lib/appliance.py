@@ -49,9 +49,8 @@ class Connection(http.client.HTTPConnection):
 class Sample:
     """The workers' counters at one moment, summed up."""
 
-    NAMES = ("received", "forwarded", "dropped", "flow_hits", "flow_misses", "flows_created", "flows",
-             "flows_recycled", "flows_rejudged", "flows_restored", "half_open", "challenged", "verified",
-             "busy_cycles")
+    NAMES = ("received", "forwarded", "dropped", "flow_hits", "flows_created", "flows", "flows_rejudged", "half_open",
+             "challenged", "verified", "busy_cycles")
 
     def __init__(self, time_s, stats, ran=0.0):
         self.time, self.ran = time_s, ran

@@ -24,14 +24,6 @@ class Cluster:
     def clients_of_dns(self):
         return [ip for (_, tier), ips in self.pods.items() if tier in ("frontend", "backend") for ip in ips]
 
-    def calls(self):
-        """[(source, destination, port)…]: every pair that the policies allow over TCP inside the apps."""
-        return [(source, destination, PORTS[to])
-                for namespace in self.apps
-                for tier, to in (("frontend", "backend"), ("backend", "database"))
-                for source in self.pods[namespace, tier]
-                for destination in self.pods[namespace, to]]
-
     def snapshot(self, allow=True):
         """The v1 List. Without `allow` the same policies have no rules: they isolate, and allow nothing."""
         items = []

@@ -21,7 +21,7 @@ import workload
 from contenders import Window
 from generator import Generator
 
-MAC_IN = "02:00:00:00:00:02"  # what the frames are addressed to (traffic.ETHERNET)
+MAC_IN = "02:00:00:00:00:02"  # what the frames are addressed to (workload.MACS)
 ALONE = """table netdev alone {
  chain ingress {
   type filter hook ingress device "in" priority 0

@@ -10,7 +10,6 @@ import socket
 import struct
 
 import machine
-import traffic
 
 LOCAL_PODS = 110
 TCP, UDP = 6, 17
@@ -18,7 +17,8 @@ PORTS = {TCP: (80, 443, 8080, 5432, 6379, 9090, 3306, 9200), UDP: (123, 514, 205
 SERVERS, WEB, CALLS = 4, 80, 8125  # servers that everybody may call, on TCP and on UDP
 NAMES = {TCP: "TCP", UDP: "UDP"}
 TAG = bytes.fromhex("81000064")  # IEEE 802.1Q, VLAN 100
-MACS, IPV4, IPV6 = traffic.ETHERNET[:12], bytes.fromhex("0800"), bytes.fromhex("86dd")
+MACS = bytes.fromhex("020000000002" "020000000001")
+IPV4, IPV6 = bytes.fromhex("0800"), bytes.fromhex("86dd")
 
 
 def local(number):
@@ -166,12 +166,17 @@ def zipf(flows, frames, seed=3):
     return random.Random(seed).choices(flows, cum_weights=weights, k=frames)
 
 
+def _words(data):
+    """The sum of them, for a checksum."""
+    return sum(struct.unpack(f">{len(data) // 2}H", data))
+
+
 # One call of struct a frame: a million of them are made for a row.
 _IP = ">HHIHHII"  # up to total length, identification and flags, TTL and protocol, checksum, addresses
 _UDP = struct.Struct(_IP + "HHHH22s")
 _SYN = struct.Struct(_IP + "HHIIHHHH10x")
 _PAYLOAD = b"rampart measures this!"
-_UDP_SUM = UDP + 2 * 30 + traffic.words(_PAYLOAD)  # pseudo header and header (RFC 768)
+_UDP_SUM = UDP + 2 * 30 + _words(_PAYLOAD)  # pseudo header and header (RFC 768)
 _SYN_SUM = TCP + 20 + 0x1000 + 0x5002 + 64240  # (RFC 9293)
 
 
@@ -213,7 +218,7 @@ def udp6_frame(flow, tag=b""):
     source, destination, source_port, port = flow
     ends = _six(source) + _six(destination)
     udp = struct.pack(">3H", source_port, port, 10)
-    checksum = traffic.fold(traffic.words(ends + udp) + UDP + 10 + 0x7231) ^ 0xFFFF
+    checksum = _checksum(_words(ends + udp) + UDP + 10 + 0x7231)
     return (MACS + tag + IPV6 + struct.pack(">IHBB", 6 << 28, 10, UDP, 64) + ends + udp
             + struct.pack(">H", checksum or 0xFFFF) + b"r1")
 
