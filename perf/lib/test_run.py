@@ -27,7 +27,7 @@ run = commands.load("run")
 
 
 def options(**more):
-    return types.SimpleNamespace(**{"policies": 10, "quick": False, "flows": "1,1000", "only": ("udp", "policies"), "build": "",
+    return types.SimpleNamespace(**{"policies": 10, "quick": False, "flows": (1, 1000), "only": ("udp", "policies"), "build": "",
                                     "no_build": True, "no_peers": False, "repeat": 1, "curves": None, "record": None,
                                     "json": None, **more})
 
@@ -57,11 +57,11 @@ class Rows(unittest.TestCase):
         return [(row.kind, row.flows) for row in self.bench.rows]
 
     def test_one_that_breaks_is_not_the_end(self):
-        for error in (testpmd.PeerError("no dpdk-testpmd"), OSError("no dpdk-testpmd"), ValueError("no dpdk-testpmd"),
+        for error in (testpmd.PeerError("no dpdk-testpmd"), OSError("no dpdk-testpmd"),
                       packages.PackageError("no dpdk-testpmd"), subprocess.SubprocessError("no dpdk-testpmd")):
             self.bench.rows, self.bench.broken = [], []
             self.assertEqual(self.measured(error), [("udp", 1), ("udp", 1000), ("denied", 1), ("denied", 1000)])
-            self.assertEqual(self.bench.broken, ["udp, 1 flows: no dpdk-testpmd"])
+            self.assertEqual(self.bench.broken, [f"udp, 1 flows: {type(error).__name__}: no dpdk-testpmd"])
 
     def test_who_interrupts_ends_all(self):
         with self.assertRaises(KeyboardInterrupt):
