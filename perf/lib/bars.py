@@ -5,6 +5,7 @@ import argparse
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -68,7 +69,8 @@ def parser(description):
 
 
 def middle(values):
-    return sorted(values)[len(values) // 2]
+    """The median; of an even number, the mean of the two in the middle."""
+    return statistics.median(values)
 
 
 def spread(values, digits):

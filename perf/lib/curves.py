@@ -5,7 +5,8 @@ import html
 import math
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 420, 70, 190, 40, 50
-COLOURS = ("#1f5fa8", "#c0392b", "#2e8b57", "#8e44ad", "#b8860b", "#444444", "#008b8b", "#d2691e")
+COLOURS = ("#1f5fa8", "#c0392b", "#2e8b57", "#8e44ad", "#b8860b", "#444444", "#008b8b", "#d2691e", "#e377c2",
+           "#7f7f7f", "#17becf", "#9acd32")
 
 
 def _ticks(top):
@@ -18,6 +19,8 @@ def _ticks(top):
 def draw(path, title, x_name, y_name, curves):
     """`curves`: {name: [(x, y)…]}, every x above 0."""
     curves = {name: sorted(points) for name, points in curves.items() if points}
+    if len(curves) > len(COLOURS):
+        raise ValueError(f"{len(curves)} curves, and {len(COLOURS)} colours that can be told apart")
     xs = sorted({x for points in curves.values() for x, _ in points})
     low, high = math.log10(xs[0]), math.log10(xs[-1])
     ticks = _ticks(max(y for points in curves.values() for _, y in points))

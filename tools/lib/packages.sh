@@ -4,7 +4,7 @@
 
 rampart_packages=(
   # toolchain
-  g++ meson ninja-build pkg-config ccache git
+  g++ meson ninja-build pkg-config ccache git make
   # libraries (libpcap-dev: net_pcap is one of DPDK's drivers and is linked statically)
   libdpdk-dev dpdk-dev libpcap-dev libboost-dev libboost-program-options-dev libsimdjson-dev nlohmann-json3-dev
   libyaml-cpp-dev libjemalloc-dev libgtest-dev libgmock-dev libbenchmark-dev
