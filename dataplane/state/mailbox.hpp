@@ -18,12 +18,11 @@ namespace rampart {
 /// packet. So whatever was given before the giver's copy is either taken before the taker's or
 /// held.
 struct Mailbox {
-  // control: wo, worker: ro
+  // control: wo, worker: ro, but for the query, which the worker takes away when it has answered
   alignas(kFalseSharing) std::atomic<uint32_t> report_asked{0};
   std::atomic<FlowQuery*> query{nullptr};
   // worker: wo, control: ro
   alignas(kFalseSharing) std::atomic<uint32_t> report_made{0};
-  std::atomic<bool> query_answered{false};
   std::atomic<bool> challenging{false};  ///< new TCP clients have to prove their address
   std::atomic<bool> overloaded{false};   ///< first packets are put off
   /// Slices of queries done so far: grows while the worker is at it.

@@ -22,10 +22,9 @@ Result<void> DataplaneImpl::ask_worker(Worker& worker, std::unique_ptr<FlowQuery
   const Error silent{ErrorCode::kIo, "it does not answer",
                      "worker " + std::to_string(worker.state->id)};
   if (box.query.load(std::memory_order_acquire) != nullptr) return silent;
-  box.query_answered.store(false, std::memory_order_relaxed);
   box.query.store(query.get(), std::memory_order_release);
   const bool answered = wait_for(
-      shared_, [&box] { return box.query_answered.load(std::memory_order_acquire); },
+      shared_, [&box] { return box.query.load(std::memory_order_acquire) == nullptr; },
       [&box] { return box.query_slices.load(std::memory_order_relaxed); });
   if (answered) return {};
   stuck_queries_.push_back(std::move(query));

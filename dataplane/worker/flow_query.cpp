@@ -132,8 +132,8 @@ void answer_flow_query(WorkerState& w, Tsc now, uint32_t chunks) noexcept {
   } else if (!walk(w, w.flows_v6, *q, tick_of(now), chunks)) {
     return;
   }
-  box.query.store(nullptr, std::memory_order_relaxed);
-  box.query_answered.store(true, std::memory_order_release);
+  // In one step: once it is gone, its asker may ask the next one, or free it.
+  box.query.store(nullptr, std::memory_order_release);
 }
 
 }  // namespace rampart
