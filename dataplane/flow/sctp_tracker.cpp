@@ -5,6 +5,7 @@ namespace rampart {
 namespace {
 
 using detail::accept;
+using detail::accept_unproven;
 using detail::pass_unchanged;
 using detail::refuse;
 using detail::reopen;
@@ -27,10 +28,13 @@ bool is_expected(const SctpTrack& t, Side side, uint32_t tag) {
   return is_in_force(t, side, tag) || is_offered(t, side, tag);
 }
 
-Tracked judge_init(FlowState state, const ParsedPacket& p) {
+Tracked judge_init(FlowState state, Side side, const ParsedPacket& p) {
   if (p.sctp.tag != 0) return refuse(state, DropReason::kSctpTag);
   if (!p.opens_flow) return refuse(state, DropReason::kSctpState);  // in pieces, or not alone
-  return state == kSctpClosing ? reopen(state) : accept(state, true);
+  if (state == kSctpClosing) return reopen(state);
+  // One sent again before anything has answered keeps its flow, which policy allows its sender.
+  return state == kSctpOpening && side == Side::kOpener ? accept(state, true)
+                                                        : accept_unproven(state, true);
 }
 
 /// ABORT and SHUTDOWN COMPLETE.
@@ -56,7 +60,7 @@ Tracked sctp_judge(const SctpTrack& track, FlowState state, Side side,
   const Side receiver = other(side);
   switch (p.sctp_chunk) {
     case sctp_type::kInit:
-      return judge_init(state, p);
+      return judge_init(state, side, p);
     case sctp_type::kAbort:
     case sctp_type::kShutdownComplete:
       return judge_end(track, state, side, p);

@@ -11,7 +11,8 @@
 // beside those in force, and the tags in force change only with the COOKIE ACK that ends the
 // handshake: it carries the noted tag, and answers a COOKIE ECHO with a tag that came in an INIT
 // ACK with the noted tag. So a restart (§5.2.4.1) and INITs that cross (§5.2.1) go through, and a
-// stranger's INIT has no effect. An end without memory may answer each INIT that is sent again with
+// stranger's INIT has no effect, and does not keep the flow alive (but for its opener's, sent again
+// before anything has answered). An end without memory may answer each INIT that is sent again with
 // another tag; the last two are good until the COOKIE ACK.
 //
 // Only the first chunk of a packet is read. Addresses that an INIT lists (multi-homing) are not:

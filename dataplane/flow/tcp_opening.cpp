@@ -55,7 +55,7 @@ Tracked judge_opener(const TcpTrack& t, const ParsedPacket& p) {
 Tracked judge_replier(const TcpTrack& t, const ParsedPacket& p) {
   constexpr FlowState state = kTcpOpening;
   const bool syn = has(p, tcp_flag::kSyn), ack = has(p, tcp_flag::kAck);
-  if (syn && !ack) return accept(state, true);
+  if (syn && !ack) return accept_unproven(state, true);
   const bool answers =
       ack && (acknowledges(p, first_syn(t)) ||
               ((t.side[1].flags & kSynOfOpener) != 0 && acknowledges(p, other_syn(t))));
@@ -143,7 +143,7 @@ void take_syn(TcpTrack& t, Side side, const ParsedPacket& p) {
 Tracked judge_opening(const TcpTrack& t, Side side, const ParsedPacket& p,
                       TcpTrack& next) noexcept {
   const Tracked said = side == Side::kOpener ? judge_opener(t, p) : judge_replier(t, p);
-  if (said.action == TrackAction::kAccept && !has(p, tcp_flag::kRst)) take_syn(next, side, p);
+  if (is_accepted(said.action) && !has(p, tcp_flag::kRst)) take_syn(next, side, p);
   return said;
 }
 

@@ -10,7 +10,10 @@ namespace rampart {
 
 /// What a tracker says of a packet of a flow.
 enum class TrackAction : uint8_t {
-  kAccept,         ///< forward it; the flow's clock, counters, state and track move
+  kAccept,  ///< forward it; the flow's clock, counters, state and track move
+  /// The same but for the clock: anybody could have sent it, or an end that nobody answers, and a
+  /// flow must not live by that.
+  kAcceptUnproven,
   kPassUnchanged,  ///< forward it and count it; nothing else moves: the end will sort it out
   kDrop,           ///< under `reason`; nothing moves
   kReopen,         ///< a new connection in place of an ended one: policy has to be asked again
@@ -18,9 +21,9 @@ enum class TrackAction : uint8_t {
 
 struct Tracked {
   TrackAction action;
-  FlowState next;     ///< state after the packet; with kAccept only
+  FlowState next;     ///< state after the packet, if it is accepted
   DropReason reason;  ///< with kDrop only
-  /// With kAccept and kReopen: the packet changes what is known of the flow by more than a window,
+  /// Accepted and with kReopen: the packet changes what is known of the flow by more than a window,
   /// so its transport checksum has to be right before the update (or before the flow is erased).
   bool verify;
 };
@@ -29,6 +32,9 @@ namespace detail {
 
 constexpr Tracked accept(FlowState next, bool verify) {
   return {TrackAction::kAccept, next, DropReason::kNone, verify};
+}
+constexpr Tracked accept_unproven(FlowState next, bool verify) {
+  return {TrackAction::kAcceptUnproven, next, DropReason::kNone, verify};
 }
 constexpr Tracked pass_unchanged(FlowState state) {
   return {TrackAction::kPassUnchanged, state, DropReason::kNone, false};
@@ -41,6 +47,10 @@ constexpr Tracked reopen(FlowState state) {
 }
 
 }  // namespace detail
+
+constexpr bool is_accepted(TrackAction action) {
+  return action == TrackAction::kAccept || action == TrackAction::kAcceptUnproven;
+}
 
 constexpr Side other(Side side) {
   return side == Side::kOpener ? Side::kReplier : Side::kOpener;

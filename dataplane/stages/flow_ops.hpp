@@ -176,10 +176,11 @@ inline void accept(Burst& b, unsigned i, WorkerState& w, FlowTable<Key>& table,
   FlowFacts& f = table[slot].facts;
   switch (tracked.action) {
     case TrackAction::kAccept:
+    case TrackAction::kAcceptUnproven:
       if (tracked.verify && !may_change_state(b, i, w)) return b.drop(i, DropReason::kL4Checksum);
       update_track(f, side, b.packet[i], then);
       if (tracked.next != f.state) set_state(w, table, slot, tracked.next);
-      f.last_seen = tick_of(b.now);
+      if (tracked.action == TrackAction::kAccept) f.last_seen = tick_of(b.now);
       break;
     case TrackAction::kPassUnchanged:
       break;

@@ -233,6 +233,7 @@ class Run {
     note(side, s, p, t);
     switch (t.action) {
       case TrackAction::kAccept:
+      case TrackAction::kAcceptUnproven:
         middle_.update(t);
         reset_seen_ |= s.has(kRst);
         break;
@@ -358,7 +359,7 @@ class Run {
         fail("a stranger's SYN reopens: " + text(side, s));
       return;
     }
-    if (t.action == TrackAction::kAccept) {
+    if (is_accepted(t.action)) {
       middle_.update(t);
       // A lucky one has moved `end` to where none of its receiver's numbers is: a RST there counts
       // until the receiver goes on talking.

@@ -62,9 +62,9 @@ class Sctp : public testing::Test {
   void accepts(Side side, const ParsedPacket& p, FlowState next,
                const Where& where = Where::current()) {
     const Tracked t = sctp_judge(track, state, side, p);
-    expect(t.action == TrackAction::kAccept && t.next == next, t, where);
+    expect(is_accepted(t.action) && t.next == next, t, where);
     expect(t.next == state || t.verify, t, where);
-    if (t.action != TrackAction::kAccept) return;
+    if (!is_accepted(t.action)) return;
     sctp_update(track, state, side, p);
     state = t.next;
   }
@@ -327,6 +327,18 @@ TEST_F(Sctp, WhatMayBeQuoted) {
   EXPECT_FALSE(sctp_quote_fits(track, R, kTheirs) || sctp_quote_fits(track, R, 0));
 }
 
+TEST_F(Sctp, AnInitKeepsAFlowAliveOnlyForWhoOpensIt) {
+  const auto action = [this](Side side) {
+    return sctp_judge(track, state, side, init(kStranger)).action;
+  };
+  opens();
+  EXPECT_EQ(action(O), TrackAction::kAccept);
+  EXPECT_EQ(action(R), TrackAction::kAcceptUnproven);
+  establishes();
+  EXPECT_EQ(action(O), TrackAction::kAcceptUnproven);
+  EXPECT_EQ(action(R), TrackAction::kAcceptUnproven);
+}
+
 TEST_F(Sctp, EveryPacketInEveryStateIsAnsweredInForm) {
   establishes();
   accepts(O, init(kStranger));
@@ -338,7 +350,7 @@ TEST_F(Sctp, EveryPacketInEveryStateIsAnsweredInForm) {
             const ParsedPacket p = chunk(static_cast<uint8_t>(type), tag, 9, t_bit);
             const Tracked t = sctp_judge(track, at, side, p);
             EXPECT_EQ(t.action == TrackAction::kDrop, t.reason != DropReason::kNone);
-            if (t.action == TrackAction::kAccept) {
+            if (is_accepted(t.action)) {
               EXPECT_TRUE(t.next == at || t.verify);
               EXPECT_TRUE(t.next >= kSctpOpening && t.next <= kSctpClosing);
             } else {

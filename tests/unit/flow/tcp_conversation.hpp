@@ -93,7 +93,7 @@ class Conversation {
 
   void accepts(const Segment& s, FlowState next, const Where& where = Where::current()) {
     const Tracked t = judged(s);
-    expect(t.action == TrackAction::kAccept && t.next == next, t, where);
+    expect(is_accepted(t.action) && t.next == next, t, where);
     // What changes the state has to be verified.
     expect(t.next == state || t.verify, t, where);
     take(s, t);
@@ -124,13 +124,13 @@ class Conversation {
     short_way_agrees(track, state, s.side, parsed(s, isn_));
     TcpTrack next;
     const Tracked t = tcp_judge(track, state, s.side, parsed(s, isn_), next);
-    if (t.action != TrackAction::kAccept) {
+    if (!is_accepted(t.action)) {
       EXPECT_EQ(std::memcmp(&next, &track, sizeof track), 0);
     }
     return t;
   }
   void take(const Segment& s, const Tracked& t) {
-    if (t.action != TrackAction::kAccept) return;
+    if (!is_accepted(t.action)) return;
     TcpTrack next;
     tcp_judge(track, state, s.side, parsed(s, isn_), next);
     track = next;

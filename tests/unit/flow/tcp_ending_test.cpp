@@ -406,7 +406,7 @@ TEST_P(TcpEnding, EverySegmentInEveryStateIsAnsweredInForm) {
               const Tracked t = v.judged(s);
               EXPECT_EQ(t.action == TrackAction::kDrop, t.reason != DropReason::kNone);
               EXPECT_LE(t.next, kTcpReset);
-              if (t.action == TrackAction::kAccept) {
+              if (is_accepted(t.action)) {
                 EXPECT_TRUE(t.next == v.state || t.verify);
                 Conversation w = v;
                 w.take(s, t);

@@ -207,7 +207,7 @@ TEST_P(TcpWindow, OneLuckySegmentOfAStrangerMakesNoHonestOneDrop) {
               start(v);
               const Segment s = from(side, flags).seq(seq).ack(ack).data(data).window(window);
               const Tracked t = v.judged(s);
-              if (t.action != TrackAction::kAccept) continue;
+              if (!is_accepted(t.action)) continue;
               ++lucky;
               ASSERT_EQ(t.next, kTcpEstablished);
               v.take(s, t);

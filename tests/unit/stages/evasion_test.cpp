@@ -168,6 +168,33 @@ TEST_P(Evasion, TheServerMayNotOpenByTheClientsOldPorts) {
   EXPECT_EQ(bench.w.flows(), 0U);
 }
 
+TEST_P(Evasion, WhoMayNotOpenDoesNotKeepAFlowAlive) {
+  bench.w.timeouts.fill(60 * 60);  // ticks: a minute
+  EXPECT_EQ(bench.run(from_client(kSyn, 1000)), kForwarded);
+  // It may be a simultaneous open; but nobody has answered either of them.
+  bench.pass_seconds(40);
+  EXPECT_EQ(bench.run(from_server(kSyn, 5000, 0), 1), kForwarded);
+  bench.pass_seconds(40);
+  EXPECT_EQ(bench.run(from_server(kSyn, 5000, 0), 1), dropped(kDeniedIngress));
+  EXPECT_EQ(bench.w.flows(), 0U);
+}
+
+TEST_P(Evasion, AnInitDoesNotKeepAnAssociationAlive) {
+  using namespace sctp_type;
+  bench.w.timeouts.fill(60 * 60);  // ticks: a minute
+  const auto from_a = [this](uint32_t tag) { return there().sctp(1000, 80, tag); };
+  const auto from_b = [this](uint32_t tag) { return back().sctp(80, 1000, tag); };
+  EXPECT_EQ(bench.run(from_a(0).init_chunk(kInit, 0xa1)), kForwarded);
+  EXPECT_EQ(bench.run(from_b(0xa1).init_chunk(kInitAck, 0xb1), 1), kForwarded);
+  EXPECT_EQ(bench.run(from_a(0xb1).chunk(kCookieEcho, 8)), kForwarded);
+  EXPECT_EQ(bench.run(from_b(0xa1).chunk(kCookieAck, 0), 1), kForwarded);
+  bench.pass_seconds(40);
+  EXPECT_EQ(bench.run(from_b(0).init_chunk(kInit, 0xb2), 1), kForwarded);  // it may have restarted
+  bench.pass_seconds(40);
+  EXPECT_EQ(bench.run(from_b(0).init_chunk(kInit, 0xb2), 1), dropped(kDeniedIngress));
+  EXPECT_EQ(bench.w.flows(), 0U);
+}
+
 TEST_P(Evasion, AConnectionOverTwoVlansIsNone) {
   EXPECT_EQ(bench.run(from_client(kSyn, 1000).vlan(5)), kForwarded);
   EXPECT_EQ(bench.run(from_server(kSyn | kAck, 5000, 1001).vlan(6), 1), dropped(kNoFlow));
