@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 
 STARTED = time.monotonic()
@@ -96,6 +97,7 @@ def facts(root):
     mhz = float(re.search(r"cpu MHz\s*: ([\d.]+)", info).group(1))
     return {
         "date": datetime.date.today().isoformat(),
+        "arguments": sys.argv[1:],
         "commit": commit,
         "cpu": f"{model} ({'/'.join(numbers)}), {mhz / 1000:.1f} GHz",
         "dpdk": first_line("pkg-config", "--modversion", "libdpdk"),

@@ -10,6 +10,7 @@ import machine
 
 DOWNLOAD_S = 300
 
+
 class PackageError(machine.Failed):
     pass
 
@@ -39,12 +40,18 @@ class Store:
         found = glob.glob(os.path.join(archives, "*.deb"))
         if not found:
             raise PackageError(f"{' '.join(names)}: apt-get has left nothing in {archives}")
+        versions = ""
         for archive in found:
             subprocess.run(["dpkg-deb", "-x", archive, root], check=True)
+            versions += subprocess.run(["dpkg-deb", "-W", archive], capture_output=True, text=True, check=True).stdout
         shutil.rmtree(archives)
-        with open(os.path.join(root, "complete"), "w", encoding="utf-8"):
-            pass
+        machine.write(os.path.join(root, "complete"), versions)
         return root
+
+    def versions(self):
+        """{package: version} of all that is unpacked."""
+        lines = (line for path in glob.glob(os.path.join(self.folder, "*", "complete")) for line in machine.read(path).splitlines())
+        return dict(line.split("\t") for line in lines)
 
 
 def download(archives, names):

@@ -20,12 +20,17 @@ KINDS = {"udp": ("l3fwd-acl", "OVS conntrack", "nftables"), "new": ("OVS conntra
 MOST_FRAMES = 1 << 18  # each has its own copy of all of them
 
 
+def store(options):
+    """Where they are unpacked and built."""
+    return packages.Store(os.path.join(options.build, "perf", "peers"), make=not options.no_build)
+
+
 class Peers:
     """Those of one row. `made`: the workload; `folder`: for files; `pcap`: a file with a frame a flow."""
 
     def __init__(self, options, made, folder):
         self.options, self.made, self.folder = options, made, folder
-        self.store = packages.Store(os.path.join(options.build, "perf", "peers"), make=not options.no_build)
+        self.store = store(options)
         self.absent = []  # (kind of the row, its flows, name of the peer, why)
 
     def start(self, row, pcap, frames, stack):

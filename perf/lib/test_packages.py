@@ -42,6 +42,11 @@ class Store(unittest.TestCase):
             self.assertEqual((store.root("nftables", "conntrack"), l3fwd.build(store)), (root, program))
         self.run_.assert_not_called()
 
+    def test_versions_are_told(self):
+        packages.machine.write(self.make("a-b", "complete"), "a\t1.0-1\nb\t2.0\n")
+        self.make("c", "complete")
+        self.assertEqual(self.there.versions(), {"a": "1.0-1", "b": "2.0"})
+
     def test_what_is_not_there_is_not_made_against_a_wish(self):
         with self.assertRaisesRegex(packages.PackageError, "^fetching nftables and conntrack would .*--no-build"):
             self.there.root("nftables", "conntrack")
