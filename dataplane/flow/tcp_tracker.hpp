@@ -59,7 +59,7 @@ struct TcpSide {
   uint32_t ack;     ///< largest acknowledgement that this side has sent
   uint16_t window;  ///< largest window that it has announced, in units of 2^shift, rounded up
   uint8_t scale;    ///< low half: the shift in use; high half: 1 + the shift offered, 0: none
-  uint8_t flags;    ///< see tcp_tracker.cpp
+  uint8_t flags;    ///< see tcp_parts.hpp
 };
 
 /// By Side. Until the SYN has been answered (kTcpOpening) the replier's half serves otherwise:
