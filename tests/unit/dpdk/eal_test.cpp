@@ -84,8 +84,9 @@ TEST_F(EalTest, StartsOnWhateverMemoryThereIsAndLeavesNothing) {
   EXPECT_EQ(leftovers(), 0U);
 }
 
-TEST_F(EalTest, HugePagesAreTakenIfThereAreEnoughOfThem) {
-  constexpr unsigned kFarTooMuch = 1U << 24;
+constexpr unsigned kFarTooMuch = 1U << 24;  // MiB
+
+TEST_F(EalTest, HugePagesThatAreTooFewAreNotTaken) {
   EXPECT_EQ(in_child([]() -> std::string {
               auto eal = Eal::start({.memory_mib = 64,
                                      .huge_mib = kFarTooMuch,
@@ -98,6 +99,10 @@ TEST_F(EalTest, HugePagesAreTakenIfThereAreEnoughOfThem) {
               return std::string(eal->huge_pages() ? "huge" : "ordinary") + (told ? " told" : "");
             }),
             "ordinary told");
+}
+
+// What would not fit ordinary memory is not asked for in them.
+TEST_F(EalTest, HugePagesAreTakenIfThereAreEnoughOfThem) {
   uint64_t free = 0;
   std::ifstream("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages") >> free;
   if (free < 32) GTEST_SKIP() << "needs 64 MiB in free huge pages of 2 MiB";
