@@ -43,7 +43,7 @@ struct alignas(kCacheLine) Datagram {
   static constexpr unsigned kMaxPieces = 128;
   /// Pieces that touch are one range, so these are the gaps that reordering may leave: a thorough
   /// shuffle of 45 pieces (an MTU of 1,500) leaves about eleven.
-  static constexpr unsigned kMaxRanges = 29;
+  static constexpr unsigned kMaxRanges = 27;
 
   struct Range {
     uint16_t offset, end;
@@ -52,6 +52,7 @@ struct alignas(kCacheLine) Datagram {
   FragmentKey key;
   uint32_t next;  ///< of the same bucket
   Tsc since;      ///< when it came to its state
+  Tsc grown;      ///< when the last piece came that was new
   uint64_t hash;  ///< of `key`
   uint64_t flow_hash;
   uint8_t flow_bytes[sizeof(FlowKeyV6)];  ///< key of the first one's flow, once that has come

@@ -4,6 +4,13 @@
 #include <algorithm>
 
 namespace rampart {
+namespace {
+
+bool is_over(Tsc since, Tsc now, Tsc limit) {
+  return now > since && now - since > limit;
+}
+
+}  // namespace
 
 FragmentTable::FragmentTable(void* memory, const FragmentLimits& limits) noexcept
     : limits_(limits), mask_(buckets_for(limits.datagrams) - 1) {
@@ -91,16 +98,18 @@ Datagram* FragmentTable::dispensable(bool first) noexcept {
 
 Datagram* FragmentTable::overdue(Tsc now) noexcept {
   // Lists are in the order in which datagrams came to their state.
-  const auto is_over = [now](const Datagram* d, Tsc limit) {
-    return d != nullptr && now > d->since && now - d->since > limit;
-  };
   Datagram* d = oldest(DatagramState::kWaiting);
-  if (is_over(d, limits_.hold)) return d;
+  if (d != nullptr && is_over(d->since, now, limits_.hold)) return d;
   for (const DatagramState state : {DatagramState::kPassing, DatagramState::kRefused}) {
     d = oldest(state);
-    if (is_over(d, limits_.life)) return d;
+    if (d != nullptr && is_over(d->since, now, limits_.life)) return d;
   }
   return nullptr;
+}
+
+bool FragmentTable::is_silent(const Datagram& d, Tsc now) const noexcept {
+  return (d.state == DatagramState::kPassing || d.state == DatagramState::kRefused) &&
+         is_over(d.grown, now, limits_.hold);
 }
 
 bool FragmentTable::hold(HeldChain& chain, rte_mbuf* packet, uint8_t in_port,

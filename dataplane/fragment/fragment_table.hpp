@@ -64,6 +64,9 @@ class FragmentTable {
   Datagram* oldest_waiting() noexcept { return oldest(DatagramState::kWaiting); }
   /// One whose time is over, or null.
   Datagram* overdue(Tsc now) noexcept;
+  /// Whether a first fragment that comes now begins another datagram of the same name: this one has
+  /// had its first, and for as long as one would wait for that, nothing new has come.
+  bool is_silent(const Datagram& d, Tsc now) const noexcept;
 
   /// Puts a packet of so many buffers at the end of a chain; false: there is no room.
   bool hold(HeldChain& chain, rte_mbuf* packet, uint8_t in_port, uint16_t buffers) noexcept;

@@ -120,6 +120,7 @@ bool admit(Burst& b, WorkerState& w, Datagram& d, unsigned i, Piece piece) {
     return false;
   }
   const Admission admission = d.admit(piece);
+  if (admission == Admission::kNew) d.grown = b.now;
   if (admission == Admission::kNew && d.why == kNone) return true;
   if (admission == Admission::kNew) {
     // The last piece of a datagram that was denied: its name is free again.
@@ -231,8 +232,10 @@ bool steer_fragment(Burst& b, WorkerState& w, const RuleSet& r, unsigned i) noex
     return true;
   }
   Datagram* d = w.fragments.find(f.key, hash);
-  if (checked && d != nullptr && first && d->state != DatagramState::kJudging) {
-    // Who checked it says that a new datagram begins, under a name that was in use before.
+  if (d != nullptr && first &&
+      (checked ? d->state != DatagramState::kJudging : w.fragments.is_silent(*d, b.now))) {
+    // A new datagram begins, under a name that was in use before: a piece of the former one was
+    // lost, or it was refused. (Of a checked one, the worker says so that has checked it.)
     end(w, *d, kFragmentLimit);
     d = nullptr;
   }

@@ -130,6 +130,19 @@ TEST_F(FragmentTables, AreOverdueByTheTimesOfTheirStates) {
   EXPECT_EQ(table.overdue(100000), nullptr);
 }
 
+TEST_F(FragmentTables, AreSilentOnceTheirFirstHasComeAndThenNothingNew) {
+  for (const DatagramState state : {kWaiting, kJudging, kPassing, kRefused}) {
+    Datagram* d = add(static_cast<uint32_t>(state), 100);
+    d->grown = 100;
+    table.move(*d, state, 100);
+    EXPECT_FALSE(table.is_silent(*d, 120));
+    EXPECT_FALSE(table.is_silent(*d, 90));  // a clock that lies a little behind
+    EXPECT_EQ(table.is_silent(*d, 121), state == kPassing || state == kRefused);
+    d->grown = 110;
+    EXPECT_FALSE(table.is_silent(*d, 121));
+  }
+}
+
 TEST_F(FragmentTables, HoldPacketsInTheirOrderAndWithinTheirLimit) {
   Datagram *one = add(1), *two = add(2);
   uint8_t in_port = 0;

@@ -252,6 +252,25 @@ TEST_F(FragmentsHandedOver, ANameThatIsUsedAgainBeginsANewDatagram) {
   EXPECT_EQ(both[1]->w.fragments.size(), 0U);
 }
 
+TEST_F(FragmentsHandedOver, AfterALostPieceTheNameBeginsANewDatagramAtBothOwners) {
+  for (const Owners owners : {Owners{0, 1}, Owners{1, 0}, Owners{1, 1}}) {
+    const auto all = pieces(owners);
+    for (const unsigned n : {0U, 1U, 3U}) run(0, all[n]);  // one was lost before us
+    move_all();
+    for (StageBench* bench : both) {
+      bench->pass_seconds(2.1);
+      bench->sweep();
+      bench->left.clear();
+    }
+    for (const Bytes& one : all) {
+      run(0, one);
+      move_all();
+    }
+    EXPECT_EQ(left(), all);
+    for (StageBench* bench : both) EXPECT_EQ(bench->w.fragments.size(), 0U);
+  }
+}
+
 TEST_F(FragmentsHandedOver, ManyAtOnceInAnyOrderAllPass) {
   std::mt19937 random(11);
   std::vector<Bytes> all;

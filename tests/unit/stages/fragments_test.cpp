@@ -180,9 +180,54 @@ TEST_P(Fragments, ThatOverlapEndTheirDatagram) {
   EXPECT_EQ(run(piece(48, false, 9)), dropped(kFragmentOverlap));
   bench.pass_seconds(2);
   bench.sweep();
-  // After that time the name may be used again.
+  EXPECT_EQ(bench.w.fragments.size(), 0U);
   EXPECT_EQ(run(first(48)), kForwarded);
   EXPECT_EQ(run(piece(48, false, 9)), kForwarded);
+}
+
+TEST_P(Fragments, OfAnotherDatagramOfTheNamePassWhereAPieceOfTheFormerWasLost) {
+  const auto all = pieces(), next = datagram().payload(2000).fragments(1400, 7);
+  ASSERT_EQ(next.size(), 2U);
+  EXPECT_EQ(run(all[0]), kForwarded);
+  EXPECT_EQ(run(all[2]), kForwarded);
+  // Within that time a piece that is there already is only that.
+  bench.pass_seconds(1.9);
+  EXPECT_EQ(run(next[0]), dropped(kFragmentOverlap));
+  // That it came has kept nothing alive.
+  bench.pass_seconds(0.2);
+  bench.sweep();
+  EXPECT_EQ(run(next[0]), kForwarded);
+  EXPECT_EQ(run(next[1]), kForwarded);
+  EXPECT_EQ(bench.w.fragments.size(), 0U);
+  EXPECT_EQ(bench.drops(kFragmentOverlap), 1U);
+}
+
+TEST_P(Fragments, OfANameThatWasRefusedPassAfterItsSilence) {
+  // Overlaps, and one that policy denies of which a piece was lost.
+  EXPECT_EQ(run(first(48)), kForwarded);
+  EXPECT_EQ(run(piece(40, true, 24)), dropped(kFragmentOverlap));
+  EXPECT_EQ(run(pieces(81, 8)[0]), dropped(kDeniedIngress));
+  bench.pass_seconds(2.1);
+  bench.sweep();
+  for (const uint32_t id : {7U, 8U}) {
+    const auto all = pieces(80, id);
+    // Only a first one begins another datagram.
+    EXPECT_EQ(run(all[1]), id == 7 ? dropped(kFragmentOverlap) : dropped(kFragmentDenied));
+    bench.pass_seconds(2.1);
+    bench.left.clear();
+    for (const Bytes& one : all) EXPECT_EQ(run(one), kForwarded);
+    EXPECT_EQ(bench.left, all);
+  }
+  EXPECT_EQ(bench.w.fragments.size(), 0U);
+}
+
+TEST_P(Fragments, OfALongDatagramMayFollowItsFirstSlowly) {
+  const auto all = pieces();
+  for (const Bytes& one : all) {
+    EXPECT_EQ(run(one), kForwarded);
+    bench.pass_seconds(9);
+    bench.sweep();
+  }
 }
 
 TEST_P(Fragments, ThatOverlapWhileTheyWaitAreDroppedWithAllThatWait) {
