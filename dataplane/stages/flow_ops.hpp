@@ -101,6 +101,24 @@ inline void change_worth(WorkerState& w, FlowTable<Key>& table, typename FlowTab
   table.set_worth(slot, next);
 }
 
+/// Whether a segment from the middle of a connection that nobody has seen begin may become a flow.
+inline bool may_be_picked_up(const ParsedPacket& p, const WorkerState& w, Tsc now) {
+  using namespace tcp_flag;
+  return now < w.pick_up_until && p.protocol == static_cast<uint8_t>(IpProtocol::kTcp) &&
+         (p.tcp_flags & (kSyn | kAck | kRst)) == kAck;
+}
+
+/// Whether this is a client's answer to a challenge.
+template <typename Key>
+bool is_proof(const ParsedPacket& p, const WorkerState& w, const FlowColumns<Key>& c, unsigned k,
+              Tsc now) {
+  using namespace tcp_flag;
+  return static_cast<int32_t>(w.challenge.listen_until - tick_of(now)) > 0 &&
+         p.protocol == static_cast<uint8_t>(IpProtocol::kTcp) &&
+         (p.tcp_flags & (kSyn | kAck | kRst)) == kRst &&
+         w.challenge.is_proof(p.tcp.sequence, c.key[k], c.end[k], tick_of(now));
+}
+
 /// Gives a flow that has just been inserted its ends and its state, and counts it. (All else of its
 /// facts and tally is the caller's to write.)
 template <typename Key>

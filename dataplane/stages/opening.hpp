@@ -198,8 +198,9 @@ template <typename Key>
     if (known != FlowTable<Key>::kNone) return accept(b, i, w, table, known, c.end[k]);
   }
   if (!p.opens_flow) {
-    return (p.tcp_flags & tcp_flag::kRst) != 0 ? await_syn(b, w, r, c, k, v, table)
-                                               : pick_up(b, w, r, c, k, v, table);
+    if (is_proof(p, w, c, k, b.now)) return await_syn(b, w, r, c, k, v, table);
+    if (may_be_picked_up(p, w, b.now)) return pick_up(b, w, r, c, k, v, table);
+    return b.drop(i, DropReason::kNoFlow);  // the one before it has not opened it
   }
   if (!quiet) return open_carefully(b, w, r, c, k, v, table);
   const auto slot = table.insert(c.key[k], c.hash[k]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rte_mbuf.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "dataplane/flow/tcp_goes_on.hpp"
@@ -11,24 +12,6 @@
 namespace rampart {
 namespace {
 
-/// Whether a segment from the middle of a connection that nobody has seen begin may become a flow.
-bool may_be_picked_up(const ParsedPacket& p, const WorkerState& w, Tsc now) {
-  using namespace tcp_flag;
-  return now < w.pick_up_until && p.protocol == static_cast<uint8_t>(IpProtocol::kTcp) &&
-         (p.tcp_flags & (kSyn | kAck | kRst)) == kAck;
-}
-
-/// Whether this is a client's answer to a challenge.
-template <typename Key>
-bool is_proof(const ParsedPacket& p, const WorkerState& w, const FlowColumns<Key>& c, unsigned k,
-              Tsc now) {
-  using namespace tcp_flag;
-  return static_cast<int32_t>(w.challenge.listen_until - tick_of(now)) > 0 &&
-         p.protocol == static_cast<uint8_t>(IpProtocol::kTcp) &&
-         (p.tcp_flags & (kSyn | kAck | kRst)) == kRst &&
-         w.challenge.is_proof(p.tcp.sequence, c.key[k], c.end[k], tick_of(now));
-}
-
 /// The packet of this column belongs to no flow, and may open one if policy allows it.
 template <typename Key>
 void ask_policy(FlowColumns<Key>& c, unsigned column) {
@@ -36,7 +19,15 @@ void ask_policy(FlowColumns<Key>& c, unsigned column) {
   c.pending[c.pending_count++] = static_cast<uint8_t>(column);
 }
 
-/// Packet i belongs to no flow, and is no plain first one: may it open one?
+/// Whether a packet before this one in the burst may open the flow of this column.
+template <typename Key>
+bool may_find_flow(const FlowColumns<Key>& c, unsigned column) {
+  return std::any_of(c.pending, c.pending + c.pending_count,
+                     [&](unsigned before) { return c.key[before] == c.key[column]; });
+}
+
+/// Packet i belongs to no flow, and is no plain first one: may it open one, or find one that is
+/// opened before its turn?
 template <typename Key>
 [[gnu::noinline]] void miss_closely(Burst& b, unsigned i, const WorkerState& w, const RuleSet& r,
                                     FlowColumns<Key>& c, unsigned column) {
@@ -44,7 +35,8 @@ template <typename Key>
   if (r.mode == RuleSet::Mode::kDropAll) {
     b.drop(i, DropReason::kNoPolicyYet);
   } else if (p.kind == PacketKind::kFlow &&
-             (p.opens_flow || may_be_picked_up(p, w, b.now) || is_proof(p, w, c, column, b.now))) {
+             (p.opens_flow || may_be_picked_up(p, w, b.now) || is_proof(p, w, c, column, b.now) ||
+              may_find_flow(c, column))) {
     ask_policy(c, column);
   } else if (r.mode == RuleSet::Mode::kPassAll) {
     // Without a policy, connections that are older than we are go on.

@@ -36,7 +36,8 @@ TEST(FlowsOfABurst, AreThoseThatTheirPacketsWouldHaveMadeOneByOne) {
       if (random() % 5 == 0) {
         p.udp(port, 80);
       } else {
-        p.tcp(port, 80, random() % 3 != 0 ? kSyn : kAck)
+        constexpr uint8_t kFlags[] = {kSyn, kSyn, kSyn, kAck, kRst, kRst | kAck};
+        p.tcp(port, random() % 16 == 0 ? 81 : 80, kFlags[random() % std::size(kFlags)])
             .tcp_sequence(static_cast<uint32_t>(1000 + random() % 2), 1);
       }
       frames.push_back({p.bytes()});
@@ -52,6 +53,31 @@ TEST(FlowsOfABurst, AreThoseThatTheirPacketsWouldHaveMadeOneByOne) {
   }
   EXPECT_GT(picked_up, 100U);
   EXPECT_GT(together.w.counters.flows_created, 500U);
+}
+
+TEST(FlowsOfABurst, MayBeGivenUpInTheBurstThatOpensThem) {
+  StageBench bench;
+  bench.set_rules({{"10.0.0.1", "10.0.0.2", 80}}, 1);
+  const auto from_client = [](uint16_t port, uint8_t flags) {
+    const uint32_t sequence = (flags & kSyn) != 0 ? 1000 : 1001;
+    return packet().ipv4("10.0.0.1", "10.0.0.2").tcp(9, port, flags).tcp_sequence(sequence).bytes();
+  };
+  const auto sctp = [](uint32_t tag) {
+    return packet().ipv4("10.0.0.1", "10.0.0.2").sctp(9, 80, tag);
+  };
+  using namespace sctp_type;
+  EXPECT_EQ(bench.run({{from_client(80, kSyn)},
+                       {from_client(80, kRst)},
+                       {sctp(0).init_chunk(kInit, 0xa1).bytes()},
+                       {sctp(0xa1).chunk(kAbort, 0, 1).bytes()},
+                       // What is not opened ends nothing, and what comes first does not, either.
+                       {from_client(81, kSyn)},
+                       {from_client(81, kRst)},
+                       {from_client(82, kRst)},
+                       {from_client(82, kSyn)}}),
+            (std::vector{kForwarded, kForwarded, kForwarded, kForwarded, dropped(kDeniedIngress),
+                         dropped(kNoFlow), dropped(kNoFlow), dropped(kDeniedIngress)}));
+  EXPECT_EQ(bench.w.counters.flows_created, 2U);
 }
 
 TEST(FlowLimit, AFullTableDeniesNewFlowsAndKeepsTheAnsweredOnes) {
