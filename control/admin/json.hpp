@@ -28,6 +28,10 @@ Json object_counts(const publish::InForce& in_force);
 /// Everything standing that an operator should know: the compiler's warnings and our own.
 std::vector<compile::Warning> warnings_of(const publish::InForce& in_force);
 Json warnings_json(const std::vector<compile::Warning>& warnings);
+/// What is said of a worker that is silent (WorkerStatus).
+inline constexpr std::string_view kSilence =
+    "has not answered for three seconds: its counters are what it said before, and it may not be "
+    "moving packets. Does something else use its CPU, or does a driver hang?";
 /// The pod behind an address according to the rule set, or null (none, or several).
 const kube::Pod* pod_behind(const compile::Compiled& compiled, const IpAddress& address);
 

@@ -210,6 +210,11 @@ void write_workers(Exposition& out, const std::vector<WorkerStatus>& workers) {
       out.sample({{"worker", std::to_string(i)}}, workers[i].*counter.value);
     }
   }
+  out.family("rampart_worker_silent", kGauge,
+             "Whether it did not answer: its other figures are what it said before.");
+  for (size_t i = 0; i < workers.size(); ++i) {
+    out.sample({{"worker", std::to_string(i)}}, workers[i].silent);
+  }
 }
 
 }  // namespace

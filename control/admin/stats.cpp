@@ -32,6 +32,7 @@ Json workers_json(const std::vector<WorkerStatus>& workers) {
     const WorkerStatus& w = workers[i];
     out.push_back({{"worker", i},
                    {"cpu", w.cpu},
+                   {"silent", w.silent},
                    {"received", w.received},
                    {"forwarded", w.forwarded},
                    {"dropped", w.dropped},
@@ -104,6 +105,10 @@ std::vector<std::string> hints(const DataplaneStatus& status) {
       out.push_back("port " + port.name + ": " + std::to_string(frames) + " frames " +
                     std::string(hint.what) + ": " + std::string(hint.advice));
     }
+  }
+  for (size_t i = 0; i < status.workers.size(); ++i) {
+    if (!status.workers[i].silent) continue;
+    out.push_back("worker " + std::to_string(i) + ": " + std::string(kSilence));
   }
   return out;
 }

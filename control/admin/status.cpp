@@ -75,6 +75,10 @@ void add_warnings(const Facts& facts, const publish::InForce& in_force,
                        std::to_string(peer->mtu) + ": frames that only fit there are lost here"});
   }
   for (size_t i = 0; i < status.workers.size(); ++i) {
+    if (!status.workers[i].silent) continue;
+    out.push_back({"worker-silent", "worker " + std::to_string(i), std::string(kSilence)});
+  }
+  for (size_t i = 0; i < status.workers.size(); ++i) {
     if (!status.workers[i].challenging) continue;
     out.push_back({"syn-flood", "worker " + std::to_string(i),
                    std::to_string(status.workers[i].half_open) +

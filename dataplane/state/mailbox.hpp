@@ -27,7 +27,7 @@ struct Mailbox {
   std::atomic<bool> overloaded{false};   ///< first packets are put off
   /// Slices of queries done so far: grows while the worker is at it.
   std::atomic<uint64_t> query_slices{0};
-  WorkerCounters report;  ///< valid when report_made has reached what was asked
+  WorkerCounters report;  ///< valid, and left alone, while report_made is what was asked
 };
 
 }  // namespace rampart

@@ -108,6 +108,7 @@ struct PortStatus {
 
 struct WorkerStatus {
   unsigned cpu = 0;
+  bool silent = false;  ///< has not answered for three seconds: all else is what it said before
   uint64_t received = 0, forwarded = 0, dropped = 0;
   uint64_t handed_over = 0;  ///< packets passed to the worker that owns their flow
   uint64_t flow_hits = 0, flow_misses = 0, flows_created = 0, flows_expired = 0, flows_cut = 0,

@@ -67,6 +67,12 @@ class DataplaneImpl final : public Dataplane {
     WorkerShared* shared = nullptr;
   };
 
+  /// What a worker has said last.
+  struct Reported {
+    WorkerCounters counters;
+    bool silent = false;  ///< did not answer when it was asked last
+  };
+
   DataplaneImpl(DataplaneParams params, const Sizing& sizing, Eal eal, Mempool pool, Qsbr qsbr);
   static int worker_main(void* worker);
   Result<void> open_ports(const Layout& layout);
@@ -84,10 +90,11 @@ class DataplaneImpl final : public Dataplane {
   void say(const std::string& line) const {
     if (params_.log) params_.log(line);
   }
-  /// One consistent cut of all workers' counters; false if a worker did not answer.
-  bool collect_reports() const;
+  /// Brings reports_ up to date: one consistent cut of all workers' counters, but for those of
+  /// workers that do not answer.
+  void collect_reports() const;
   void fill_port(unsigned index, PortStatus& out, std::vector<uint64_t>& lost) const;
-  void fill_worker(const Worker& worker, WorkerStatus& out) const;
+  void fill_worker(unsigned index, WorkerStatus& out) const;
   std::string_view port_name(uint8_t wire, uint8_t end) const;
   Result<void> ask_worker(Worker& worker, std::unique_ptr<FlowQuery>& query);
 
@@ -100,6 +107,7 @@ class DataplaneImpl final : public Dataplane {
   std::vector<HandoffRing> rings_;
   std::unique_ptr<const RssOwners> owners_;
   std::vector<Worker> workers_;
+  mutable std::vector<Reported> reports_;  // by worker; under ask_lock_
   WorkerShared shared_;
   std::chrono::seconds grace_{0};
   bool launched_ = false;             // workers run; start and stop only

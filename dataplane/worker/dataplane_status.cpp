@@ -8,20 +8,34 @@
 
 namespace rampart {
 
-bool DataplaneImpl::collect_reports() const {
+void DataplaneImpl::collect_reports() const {
+  reports_.resize(workers_.size());
+  const auto take = [this](unsigned index) {
+    reports_[index] = {workers_[index].mailbox->report, false};
+  };
   if (!running_.load(std::memory_order_acquire)) {
-    for (const Worker& worker : workers_) make_report(*worker.state, worker.state->reports);
-    return true;
+    for (unsigned i = 0; i < workers_.size(); ++i) {
+      make_report(*workers_[i].state, workers_[i].state->reports);
+      take(i);
+    }
+    return;
   }
   const uint32_t next = workers_[0].mailbox->report_asked.load(std::memory_order_relaxed) + 1;
   for (const Worker& worker : workers_) {
     worker.mailbox->report_asked.store(next, std::memory_order_release);
   }
-  return wait_for(shared_, [&] {
-    return std::all_of(workers_.begin(), workers_.end(), [&](const Worker& worker) {
-      return worker.mailbox->report_made.load(std::memory_order_acquire) == next;
-    });
-  });
+  const auto has_answered = [next](const Worker& worker) {
+    return worker.mailbox->report_made.load(std::memory_order_acquire) == next;
+  };
+  wait_for(shared_, [&] { return std::all_of(workers_.begin(), workers_.end(), has_answered); });
+  for (unsigned i = 0; i < workers_.size(); ++i) {
+    // One that has not may be about to write: what it said before stands.
+    if (has_answered(workers_[i])) {
+      take(i);
+    } else {
+      reports_[i].silent = true;
+    }
+  }
 }
 
 void DataplaneImpl::fill_port(unsigned index, PortStatus& out, std::vector<uint64_t>& lost) const {
@@ -48,15 +62,15 @@ void DataplaneImpl::fill_port(unsigned index, PortStatus& out, std::vector<uint6
   PortCounters& c = out.counters;
   int64_t held = 0;
   uint64_t sent = 0, sent_bytes = 0;
-  for (const Worker& worker : workers_) {
-    const PortWork& work = worker.mailbox->report.ports[index];
+  for (const Reported& report : reports_) {
+    const PortWork& work = report.counters.ports[index];
     c.received += work.received;
     c.received_bytes += work.received_bytes;
     c.originated += work.originated;
     c.forwarded += work.forwarded;
     held += static_cast<int64_t>(work.given) - static_cast<int64_t>(work.taken);
     for (unsigned r = 0; r < kDropReasons; ++r) c.drops[r] += work.drops[r];
-    const PortWork& opposite = worker.mailbox->report.ports[port.peer];
+    const PortWork& opposite = report.counters.ports[port.peer];
     sent += opposite.forwarded;
     sent_bytes += opposite.forwarded_bytes;
   }
@@ -76,9 +90,10 @@ void DataplaneImpl::fill_port(unsigned index, PortStatus& out, std::vector<uint6
   c.sent_bytes = sent_bytes;
 }
 
-void DataplaneImpl::fill_worker(const Worker& worker, WorkerStatus& out) const {
-  const WorkerCounters& c = worker.mailbox->report;
-  out.cpu = worker.cpu;
+void DataplaneImpl::fill_worker(unsigned index, WorkerStatus& out) const {
+  const WorkerCounters& c = reports_[index].counters;
+  out.cpu = workers_[index].cpu;
+  out.silent = reports_[index].silent;
   for (unsigned p = 0; p < ports_.size(); ++p) {
     out.received += c.ports[p].received;
     out.forwarded += c.ports[p].forwarded;
@@ -121,10 +136,10 @@ DataplaneStatus DataplaneImpl::status() const {
     s.ports[p].counters.forwarded -= gone;
     s.ports[p].counters.drops[static_cast<unsigned>(DropReason::kTxError)] += gone;
   }
-  for (const Worker& worker : workers_) {
-    fill_worker(worker, s.workers.emplace_back());
-    s.passed_always += worker.mailbox->report.passed_always;
-    s.tunnelled += worker.mailbox->report.tunnelled;
+  for (unsigned i = 0; i < workers_.size(); ++i) {
+    fill_worker(i, s.workers.emplace_back());
+    s.passed_always += reports_[i].counters.passed_always;
+    s.tunnelled += reports_[i].counters.tunnelled;
   }
   s.huge_pages = eal_.huge_pages();
   s.acl_algorithm = eal_.acl_algorithm();

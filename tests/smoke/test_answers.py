@@ -35,6 +35,32 @@ def test_status_waits_for_a_revision_on_every_worker(lab):
     lab.ctl("status", "--wait", "first", status=2)
 
 
+@smoke(workers=(2,), cost=4)
+def test_a_worker_that_does_not_answer_is_named(lab):
+    """The other one's figures go on, and when it answers again everything adds up."""
+    wire = lab.wire()
+    lab.start(objects=[*pods(), allow_clients()])
+
+    def flows_of(stats):
+        return [worker["flows_created"] for worker in stats["workers"]]
+    wire.cross([frame(tcp(lab.number(), 80), A, B) for _ in range(20)])
+    before = flows_of(lab.daemon.stats())
+    assert sum(before) == 20 and 0 not in before, before
+    with lab.daemon.worker_stopped(1):
+        for _ in range(20):
+            wire.left.send(frame(tcp(lab.number(), 80), A, B))
+        stats = lab.daemon.stats()
+        assert [worker["silent"] for worker in stats["workers"]] == [False, True], stats
+        assert flows_of(stats)[1] == before[1], (before, stats)
+        assert any(hint.startswith("worker 1: has not answered") for hint in stats["hints"]), stats
+        warnings = lab.daemon.get("/v1/status")["warnings"]
+        assert ("worker-silent", "worker 1") in [(w["code"], w["object"]) for w in warnings], warnings
+        assert "hint: worker 1: has not answered" in lab.ctl("stats")
+    stats = lab.daemon.settled()
+    assert not any(worker["silent"] for worker in stats["workers"]), stats
+    assert sum(flows_of(stats)) == 40, stats
+
+
 @smoke(workers=(1,), cost=3)
 def test_explain_says_the_same_of_files_and_of_what_is_in_force(lab):
     wire = lab.wire()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """rampartd as a child process, its control socket, and the laws that hold at the end of each test."""
 
+import contextlib
+import ctypes
 import http.client
 import json
 import os
@@ -12,6 +14,14 @@ import urllib.parse
 
 from lib import kube
 from lib.net import wait_for
+
+PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT, WALL = 17, 0x4206, 0x4207, 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _ptrace(request, task):
+    if _libc.ptrace(ctypes.c_long(request), ctypes.c_long(task), None, None) == -1:
+        raise OSError(ctypes.get_errno(), f"ptrace({request:#x}, {task}): {os.strerror(ctypes.get_errno())}")
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -124,12 +134,29 @@ class Daemon:
 
     def thread_ticks(self, name):
         """The CPU time of rampartd's thread of that name, in clock ticks (proc(5), /proc/PID/stat)."""
+        _, fields = self._thread(name)
+        return sum(int(ticks) for ticks in fields.split()[11:13])
+
+    @contextlib.contextmanager
+    def worker_stopped(self, number):
+        """Stops one worker's thread, and no other, for as long as the block runs (ptrace(2))."""
+        task, _ = self._thread(f"rte-worker-{number + 1}")  # it is DPDK's lcore of that number
+        _ptrace(PTRACE_SEIZE, task)
+        try:
+            _ptrace(PTRACE_INTERRUPT, task)
+            os.waitpid(task, WALL)
+            yield
+        finally:
+            _ptrace(PTRACE_DETACH, task)
+
+    def _thread(self, name):
+        """Its number, and what /proc says of it behind its name."""
         tasks = f"/proc/{self.process.pid}/task"
         for task in os.listdir(tasks):
             with open(f"{tasks}/{task}/stat", encoding="ascii") as file:
                 command, fields = file.read().split("(", 1)[1].rsplit(")", 1)
             if command == name:
-                return sum(int(ticks) for ticks in fields.split()[11:13])
+                return int(task), fields
         raise AssertionError(f"rampartd has no thread {name}")
 
     # ---- the end ----

@@ -276,6 +276,27 @@ TEST_F(AdminTest, StandingWarnings) {
   EXPECT_EQ(get("/v1/status")["warnings"].size(), 6U) << "they are dropped: nothing to warn of";
 }
 
+TEST_F(AdminTest, AWorkerThatDoesNotAnswerIsNamedWhereverItsFiguresAre) {
+  const auto says = [&] {
+    const auto stats = get("/v1/stats"), status = get("/v1/status");
+    return Document({stats["workers"][0]["silent"], stats["workers"][1]["silent"],
+                     stats["hints"].size(), status["warnings"].size()});
+  };
+  put_cluster();
+  const size_t others = get("/v1/status")["warnings"].size();
+  EXPECT_EQ(says(), Document({false, false, 0, others}));
+  dataplane_.status_now.workers[1].silent = true;
+  EXPECT_EQ(says(), Document({false, true, 1, others + 1}));
+  const auto warning = get("/v1/status")["warnings"].back();
+  EXPECT_EQ(warning["code"], "worker-silent");
+  EXPECT_EQ(warning["object"], "worker 1");
+  const auto hint = get("/v1/stats")["hints"][0].get<std::string>();
+  EXPECT_THAT(hint, HasSubstr("worker 1: has not answered for three seconds"));
+  const std::string metrics = call("GET", "/metrics").body;
+  EXPECT_THAT(metrics, HasSubstr("rampart_worker_silent{worker=\"0\"} 0\n"));
+  EXPECT_THAT(metrics, HasSubstr("rampart_worker_silent{worker=\"1\"} 1\n"));
+}
+
 TEST_F(AdminTest, StatsAddUp) {
   auto& ports = dataplane_.status_now.ports;
   ports[0].counters.received = 10;

@@ -94,7 +94,8 @@ TEST_F(AdminTest, WarningCodesOfThePage) {
   const std::string page = api_page();
   for (const char* code :
        {"unsupported-policy", "policy-fails-closed", "shared-address", "ambiguous-node-address",
-        "not-stored", "no-snapshot", "tunnels", "mtu-differs", "syn-flood", "worker-allocates"}) {
+        "not-stored", "no-snapshot", "tunnels", "mtu-differs", "overload", "syn-flood",
+        "worker-silent", "worker-allocates"}) {
     EXPECT_NE(page.find("`" + std::string(code) + "`"), std::string::npos) << code;
   }
 }
