@@ -46,10 +46,6 @@ class Qsbr {
     }
     return {};
   }
-  /// Forgets an offline reader. Any thread.
-  void remove_reader(uint32_t reader) noexcept {
-    rte_rcu_qsbr_thread_unregister(variable_.get(), reader);
-  }
 
   /// The reader's own thread only, each of these three. Loads of shared pointers come after
   /// online() and before offline(); none survives quiescent().

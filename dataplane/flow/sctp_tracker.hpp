@@ -13,7 +13,9 @@
 // ACK with the noted tag. So a restart (§5.2.4.1) and INITs that cross (§5.2.1) go through, and a
 // stranger's INIT has no effect, and does not keep the flow alive (but for its opener's, sent again
 // before anything has answered). An end without memory may answer each INIT that is sent again with
-// another tag; the last two are good until the COOKIE ACK.
+// another tag; the last two are good until the COOKIE ACK. Of INITs there is room for one a side: a
+// stranger's that comes between a restart's INIT and the answer costs that answer (kSctpTag), and
+// the restart its next try; the association and its flow stay as they are.
 //
 // Only the first chunk of a packet is read. Addresses that an INIT lists (multi-homing) are not:
 // packets from those belong to no flow.

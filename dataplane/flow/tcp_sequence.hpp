@@ -20,9 +20,6 @@ constexpr bool within(uint32_t n, uint32_t first, uint32_t last) {
 constexpr uint32_t later(uint32_t a, uint32_t b) {
   return before(a, b) ? b : a;
 }
-constexpr uint32_t earlier(uint32_t a, uint32_t b) {
-  return before(a, b) ? a : b;
-}
 /// |a - b|
 constexpr uint32_t distance(uint32_t a, uint32_t b) {
   return before(a, b) ? b - a : a - b;

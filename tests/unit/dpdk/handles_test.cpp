@@ -208,7 +208,6 @@ TEST(QsbrTest, WaitsForWhoIsOnline) {
   stop = true;
   reader.join();
   EXPECT_TRUE(qsbr->wait_grace_period(20ms));  // offline holds up nobody
-  qsbr->remove_reader(0);
 }
 
 TEST(QsbrTest, WhoSleepsOfflineHoldsUpNobody) {

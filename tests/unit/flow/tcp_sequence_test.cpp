@@ -14,8 +14,6 @@ TEST(TcpSequence, ComparesAcrossTheWrap) {
       EXPECT_FALSE(before(n + d, n) || after(n, n + d)) << n << " " << d;
       EXPECT_EQ(later(n, n + d), n + d);
       EXPECT_EQ(later(n + d, n), n + d);
-      EXPECT_EQ(earlier(n, n + d), n);
-      EXPECT_EQ(earlier(n + d, n), n);
       EXPECT_EQ(distance(n, n + d), d);
       EXPECT_EQ(distance(n + d, n), d);
       EXPECT_TRUE(within(n, n, n + d) && within(n + d, n, n + d) && within(n + d / 2, n, n + d));
