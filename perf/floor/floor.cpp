@@ -281,16 +281,19 @@ void obey(Floor& floor) {
       uint64_t pause = 0;
       words >> pause;
       floor.pause = pause;
-      floor.mode = mode == "io"      ? Floor::Mode::kIo
-                   : mode == "floor" ? Floor::Mode::kFloor
-                                     : Floor::Mode::kNone;
+      if (mode == "io") {
+        floor.mode = Floor::Mode::kIo;
+      } else if (mode == "floor") {
+        floor.mode = Floor::Mode::kFloor;
+      } else if (mode == "none") {
+        floor.mode = Floor::Mode::kNone;
+      } else {
+        reject(line);
+      }
+    } else {
+      reject(line);
     }
   }
-}
-
-int fail(const Error& error) {
-  std::fprintf(stderr, "floor: %s\n", error.text().c_str());
-  return 1;
 }
 
 Result<EthDev> open(const std::string& name, const std::string& text, const Mempool& pool) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -42,6 +43,18 @@ uint64_t sum_of(const uint8_t* bytes, unsigned length) {
 }
 
 }  // namespace
+
+int fail(const Error& error) {
+  std::fprintf(stderr, "%s: %s\n", program_invocation_short_name, error.text().c_str());
+  return 1;
+}
+
+void reject(const std::string& command) {
+  std::fprintf(stderr, "%s: %s: is not a command\n", program_invocation_short_name,
+               command.c_str());
+  std::fflush(nullptr);
+  std::_Exit(2);
+}
 
 Result<Arguments> Arguments::parse(int count, char** words, const std::vector<std::string>& names) {
   Arguments out;
@@ -138,6 +151,13 @@ uint64_t monotonic_ns() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+void FrameMaker::draw_source(uint64_t random, Ends& ends) noexcept {
+  // 1.0.0.0 to 126.255.255.255 and 128.0.0.0 to 223.255.255.255: what may be a source.
+  const auto top = static_cast<uint32_t>(1 + (random >> 56) * 222 / 255);
+  ends.source = (top == 127 ? 128 : top) << 24 | static_cast<uint32_t>(random >> 32 & 0xffffff);
+  ends.source_port = static_cast<uint16_t>(1024 + (random >> 16 & 0xffff) % 64512);
 }
 
 FrameMaker::FrameMaker(Kind kind, const std::array<uint8_t, 6>& from,

@@ -38,6 +38,12 @@ class Arguments {
   std::map<std::string, std::string> given_;
 };
 
+/// Says on stderr what is wrong, behind the program's name. Returns the exit status for it.
+int fail(const Error& error);
+/// Ends the process, whatever its other threads do, with status 2 and a command that it does not
+/// know.
+[[noreturn]] void reject(const std::string& command);
+
 /// What a generator runs on: DPDK, with one worker on a CPU, and packet buffers.
 struct Ground {
   Eal eal;
@@ -97,6 +103,9 @@ class FrameMaker {
     uint32_t source, destination;  ///< addresses, host byte order
     uint16_t source_port, port;
   };
+
+  /// Makes the source one of (nearly) all addresses and ports, by the bits of a random number.
+  static void draw_source(uint64_t random, Ends& ends) noexcept;
 
   FrameMaker(Kind kind, const std::array<uint8_t, 6>& from, const std::array<uint8_t, 6>& to);
 

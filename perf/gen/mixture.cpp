@@ -35,6 +35,7 @@ constexpr std::array<uint8_t, 6> kClient{2, 0, 0, 0, 0, 1}, kServer{2, 0, 0, 0, 
 enum class Kind : uint8_t { kEstablished, kSyn, kUdp, kDenied, kBroken, kNone };
 constexpr std::array<const char*, 5> kNames{"established", "syn", "udp", "denied", "broken"};
 
+/// kNone: no kind has that name.
 Kind kind_named(const std::string& name) {
   for (size_t i = 0; i < kNames.size(); ++i) {
     if (name == kNames[i]) return static_cast<Kind>(i);
@@ -83,11 +84,13 @@ class Source {
  private:
   FrameMaker::Ends stranger(uint16_t port) {
     const uint64_t random = random_.next();
-    // 1.0.0.0 to 126.255.255.255 and 128.0.0.0 to 223.255.255.255: what may be a source.
-    const auto top = static_cast<uint32_t>(1 + (random >> 56) * 222 / 255);
-    return {(top == 127 ? 128 : top) << 24 | static_cast<uint32_t>(random >> 32 & 0xffffff),
-            servers_ + static_cast<uint32_t>(random >> 8 & 0xffff) % server_count_,
-            static_cast<uint16_t>(1024 + (random >> 16 & 0xffff) % 64512), port};
+    FrameMaker::Ends ends{
+        .source = 0,
+        .destination = servers_ + static_cast<uint32_t>(random >> 8 & 0xffff) % server_count_,
+        .source_port = 0,
+        .port = port};
+    FrameMaker::draw_source(random, ends);
+    return ends;
   }
 
   void write(Kind kind, uint8_t* out) {
@@ -147,11 +150,6 @@ class Source {
   size_t next_ = 0;
 };
 
-int fail(const Error& error) {
-  std::fprintf(stderr, "mixture: %s\n", error.text().c_str());
-  return 1;
-}
-
 void obey(Source& source) {
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream words(line);
@@ -160,11 +158,15 @@ void obey(Source& source) {
     if (command == "send" || command == "stop") {
       const Kind one = kind_named(first);
       const Kind other = second.empty() ? one : kind_named(second);
+      const bool sends = one != Kind::kNone && other != Kind::kNone;
+      if (sends != (command == "send")) reject(line);
       source.kinds =
           static_cast<uint16_t>(static_cast<unsigned>(one) | static_cast<unsigned>(other) << 8);
     } else if (command == "stats") {
       std::printf("{\"sent\": %lu, \"full\": %lu, \"came_back\": %lu}\n", source.sent.load(),
                   source.full.load(), source.came_back.load());
+    } else {
+      reject(line);
     }
     std::fflush(stdout);
   }

@@ -144,20 +144,15 @@ class Paced {
   Latencies latencies_;
 };
 
-int fail(const Error& error) {
-  std::fprintf(stderr, "paced: %s\n", error.text().c_str());
-  return 1;
-}
-
 void obey(Paced& paced) {
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream words(line);
     std::string command, what;
     words >> command >> what;
     if (command == "rate") {
-      uint64_t number = 0;
-      std::istringstream(what) >> number;
-      paced.rate = what == "max" ? kMax : number;
+      uint64_t number = kMax;
+      if (what != "max" && !(std::istringstream(what) >> number)) reject(line);
+      paced.rate = number;
     } else if (command == "stats") {
       std::printf("{\"sent\": %lu, \"received\": %lu, \"late\": %lu}\n", paced.sent.load(),
                   paced.received.load(), paced.late.load());
@@ -165,6 +160,8 @@ void obey(Paced& paced) {
       const Latencies l = paced.take_latencies();
       std::printf("{\"count\": %lu, \"p50\": %lu, \"p99\": %lu, \"p99.9\": %lu, \"max\": %lu}\n",
                   l.total(), l.quantile(0.5), l.quantile(0.99), l.quantile(0.999), l.longest());
+    } else {
+      reject(line);
     }
     std::fflush(stdout);
   }

@@ -146,10 +146,7 @@ class Line {
             static_cast<uint16_t>(client_ports_ + static_cast<uint32_t>(more) % client_port_count_);
         ++shared;
       } else {
-        // 1.0.0.0 to 126.255.255.255 and 128.0.0.0 to 223.255.255.255: what may be a source.
-        const auto top = static_cast<uint32_t>(1 + (random >> 56) * 222 / 255);
-        ends.source = (top == 127 ? 128 : top) << 24 | (random >> 32 & 0xffffff);
-        ends.source_port = static_cast<uint16_t>(1024 + (random >> 16 & 0xffff) % 64512);
+        FrameMaker::draw_source(random, ends);
       }
       const uint64_t last = random_.next();
       ends.destination = servers_ + static_cast<uint32_t>(last >> 32) % server_count_;
@@ -201,11 +198,6 @@ void print(const Tally& t, uint64_t missed) {
       t.from_honest.load(), t.to_honest.load(), t.refused.load(), t.to_nobody.load(), missed);
 }
 
-int fail(const Error& error) {
-  std::fprintf(stderr, "syn_flood: %s\n", error.text().c_str());
-  return 1;
-}
-
 int run(int count, char** words) {
   const auto a =
       Arguments::parse(count, words,
@@ -227,8 +219,13 @@ int run(int count, char** words) {
   return run_beside(line, [&] {
     uint64_t missed = 0;
     for (std::string command; std::getline(std::cin, command);) {
-      if (command == "on" || command == "off") line.flooding = command == "on";
-      if (command == "stats") print(line.tally, missed += honest->missed());
+      if (command == "stats") {
+        print(line.tally, missed += honest->missed());
+      } else if (command == "on" || command == "off") {
+        line.flooding = command == "on";
+      } else {
+        reject(command);
+      }
       std::fflush(stdout);
     }
   });

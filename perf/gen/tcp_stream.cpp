@@ -280,20 +280,21 @@ class Stream {
   bool closing_ = false;
 };
 
-int fail(const Error& error) {
-  std::fprintf(stderr, "tcp_stream: %s\n", error.text().c_str());
-  return 1;
-}
-
 void obey(Stream& stream) {
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream words(line);
     std::string command, what;
     words >> command >> what;
     if (command == "send") {
-      stream.kind = what == "established"   ? Stream::Kind::kEstablished
-                    : what == "connections" ? Stream::Kind::kConnections
-                                            : Stream::Kind::kNone;
+      if (what == "established") {
+        stream.kind = Stream::Kind::kEstablished;
+      } else if (what == "connections") {
+        stream.kind = Stream::Kind::kConnections;
+      } else if (what == "none") {
+        stream.kind = Stream::Kind::kNone;
+      } else {
+        reject(line);
+      }
     } else if (command == "stats") {
       std::printf(
           "{\"sent\": %lu, \"received\": %lu, \"opened\": %lu, \"closed\": %lu, \"exchanges\": "
@@ -302,6 +303,8 @@ void obey(Stream& stream) {
           stream.exchanges.load(), stream.unexpected.load(), stream.under_way.load(),
           stream.loops.load(), stream.idle_loops.load());
       std::fflush(stdout);
+    } else {
+      reject(line);
     }
   }
 }

@@ -202,27 +202,25 @@ class Wire {
   Latencies latencies_;
 };
 
-int fail(const Error& error) {
-  std::fprintf(stderr, "udp_stream: %s\n", error.text().c_str());
-  return 1;
-}
-
 void obey(Wire& wire) {
   const Tally& t = wire.tally;
   for (std::string command; std::getline(std::cin, command);) {
-    if (command == "load on" || command == "load off") wire.loading = command == "load on";
-    if (command == "probe on" || command == "probe off") wire.probing = command == "probe on";
-    if (command == "stats") {
+    if (command == "load on" || command == "load off") {
+      wire.loading = command == "load on";
+    } else if (command == "probe on" || command == "probe off") {
+      wire.probing = command == "probe on";
+    } else if (command == "stats") {
       std::printf(
           "{\"sent\": %lu, \"received\": %lu, \"full\": %lu, \"last_sent_ns\": %lu, "
           "\"probes_sent\": %lu, \"probes_received\": %lu}\n",
           t.sent.load(), t.received.load(), t.full.load(), t.last_sent_ns.load(),
           t.probes_sent.load(), t.probes_received.load());
-    }
-    if (command == "latency") {
+    } else if (command == "latency") {
       const Latencies l = wire.take_latencies();
       std::printf("{\"count\": %lu, \"p50\": %lu, \"p99\": %lu, \"p99.9\": %lu, \"max\": %lu}\n",
                   l.total(), l.quantile(0.5), l.quantile(0.99), l.quantile(0.999), l.longest());
+    } else {
+      reject(command);
     }
     std::fflush(stdout);
   }

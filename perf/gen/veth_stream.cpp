@@ -114,10 +114,14 @@ void obey(Source& source) {
       line += c;
       continue;
     }
-    if (line == "once") source.once();
-    if (line == "once" || line == "stats") source.print();
-    if (line == "send on") sending = true;
-    if (line == "send off") sending = false;
+    if (line == "send on" || line == "send off") {
+      sending = line == "send on";
+    } else if (line == "once" || line == "stats") {
+      if (line == "once") source.once();
+      source.print();
+    } else {
+      reject(line);
+    }
     line.clear();
   }
 }
