@@ -2,7 +2,6 @@
 """Figures that are held against a bar: what the commands beside perf/run share."""
 
 import argparse
-import json
 import os
 import signal
 import statistics
@@ -12,6 +11,7 @@ import tempfile
 import traceback
 
 import alone
+import json_file
 import machine
 import option_types
 
@@ -160,9 +160,8 @@ def run(name, options, measure, in_namespaces=False):
     for line in report.broken:
         print(f"perf/{name}: {line}", file=sys.stderr)
     if options.json:
-        with open(options.json, "w", encoding="utf-8") as out:
-            json.dump({"about": about, "rows": [dict(zip(HEADINGS, row)) for row in report.rows], "values": report.values,
-                       "broken": report.broken}, out, indent=1)
+        json_file.write(options.json, {"about": about, "rows": [dict(zip(HEADINGS, row)) for row in report.rows],
+                                       "values": report.values, "broken": report.broken})
     if options.record and report.rows:
         report.record(about, f"perf/{name}")
     return 1 if report.broken else 0
