@@ -227,10 +227,7 @@ struct TwoFours {
   asm("" : "+m"(plain), "+m"(seeded));  // see above
 #pragma GCC unroll 8
   for (unsigned j = 0; j < 8; ++j) {
-    auto* bytes = reinterpret_cast<uint8_t*>(key + j);
-    put_by_end(frames.ip[j] + 8, h.end(j), bytes);
-    put_rest(plain[j], protocol, bytes + offsetof(FlowKeyV6, port));
-    hash[j] = hash_of_seeded(bytes, seeded[j], protocol, seed);
+    hash[j] = fill_by_end(frames.ip[j] + 8, h.end(j), plain[j], seeded[j], protocol, seed, key[j]);
   }
 }
 

@@ -113,23 +113,24 @@ inline uint64_t hash_of(const FlowKeyV4& k, const HashSeed& s) {
 }
 
 namespace detail {
-/// `addresses`: the key's; `ports_and_zone`: with the seed in it.
-inline uint64_t hash_of_seeded(const uint8_t* addresses, uint64_t ports_and_zone, uint8_t protocol,
-                               const HashSeed& s) {
-  const uint64_t h1 = mix(load64(addresses) ^ s.a, load64(addresses + 8) ^ s.b);
-  const uint64_t h2 = mix(load64(addresses + 16) ^ s.b, load64(addresses + 24) ^ s.a);
+/// The addresses of a key of IPv6, as they lie there.
+struct FourWords {
+  uint64_t word[4];
+};
+/// `ports_and_zone`: with the seed in it.
+inline uint64_t hash_of_seeded(const FourWords& addresses, uint64_t ports_and_zone,
+                               uint8_t protocol, const HashSeed& s) {
+  const uint64_t h1 = mix(addresses.word[0] ^ s.a, addresses.word[1] ^ s.b);
+  const uint64_t h2 = mix(addresses.word[2] ^ s.b, addresses.word[3] ^ s.a);
   const uint64_t h3 = mix(ports_and_zone, s.b ^ protocol);
   return mix(h1 ^ h3, h2 ^ s.a);
-}
-inline uint64_t hash_of(const uint8_t* addresses, uint64_t ports_and_zone, uint8_t protocol,
-                        const HashSeed& s) {
-  return hash_of_seeded(addresses, ports_and_zone ^ s.a, protocol, s);
 }
 }  // namespace detail
 
 inline uint64_t hash_of(const FlowKeyV6& k, const HashSeed& s) {
-  const auto* p = reinterpret_cast<const uint8_t*>(&k);
-  return detail::hash_of(p, detail::load64(p + 32), k.protocol, s);
+  detail::FourWords addresses;
+  std::memcpy(&addresses, k.address, sizeof addresses);
+  return detail::hash_of_seeded(addresses, detail::load64(k.port) ^ s.a, k.protocol, s);
 }
 
 namespace detail {
@@ -199,11 +200,22 @@ struct Aim {
 }
 
 namespace detail {
-/// `addresses` of a packet over IPv6 (the source's 16 bytes, then the destination's), by end.
-[[gnu::always_inline]] inline void put_by_end(const uint8_t* addresses, unsigned end,
-                                              uint8_t* out) {
-  std::memcpy(out + 16 * end, addresses, 16);
-  std::memcpy(out + 16 * (end ^ 1), addresses + 16, 16);
+/// Fills the key of a packet over IPv6 and returns its hash. `addresses`: the source's 16 bytes,
+/// then the destination's; `end`: which end of the key the source is; `rest`, `seeded`: ports by
+/// end and zone, without and with the seed.
+///
+/// Addresses are read once, and go from registers into the key and into its hash: what has just
+/// been stored, in an order that is as good as random, is slow to load; and who lends us his memory
+/// may write into a packet between two looks at it.
+[[gnu::always_inline]] inline uint64_t fill_by_end(const uint8_t* addresses, unsigned end,
+                                                   uint64_t rest, uint64_t seeded, uint8_t protocol,
+                                                   const HashSeed& seed, FlowKeyV6& out) {
+  const uint8_t *lower = addresses + 16 * size_t{end}, *upper = addresses + 16 - 16 * size_t{end};
+  const FourWords words{{load64(lower), load64(lower + 8), load64(upper), load64(upper + 8)}};
+  auto* bytes = reinterpret_cast<uint8_t*>(&out);
+  for (unsigned n = 0; n < 4; ++n) std::memcpy(bytes + 8 * n, &words.word[n], 8);
+  put_rest(rest, protocol, bytes + offsetof(FlowKeyV6, port));
+  return hash_of_seeded(words, seeded, protocol, seed);
 }
 }  // namespace detail
 
@@ -213,10 +225,7 @@ namespace detail {
                                              Zone zone, uint8_t protocol, const HashSeed& seed,
                                              FlowKeyV6& out) {
   const uint64_t rest = detail::ports_by_end(ports, end) | uint64_t{zone} << 32;
-  auto* bytes = reinterpret_cast<uint8_t*>(&out);
-  detail::put_by_end(addresses, end, bytes);
-  detail::put_rest(rest, protocol, bytes + offsetof(FlowKeyV6, port));
-  return {detail::hash_of(bytes, rest, protocol, seed), end};
+  return {detail::fill_by_end(addresses, end, rest, rest ^ seed.a, protocol, seed, out), end};
 }
 
 /// The same as aim_v4 for IPv6, with addresses of 16 bytes.

@@ -95,21 +95,21 @@ std::vector<unsigned> draw(Order order) {
   return drawn;
 }
 
-void established(benchmark::State& state, Make make, Order order = Order::kShuffled) {
+/// `count`: packets a burst.
+void established(benchmark::State& state, Make make, Order order = Order::kShuffled,
+                 unsigned count = Burst::kSize) {
   StageBench bench(kFlows);
   std::vector<rte_mbuf*> buffers;
   buffers.reserve(kFlows);
   for (unsigned n = 0; n < kFlows; ++n) buffers.push_back(bench.buffer(make(n).bytes()));
   std::vector<rte_mbuf*> frames;
   for (const unsigned flow : draw(order)) frames.push_back(buffers[flow]);
-  const size_t bursts = frames.size() / Burst::kSize;
+  const size_t bursts = frames.size() / count;
   Burst& b = bench.w.burst;
   b.now = Tsc{1000} << kTickShift;
-  b.count = Burst::kSize;
+  b.count = count;
   std::fill_n(b.in_port, Burst::kSize, uint8_t{0});
-  const auto receive = [&](size_t at) {
-    std::copy_n(&frames[at * Burst::kSize], Burst::kSize, b.mbuf);
-  };
+  const auto receive = [&](size_t at) { std::copy_n(&frames[at * count], count, b.mbuf); };
   bool forwarded = true;
   for (size_t at = 0; at < bursts; ++at) {
     receive(at);
@@ -119,7 +119,7 @@ void established(benchmark::State& state, Make make, Order order = Order::kShuff
   const uint64_t misses = bench.w.counters.flow_misses;
   {
     bench::CyclesPerItem cycles(state);
-    cycles.items_per_iteration(Burst::kSize);
+    cycles.items_per_iteration(count);
     size_t at = 0;
     for (auto _ : state) {
       receive(at);
@@ -141,6 +141,8 @@ BENCHMARK_CAPTURE(established, udp6_tagged, udp6_tagged);
 BENCHMARK_CAPTURE(established, in_turn, in_turn);
 BENCHMARK_CAPTURE(established, in_turn_tagged, in_turn_tagged);
 BENCHMARK_CAPTURE(established, any, any);
+BENCHMARK_CAPTURE(established, udp4_alone, udp4, Order::kShuffled, 1U);
+BENCHMARK_CAPTURE(established, udp6_alone, udp6, Order::kShuffled, 1U);
 BENCHMARK_CAPTURE(established, udp4_zipf, udp4, Order::kZipf);
 BENCHMARK_CAPTURE(established, udp6_zipf, udp6, Order::kZipf);
 
