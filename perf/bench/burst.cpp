@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bursts of datagrams, each of another flow that goes on, through the stages from parse to settle:
-// what an established packet costs without any driver, by the shape of its frame. All of it lies in
-// the caches. With callgrind it counts instructions:
+// what an established packet costs without any driver, by the shape of its frame (`_alone`: in a
+// burst of its own). All of it lies in the caches. With callgrind it counts instructions:
 //
 //   valgrind --tool=callgrind --toggle-collect='*run_burst*' build/perf/bench_burst
-//     --benchmark_filter=udp6/ --benchmark_min_time=0.01
+//     --benchmark_filter='udp6$' --benchmark_min_time=0.01
 #include <algorithm>
 #include <numeric>
 #include <random>
