@@ -108,8 +108,9 @@ Datagram* FragmentTable::overdue(Tsc now) noexcept {
 }
 
 bool FragmentTable::is_silent(const Datagram& d, Tsc now) const noexcept {
-  return (d.state == DatagramState::kPassing || d.state == DatagramState::kRefused) &&
-         is_over(d.grown, now, limits_.hold);
+  const bool fits_together = d.why == DropReason::kNone || d.why == DropReason::kFragmentDenied;
+  const bool judged = d.state == DatagramState::kPassing || d.state == DatagramState::kRefused;
+  return judged && fits_together && is_over(d.grown, now, limits_.hold);
 }
 
 bool FragmentTable::hold(HeldChain& chain, rte_mbuf* packet, uint8_t in_port,

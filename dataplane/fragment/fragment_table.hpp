@@ -64,8 +64,9 @@ class FragmentTable {
   Datagram* oldest_waiting() noexcept { return oldest(DatagramState::kWaiting); }
   /// One whose time is over, or null.
   Datagram* overdue(Tsc now) noexcept;
-  /// Whether a first fragment that comes now begins another datagram of the same name: this one has
-  /// had its first, and for as long as one would wait for that, nothing new has come.
+  /// Whether a first fragment that comes now begins another datagram of the same name: the first of
+  /// this one has passed or was denied, and for as long as one would wait for a first, nothing new
+  /// of it has come. (One whose pieces do not fit together has its name for all of its life.)
   bool is_silent(const Datagram& d, Tsc now) const noexcept;
 
   /// Puts a packet of so many buffers at the end of a chain; false: there is no room.

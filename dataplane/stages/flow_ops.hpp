@@ -119,6 +119,15 @@ bool is_proof(const ParsedPacket& p, const WorkerState& w, const FlowColumns<Key
          w.challenge.is_proof(p.tcp.sequence, c.key[k], c.end[k], tick_of(now));
 }
 
+/// Why a packet of no flow is dropped that opens none.
+inline DropReason why_without_flow(const ParsedPacket& p) {
+  if (p.kind == PacketKind::kFragment) return DropReason::kFragmentDenied;
+  const auto protocol = static_cast<IpProtocol>(p.protocol);
+  const bool icmp = p.kind == PacketKind::kIcmpError || protocol == IpProtocol::kIcmp ||
+                    protocol == IpProtocol::kIcmpV6;
+  return icmp ? DropReason::kIcmpUnrelated : DropReason::kNoFlow;
+}
+
 /// Gives a flow that has just been inserted its ends and its state, and counts it. (All else of its
 /// facts and tally is the caller's to write.)
 template <typename Key>

@@ -200,7 +200,7 @@ template <typename Key>
   if (!p.opens_flow) {
     if (is_proof(p, w, c, k, b.now)) return await_syn(b, w, r, c, k, v, table);
     if (may_be_picked_up(p, w, b.now)) return pick_up(b, w, r, c, k, v, table);
-    return b.drop(i, DropReason::kNoFlow);  // the one before it has not opened it
+    return b.drop(i, why_without_flow(p));  // the one before it has not opened it
   }
   if (!quiet) return open_carefully(b, w, r, c, k, v, table);
   const auto slot = table.insert(c.key[k], c.hash[k]);

@@ -22,8 +22,9 @@ void ask_policy(FlowColumns<Key>& c, unsigned column) {
 /// Whether a packet before this one in the burst may open the flow of this column.
 template <typename Key>
 bool may_find_flow(const FlowColumns<Key>& c, unsigned column) {
-  return std::any_of(c.pending, c.pending + c.pending_count,
-                     [&](unsigned before) { return c.key[before] == c.key[column]; });
+  return std::any_of(c.pending, c.pending + c.pending_count, [&](unsigned before) {
+    return c.hash[before] == c.hash[column] && c.key[before] == c.key[column];
+  });
 }
 
 /// Packet i belongs to no flow, and is no plain first one: may it open one, or find one that is
@@ -32,22 +33,18 @@ template <typename Key>
 [[gnu::noinline]] void miss_closely(Burst& b, unsigned i, const WorkerState& w, const RuleSet& r,
                                     FlowColumns<Key>& c, unsigned column) {
   const ParsedPacket& p = b.packet[i];
+  // Without a policy, connections that are older than we are go on.
+  const bool passes = r.mode == RuleSet::Mode::kPassAll;
   if (r.mode == RuleSet::Mode::kDropAll) {
     b.drop(i, DropReason::kNoPolicyYet);
   } else if (p.kind == PacketKind::kFlow &&
              (p.opens_flow || may_be_picked_up(p, w, b.now) || is_proof(p, w, c, column, b.now) ||
-              may_find_flow(c, column))) {
+              (!passes && may_find_flow(c, column)))) {
     ask_policy(c, column);
-  } else if (r.mode == RuleSet::Mode::kPassAll) {
-    // Without a policy, connections that are older than we are go on.
+  } else if (passes) {
     b.fate[i] = Fate::kForward;
-  } else if (p.kind == PacketKind::kFragment) {
-    b.drop(i, DropReason::kFragmentDenied);
   } else {
-    const auto protocol = static_cast<IpProtocol>(p.protocol);
-    const bool icmp = p.kind == PacketKind::kIcmpError || protocol == IpProtocol::kIcmp ||
-                      protocol == IpProtocol::kIcmpV6;
-    b.drop(i, icmp ? DropReason::kIcmpUnrelated : DropReason::kNoFlow);
+    b.drop(i, why_without_flow(p));
   }
 }
 

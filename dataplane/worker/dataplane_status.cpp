@@ -29,11 +29,11 @@ void DataplaneImpl::collect_reports() const {
   };
   wait_for(shared_, [&] { return std::all_of(workers_.begin(), workers_.end(), has_answered); });
   for (unsigned i = 0; i < workers_.size(); ++i) {
-    // One that has not may be about to write: what it said before stands.
+    // One that has not may be about to write: what it said before stands. At the end nobody has to.
     if (has_answered(workers_[i])) {
       take(i);
     } else {
-      reports_[i].silent = true;
+      reports_[i].silent = !shared_.stop.load();
     }
   }
 }

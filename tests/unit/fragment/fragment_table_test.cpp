@@ -140,6 +140,12 @@ TEST_F(FragmentTables, AreSilentOnceTheirFirstHasComeAndThenNothingNew) {
     EXPECT_EQ(table.is_silent(*d, 121), state == kPassing || state == kRefused);
     d->grown = 110;
     EXPECT_FALSE(table.is_silent(*d, 121));
+    d->grown = 100;
+    for (const DropReason why : {DropReason::kFragmentOverlap, DropReason::kFragmentDenied}) {
+      d->why = why;
+      EXPECT_EQ(table.is_silent(*d, 121),
+                why == DropReason::kFragmentDenied && (state == kPassing || state == kRefused));
+    }
   }
 }
 

@@ -65,6 +65,13 @@ TEST(FlowsOfABurst, MayBeGivenUpInTheBurstThatOpensThem) {
   const auto sctp = [](uint32_t tag) {
     return packet().ipv4("10.0.0.1", "10.0.0.2").sctp(9, 80, tag);
   };
+  // The reply has the key of a request that comes from the other end.
+  const auto echo = [](uint8_t type) {
+    return (type == 8 ? packet().ipv4("10.0.0.2", "10.0.0.1")
+                      : packet().ipv4("10.0.0.1", "10.0.0.2"))
+        .icmp(type, 0, 7U << 16)
+        .bytes();
+  };
   using namespace sctp_type;
   EXPECT_EQ(bench.run({{from_client(80, kSyn)},
                        {from_client(80, kRst)},
@@ -74,9 +81,12 @@ TEST(FlowsOfABurst, MayBeGivenUpInTheBurstThatOpensThem) {
                        {from_client(81, kSyn)},
                        {from_client(81, kRst)},
                        {from_client(82, kRst)},
-                       {from_client(82, kSyn)}}),
+                       {from_client(82, kSyn)},
+                       {echo(8)},
+                       {echo(0)}}),
             (std::vector{kForwarded, kForwarded, kForwarded, kForwarded, dropped(kDeniedIngress),
-                         dropped(kNoFlow), dropped(kNoFlow), dropped(kDeniedIngress)}));
+                         dropped(kNoFlow), dropped(kNoFlow), dropped(kDeniedIngress),
+                         dropped(kDeniedIngress), dropped(kIcmpUnrelated)}));
   EXPECT_EQ(bench.w.counters.flows_created, 2U);
 }
 
