@@ -235,7 +235,7 @@ bool steer_fragment(Burst& b, WorkerState& w, const RuleSet& r, unsigned i) noex
   if (d != nullptr && first &&
       (checked ? d->state != DatagramState::kJudging : w.fragments.is_silent(*d, b.now))) {
     // A new datagram begins, under a name that was in use before: a piece of the former one was
-    // lost, or it was refused. (Of a checked one, the worker says so that has checked it.)
+    // lost, or it was denied. (Of a checked one, the worker says so that has checked it.)
     end(w, *d, kFragmentLimit);
     d = nullptr;
   }
