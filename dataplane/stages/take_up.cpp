@@ -3,7 +3,6 @@
 
 #include <bit>
 
-#include "dataplane/base/prefetch.hpp"
 #include "dataplane/packet/parse_plain.hpp"
 #include "dataplane/stages/parse_alone.hpp"
 #include "dataplane/stages/plain_frames.hpp"
@@ -65,7 +64,6 @@ void take_up(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   bool whole = true;
   for (unsigned i = 0; i < b.count; ++i) {
     rte_mbuf* m = b.mbuf[i];
-    prefetch_line(rte_pktmbuf_mtod(m, const uint8_t*));
     const uint32_t tag = tags[i] = HandoffTag::take(m);
     b.in_port[i] = HandoffTag::in_port(tag);
     b.frame_bytes[i] = m->pkt_len;

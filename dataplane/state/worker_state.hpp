@@ -102,12 +102,6 @@ struct WorkerState {
     rte_mbuf* mbuf[Burst::kSize];
   };
   std::array<Outbox, kMaxWorkers> outbox{};
-  /// A burst that has been taken from each ring, ahead of its turn; empty between two loops.
-  struct Taken {
-    unsigned count;
-    rte_mbuf* mbuf[Burst::kSize];
-  };
-  std::array<Taken, kMaxWorkers> taken{};
 
   template <typename Key>
   FlowTable<Key>& table() {

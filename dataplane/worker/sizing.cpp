@@ -60,7 +60,7 @@ Result<Sizing> size_up(const DataplaneParams& params, uint32_t mtu) {
   s.held_per_worker = for_each_worker(held);
 
   const uint64_t in_rings = workers * ((workers - 1) * kHandoffRing + kOwnRing);
-  const uint64_t in_hands = workers * (kMempoolCache + (1 + workers) * Burst::kSize);
+  const uint64_t in_hands = workers * (kMempoolCache + 2 * Burst::kSize);
   // Half again for the ports: pcap files, drivers that allocate ahead.
   const uint64_t wanted = buffers_in_queues(params) * 3 / 2 + in_rings + in_hands + held;
   // One below a power of two fits best.

@@ -35,21 +35,34 @@ void fetch_rings(const WorkerState& w) noexcept {
   }
 }
 
-/// Takes a burst from a ring, and asks for its packets' buffers, to whose lines their giver was the
-/// last to write: both, for who sends a packet or frees it reads them both.
-void take(HandoffRing& ring, WorkerState::Taken& out) noexcept {
-  out.count = ring.dequeue(out.mbuf, Burst::kSize);
-  for (unsigned k = 0; k < out.count; ++k) {
-    const auto* lines = reinterpret_cast<const std::byte*>(out.mbuf[k]);
-    prefetch_line(lines);
-    prefetch_line(lines + kCacheLine);
-  }
+/// Reads something of a line that may have to come from elsewhere.
+void touch(const void* line) noexcept {
+  static_cast<void>(*static_cast<const volatile std::byte*>(line));
 }
 
-/// Takes the next burst from each other worker, so that it has come when it is its turn.
-void take_ahead(WorkerState& w) noexcept {
-  for (unsigned giver = 0; giver < w.workers; ++giver) {
-    if (giver != w.id && w.taken[giver].count == 0) take(*w.from[giver], w.taken[giver]);
+/// Fetches packets that another worker has written to: of each its buffer's two lines, for who
+/// sends a packet or frees it reads them both, and the first one of its frame. All of them to be
+/// written, as they will be by who receives into such a buffer next.
+///
+/// A few packets at a time, and waited for: a core has some twenty lines on their way at once (Zen
+/// 3: 22), and what prefetches ask it for meanwhile it forgets, so that each of these would be
+/// waited for by itself where it is needed.
+void fetch(rte_mbuf* const* packets, unsigned count) noexcept {
+  constexpr unsigned kAtOnce = 7;
+  for (unsigned from = 0; from < count; from += kAtOnce) {
+    const unsigned end = std::min(from + kAtOnce, count);
+    for (unsigned k = from; k < end; ++k) {
+      const auto* lines = reinterpret_cast<const std::byte*>(packets[k]);
+      prefetch_line_to_write(lines);
+      prefetch_line_to_write(lines + kCacheLine);
+      // Where a frame usually lies; the buffer, which would tell, is not here yet.
+      prefetch_line_to_write(lines + sizeof(rte_mbuf) + RTE_PKTMBUF_HEADROOM);
+    }
+    for (unsigned k = from; k < end; ++k) {
+      const auto* lines = reinterpret_cast<const std::byte*>(packets[k]);
+      touch(lines + kCacheLine);
+      touch(rte_pktmbuf_mtod(packets[k], const std::byte*));
+    }
   }
 }
 
@@ -64,8 +77,6 @@ unsigned receive(WorkerState& w, const RuleSet& r, Tsc now) noexcept {
     b.count = rte_eth_rx_burst(in.dpdk_port, in.rx_queue, b.mbuf, Burst::kSize);
     if (b.count == 0) continue;
     w.counters.stages.lap(Stage::kRx);
-    // Their lines come while this burst is read.
-    take_ahead(w);
     w.counters.stages.count(b.count);
     b.now = now;
     PortWork& work = w.counters.ports[port];
@@ -81,33 +92,30 @@ unsigned receive(WorkerState& w, const RuleSet& r, Tsc now) noexcept {
   return total;
 }
 
-/// Makes a burst of packets from a ring. Returns how many there were.
-unsigned take_burst(WorkerState& w, const RuleSet& r, const WorkerState::Taken& taken,
-                    Tsc now) noexcept {
-  if (taken.count == 0) return 0;
-  // Tags only grow, so the last packet of a ring tells for all of them.
-  const int ahead = HandoffTag::ahead_of(HandoffTag::read(taken.mbuf[taken.count - 1]), w.reports);
-  if (ahead > 0) make_report(w, w.reports + static_cast<unsigned>(ahead));
+/// One burst from a ring. Returns how many packets there were.
+unsigned take_burst(WorkerState& w, const RuleSet& r, unsigned giver, Tsc now) noexcept {
   Burst& b = w.burst;
+  const unsigned count = b.count = w.from[giver]->dequeue(b.mbuf, Burst::kSize);
+  if (count == 0) return 0;
+  if (giver != w.id) fetch(b.mbuf, count);
+  // Tags only grow, so the last packet of a ring tells for all of them.
+  const int ahead = HandoffTag::ahead_of(HandoffTag::read(b.mbuf[count - 1]), w.reports);
+  if (ahead > 0) make_report(w, w.reports + static_cast<unsigned>(ahead));
   b.now = now;
-  b.count = taken.count;
-  std::copy_n(taken.mbuf, taken.count, b.mbuf);
-  w.counters.stages.count(b.count);
+  w.counters.stages.count(count);
   w.counters.stages.lap(Stage::kTakeOver);
   run_pipeline_on_handed(b, w, r);
-  return taken.count;
+  return count;
 }
 
 /// All that lies in the ring to ourselves now; what these packets put into it waits for the next
 /// time.
 unsigned take_own(WorkerState& w, const RuleSet& r, Tsc now) noexcept {
-  HandoffRing& own = *w.from[w.id];
-  WorkerState::Taken taken;
   unsigned total = 0;
-  for (uint32_t left = own.size(); left != 0;) {
-    take(own, taken);
-    total += take_burst(w, r, taken, now);
-    left -= std::min(left, taken.count);
+  for (uint32_t left = w.from[w.id]->size(); left != 0;) {
+    const unsigned count = take_burst(w, r, w.id, now);
+    total += count;
+    left -= std::min(left, count);
   }
   return total;
 }
@@ -125,15 +133,11 @@ unsigned take_over(WorkerState& w, const RuleSet& r, Tsc now) noexcept {
   unsigned total = take_own(w, r, now);
   for (unsigned giver = 0; giver < w.workers; ++giver) {
     if (giver == w.id) continue;
-    WorkerState::Taken& taken = w.taken[giver];
-    if (taken.count == 0) take(*w.from[giver], taken);
-    for (unsigned n = 1; taken.count != 0; ++n) {
-      total += take_burst(w, r, taken, now);
-      const bool more = taken.count == Burst::kSize;
-      w.overload.backlog |= more;
-      taken.count = 0;
-      if (!more || n == kMostBursts) break;
-      take(*w.from[giver], taken);
+    for (unsigned n = 0; n < kMostBursts; ++n) {
+      const unsigned count = take_burst(w, r, giver, now);
+      total += count;
+      if (count < Burst::kSize) break;
+      w.overload.backlog = true;
     }
     total += take_own(w, r, now);
   }
