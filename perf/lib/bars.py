@@ -11,6 +11,7 @@ import tempfile
 import traceback
 
 import alone
+import distance
 import json_file
 import machine
 import option_types
@@ -87,11 +88,23 @@ class Report:
         self.other = next((cpu for cpu in sorted(os.sched_getaffinity(0)) if cpu != options.core), options.core)
         self.rows, self.broken, self.values = [], [], {}  # values: what curves are drawn of, by name
         self.ran = self.waited = 0.0
+        self.distances = []
 
     def share_of_cpu(self, device):
         """To be called before an appliance under measurement ends."""
         ran, waited = device.cpu()
         self.ran, self.waited = self.ran + ran, self.waited + waited
+
+    def distance(self):
+        """How far the two CPUs are from each other just now; noted. To be asked for while nothing runs there."""
+        self.distances.append(distance.between(self.generators("core_to_core"), self.options.core, self.other))
+        return self.distances[-1]
+
+    def tell_distances(self):
+        """Rows of how far they were."""
+        for what, values in (("a cache line from one core to the other, TSC cycles", [one.line for one in self.distances]),
+                             ("a packet's buffer that changes its core, by itself", [one.buffer for one in self.distances])):
+            self.add(what, spread(values, 0))
 
     def generators(self, name):
         return os.path.join(self.options.build, "perf", name)
