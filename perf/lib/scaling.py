@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import struct
+import time
 from typing import NamedTuple
 
 import machine
@@ -35,6 +36,13 @@ class Turn:
         self.handed_over = sum(span.handed_over for span in spans) / packets
         # Rings to a worker that is behind are full: then what was received was not forwarded.
         self.lost = 1 - packets / sum(span.received for span in spans)
+
+
+def window(one, seconds):
+    """What happens in so many seconds of one whose turn it is."""
+    first = one.sample()
+    time.sleep(seconds)
+    return Turn(first, one.sample())
 
 
 def gains(one, several):
