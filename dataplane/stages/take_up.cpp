@@ -60,24 +60,21 @@ template <typename Key>
 void take_up(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   begin_burst(b);
   b.checked = 0;
-  uint32_t tags[Burst::kSize];
   bool whole = true;
+  const uint64_t closely = close_ports(w);
   for (unsigned i = 0; i < b.count; ++i) {
+    if (i + kFetchAhead < b.count) fetch_handed(b.mbuf[i + kFetchAhead]);
     rte_mbuf* m = b.mbuf[i];
-    const uint32_t tag = tags[i] = HandoffTag::take(m);
+    const uint32_t tag = HandoffTag::take(m);
     b.in_port[i] = HandoffTag::in_port(tag);
     b.frame_bytes[i] = m->pkt_len;
     whole &= m->nb_segs == 1;
-  }
-  b.whole = whole;
-  const uint64_t closely = close_ports(w);
-  for (unsigned i = 0; i < b.count; ++i) {
-    switch (HandoffTag::purpose(tags[i])) {
+    switch (HandoffTag::purpose(tag)) {
       case HandoffTag::kUnreadV4:
-        if (!take_unread(b, i, w, HandoffTag::end(tags[i]), b.v4)) parse_alone(b, i, w, r, closely);
+        if (!take_unread(b, i, w, HandoffTag::end(tag), b.v4)) parse_alone(b, i, w, r, closely);
         break;
       case HandoffTag::kUnreadV6:
-        if (!take_unread(b, i, w, HandoffTag::end(tags[i]), b.v6)) parse_alone(b, i, w, r, closely);
+        if (!take_unread(b, i, w, HandoffTag::end(tag), b.v6)) parse_alone(b, i, w, r, closely);
         break;
       case HandoffTag::kTransmit:
         b.fate[i] = Fate::kForward;
@@ -89,6 +86,7 @@ void take_up(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
         parse_alone(b, i, w, r, closely);
     }
   }
+  b.whole = whole;
   if (b.of_one_port()) {
     w.counters.ports[b.in_port[0]].taken += b.count;
   } else {

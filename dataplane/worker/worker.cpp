@@ -8,9 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstddef>
 
-#include "dataplane/base/prefetch.hpp"
 #include "dataplane/stages/flood.hpp"
 #include "dataplane/stages/fragments.hpp"
 #include "dataplane/stages/stages.hpp"
@@ -32,37 +30,6 @@ void fetch_rings(const WorkerState& w) noexcept {
     if (other == w.id) continue;
     w.from[other]->prefetch_producer();
     w.to[other]->prefetch_consumer();
-  }
-}
-
-/// Reads something of a line that may have to come from elsewhere.
-void touch(const void* line) noexcept {
-  static_cast<void>(*static_cast<const volatile std::byte*>(line));
-}
-
-/// Fetches packets that another worker has written to: of each its buffer's two lines, for who
-/// sends a packet or frees it reads them both, and the first one of its frame. All of them to be
-/// written, as they will be by who receives into such a buffer next.
-///
-/// A few packets at a time, and waited for: a core has some twenty lines on their way at once (Zen
-/// 3: 22), and what prefetches ask it for meanwhile it forgets, so that each of these would be
-/// waited for by itself where it is needed.
-void fetch(rte_mbuf* const* packets, unsigned count) noexcept {
-  constexpr unsigned kAtOnce = 7;
-  for (unsigned from = 0; from < count; from += kAtOnce) {
-    const unsigned end = std::min(from + kAtOnce, count);
-    for (unsigned k = from; k < end; ++k) {
-      const auto* lines = reinterpret_cast<const std::byte*>(packets[k]);
-      prefetch_line_to_write(lines);
-      prefetch_line_to_write(lines + kCacheLine);
-      // Where a frame usually lies; the buffer, which would tell, is not here yet.
-      prefetch_line_to_write(lines + sizeof(rte_mbuf) + RTE_PKTMBUF_HEADROOM);
-    }
-    for (unsigned k = from; k < end; ++k) {
-      const auto* lines = reinterpret_cast<const std::byte*>(packets[k]);
-      touch(lines + kCacheLine);
-      touch(rte_pktmbuf_mtod(packets[k], const std::byte*));
-    }
   }
 }
 
@@ -97,7 +64,7 @@ unsigned take_burst(WorkerState& w, const RuleSet& r, unsigned giver, Tsc now) n
   Burst& b = w.burst;
   const unsigned count = b.count = w.from[giver]->dequeue(b.mbuf, Burst::kSize);
   if (count == 0) return 0;
-  if (giver != w.id) fetch(b.mbuf, count);
+  for (unsigned k = 0; k < std::min(kFetchAhead, count); ++k) fetch_handed(b.mbuf[k]);
   // Tags only grow, so the last packet of a ring tells for all of them.
   const int ahead = HandoffTag::ahead_of(HandoffTag::read(b.mbuf[count - 1]), w.reports);
   if (ahead > 0) make_report(w, w.reports + static_cast<unsigned>(ahead));
