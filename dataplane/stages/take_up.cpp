@@ -63,12 +63,12 @@ void take_up(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   bool whole = true;
   const uint64_t closely = close_ports(w);
   for (unsigned i = 0; i < b.count; ++i) {
-    if (i + kFetchAhead < b.count) fetch_handed(b.mbuf[i + kFetchAhead]);
     rte_mbuf* m = b.mbuf[i];
     const uint32_t tag = HandoffTag::take(m);
     b.in_port[i] = HandoffTag::in_port(tag);
     b.frame_bytes[i] = m->pkt_len;
     whole &= m->nb_segs == 1;
+    if (i + kFetchAhead < b.count) fetch_handed(b.mbuf[i + kFetchAhead]);
     switch (HandoffTag::purpose(tag)) {
       case HandoffTag::kUnreadV4:
         if (!take_unread(b, i, w, HandoffTag::end(tag), b.v4)) parse_alone(b, i, w, r, closely);

@@ -60,9 +60,10 @@ struct HandoffTag {
   static uint64_t read_hash(const rte_mbuf* m) { return detail::load64(&m->hash); }
 };
 
-/// So many packets before it is their turn, what has been handed over is asked for: they are as
-/// many lines as a core has on their way at once (Zen 3: 22). What prefetches ask it for beyond
-/// these it forgets, and waits for it where it is needed, one line after the other.
+/// So many packets before it is their turn take_up asks for what has been handed over; who calls it
+/// does for the first ones. They are about as many lines as a core has on their way at once (Zen 3:
+/// 22 to 24). What prefetches ask it for beyond these it forgets, and waits for it where it is
+/// needed, one line after the other.
 inline constexpr unsigned kFetchAhead = 7;
 
 /// Asks for what another worker was the last to write to: the buffer's two lines, for who sends a

@@ -64,6 +64,7 @@ unsigned take_burst(WorkerState& w, const RuleSet& r, unsigned giver, Tsc now) n
   Burst& b = w.burst;
   const unsigned count = b.count = w.from[giver]->dequeue(b.mbuf, Burst::kSize);
   if (count == 0) return 0;
+  // (Also those that we have given ourselves, which are here.)
   for (unsigned k = 0; k < std::min(kFetchAhead, count); ++k) fetch_handed(b.mbuf[k]);
   // Tags only grow, so the last packet of a ring tells for all of them.
   const int ahead = HandoffTag::ahead_of(HandoffTag::read(b.mbuf[count - 1]), w.reports);

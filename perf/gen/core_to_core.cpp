@@ -2,9 +2,9 @@
 //
 //   core_to_core CPU CPU
 //
-// Two threads that do nothing but pass memory to each other: what that costs by itself, below which
-// nobody gets who hands packets over, or exchanges them over memif. Prints a line of JSON, figures
-// in TSC cycles:
+// Two threads that do nothing but pass memory to each other: what that costs by itself, without any
+// of the work of who hands packets over, or exchanges them over memif. Prints a line of JSON,
+// figures in TSC cycles:
 //
 //   line    until a cache line that one core has written is with the other one, waited for
 //   buffer  what a packet's buffer (three lines, and its pointer in a ring) costs giver and taker
@@ -17,6 +17,7 @@
 #include <array>
 #include <atomic>
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -24,6 +25,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "dataplane/base/prefetch.hpp"
 
 namespace rampart::perf {
 namespace {
@@ -66,25 +69,25 @@ double on_both(const std::array<unsigned, 2>& cpu, F&& f) {
 
 double pass_line(const std::array<unsigned, 2>& cpu) {
   constexpr uint32_t kPasses = 2000;
-  alignas(kLine) std::atomic<uint32_t> line{0};
+  struct alignas(2 * kLine) Line {
+    std::atomic<uint32_t> number{0};
+  } shared;
   const double took = on_both(cpu, [&](unsigned side) {
     for (uint32_t n = side; n < 2 * kPasses; n += 2) {
-      while (line.load(std::memory_order_acquire) != n) {
+      while (shared.number.load(std::memory_order_acquire) != n) {
       }
-      line.store(n + 1, std::memory_order_release);
+      shared.number.store(n + 1, std::memory_order_release);
     }
   });
   return took / (2 * kPasses);
 }
 
-/// A packet's buffer, as far as workers touch it. Its frame lies elsewhere.
+/// A packet's buffer, as far as workers touch it.
 struct Buffer {
   alignas(kLine) uint8_t* frame;
   uint64_t tag;
   alignas(kLine) uint64_t next;
-};
-struct alignas(kLine) Frame {
-  uint8_t bytes[kLine];
+  alignas(2 * kLine) uint8_t bytes[kLine];  ///< behind a headroom
 };
 
 /// A queue of pointers from one thread to one other, as rte_ring is.
@@ -119,10 +122,10 @@ class Trader {
  public:
   static constexpr uint32_t kBurst = 64, kBuffers = 512;
 
-  Trader() : buffer_(kBuffers), frame_(kBuffers) {
-    for (uint32_t n = 0; n < kBuffers; ++n) {
-      buffer_[n].frame = frame_[n].bytes;
-      have_.push_back(&buffer_[n]);
+  Trader() : buffer_(kBuffers) {
+    for (Buffer& buffer : buffer_) {
+      buffer.frame = buffer.bytes;
+      have_.push_back(&buffer);
     }
   }
   /// Until so many have been given and taken.
@@ -148,6 +151,13 @@ class Trader {
   uint64_t sum = 0;  ///< of what has been read, so that it is
 
  private:
+  /// Asked for so many ahead, and to be written: a core keeps some twenty lines in mind.
+  static constexpr uint32_t kAhead = 7;
+  static void ask_for(const Buffer* buffer) {
+    prefetch_line_to_write(buffer);
+    prefetch_line_to_write(&buffer->next);
+    prefetch_line_to_write(&buffer->bytes);
+  }
   static void fill(Buffer* const* buffers, uint32_t count) {
     for (uint32_t k = 0; k < count; ++k) {
       buffers[k]->tag = k;
@@ -156,20 +166,14 @@ class Trader {
     }
   }
   void read(Buffer* const* buffers, uint32_t count) {
+    for (uint32_t k = 0; k < std::min(kAhead, count); ++k) ask_for(buffers[k]);
     for (uint32_t k = 0; k < count; ++k) {
-      __builtin_prefetch(&buffers[k]->frame);
-      __builtin_prefetch(&buffers[k]->next);
-    }
-    for (uint32_t k = 0; k < count; ++k) __builtin_prefetch(buffers[k]->frame);
-    for (uint32_t k = 0; k < count; ++k) {
-      uint64_t word;
-      std::memcpy(&word, buffers[k]->frame, sizeof word);
-      sum += word + buffers[k]->tag + buffers[k]->next;
+      sum += buffers[k]->tag + buffers[k]->next + buffers[k]->frame[0];
+      if (k + kAhead < count) ask_for(buffers[k + kAhead]);
     }
   }
 
   std::vector<Buffer> buffer_;
-  std::vector<Frame> frame_;
   std::vector<Buffer*> have_;
 };
 
@@ -194,14 +198,17 @@ double median_of(F&& f) {
 }
 
 int main(int count, char** words) {
+  if (count != 3) {
+    std::fprintf(stderr, "core_to_core: wants the numbers of two CPUs\n");
+    return 2;
+  }
   std::array<unsigned, 2> cpu{};
   for (int n = 1; n <= 2; ++n) {
-    const std::string word = n < count ? words[n] : "";
+    const std::string word = words[n];
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), cpu[n - 1]);
-    if (count != 3 || error != std::errc{} || end != word.data() + word.size() ||
-        cpu[n - 1] >= CPU_SETSIZE || !stay_on(cpu[n - 1])) {
-      std::fprintf(stderr, "core_to_core: wants the numbers of two CPUs, and '%s' is none\n",
-                   word.c_str());
+    if (error != std::errc{} || end != word.data() + word.size() || cpu[n - 1] >= CPU_SETSIZE ||
+        !stay_on(cpu[n - 1])) {
+      std::fprintf(stderr, "core_to_core: '%s' is no CPU of ours\n", word.c_str());
       return 2;
     }
   }

@@ -22,7 +22,7 @@ TARGETS = ("control/rampartd", "generators")
 
 
 def is_ready(build):
-    return all(os.access(os.path.join(build, *program), os.X_OK) for program in (("control", "rampartd"), ("perf", "floor")))
+    return all(os.access(os.path.join(build, *program), os.X_OK) for program in (("control", "rampartd"), ("perf", "floor"), ("perf", "core_to_core")))
 
 
 def make_ready(build, targets=TARGETS):
@@ -45,7 +45,7 @@ def expect_ready(options, targets=TARGETS):
     if not options.no_build:
         make_ready(options.build, targets)
     elif not is_ready(options.build):
-        raise OSError(f"no control/rampartd or no perf/floor in {options.build} (without --no-build they are made)")
+        raise OSError(f"no control/rampartd, no perf/floor or no perf/core_to_core in {options.build} (without --no-build they are made)")
 
 
 def failure(error):
@@ -96,12 +96,17 @@ class Report:
         self.ran, self.waited = self.ran + ran, self.waited + waited
 
     def distance(self):
-        """How far the two CPUs are from each other just now; noted. To be asked for while nothing runs there."""
+        """How far the two CPUs are from each other just now; noted. To be asked for while nothing runs there. None: there is
+        one only."""
+        if self.other == self.options.core:
+            return None
         self.distances.append(distance.between(self.generators("core_to_core"), self.options.core, self.other))
         return self.distances[-1]
 
     def tell_distances(self):
         """Rows of how far they were."""
+        if not self.distances:
+            return
         for what, values in (("a cache line from one core to the other, TSC cycles", [one.line for one in self.distances]),
                              ("a packet's buffer that changes its core, by itself", [one.buffer for one in self.distances])):
             self.add(what, spread(values, 0))

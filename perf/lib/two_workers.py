@@ -3,6 +3,7 @@
 one's, so that every packet has to be handed over."""
 
 import os
+import signal
 import time
 
 import appliance
@@ -14,26 +15,30 @@ import workload
 class Rampart:
     """Started and taught its flows, then stopped until it is its turn."""
 
-    def __init__(self, program, dice, files, cores, snapshot):
-        """`dice`: libfixed_random.so. `files`: (path, frames) of each worker. `cores`: the first one's CPU, and the other's."""
+    def __init__(self, program, dice, files, core, snapshot):
+        """`dice`: libfixed_random.so. `files`: (path, frames) of each worker. `core`: the first one's CPU; the other has the first
+        other one, as everything else has."""
         sources = ",".join(f"rx_pcap={path}" for path, _ in files)
         frames = sum(count for _, count in files)
         # It is stopped for longer than half a minute. Its dice are loaded: see gen/fixed_random.cpp.
         self.device = appliance.Appliance(
-            program, {"in": f"net_pcap0,{sources},infinite_rx=1", "out": "net_null0,no-rx=1"}, cores[0],
+            program, {"in": f"net_pcap0,{sources},infinite_rx=1", "out": "net_null0,no-rx=1"}, core,
             max(1 << 17, 4 * frames), frames, ["--udp-s", 3600, "--udp-replied-s", 3600],
             within=("env", f"LD_PRELOAD={dice}"), workers=len(files))
         self.pid = self.device.process.pid
         try:
             self.device.apply(snapshot)
             self.fill()
-            os.kill(self.pid, contenders.signal.SIGSTOP)
+            os.kill(self.pid, signal.SIGSTOP)
         except BaseException:
             self.device.end()
             raise
 
     def end(self):
-        os.kill(self.pid, contenders.signal.SIGCONT)
+        try:
+            os.kill(self.pid, signal.SIGCONT)
+        except ProcessLookupError:  # it has ended by itself, which device.end() tells
+            pass
         self.device.end()
 
     def fill(self):
