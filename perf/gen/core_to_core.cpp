@@ -82,7 +82,7 @@ double pass_line(const std::array<unsigned, 2>& cpu) {
   return took / (2 * kPasses);
 }
 
-/// A packet's buffer, as far as workers touch it.
+/// A packet's buffer, as far as workers touch it. Where its frame is stands in it, as in an mbuf.
 struct Buffer {
   alignas(kLine) uint8_t* frame;
   uint64_t tag;

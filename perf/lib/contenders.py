@@ -12,6 +12,7 @@ import appliance
 import generator
 import machine
 
+PATIENT = ("--udp-s", 3600, "--udp-replied-s", 3600)  # for a Rampart that is stopped for longer than half a minute
 WARM_S = 0.05  # of every turn: caches and branch predictors are somebody else's at first
 
 
@@ -94,9 +95,8 @@ class Rampart:
     """rampartd with a snapshot in force."""
 
     def __init__(self, program, devices, core, flows, frames, snapshot, extra=()):
-        patient = ["--udp-s", 3600, "--udp-replied-s", 3600]  # it is stopped for longer than half a minute
         self.device = appliance.Appliance(program, devices, core, max(1 << 17, 1 << (2 * flows - 1).bit_length()),
-                                          frames, [*patient, *extra])
+                                          frames, [*PATIENT, *extra])
         self.pid = self.device.process.pid
         self.end = self.device.end
         try:

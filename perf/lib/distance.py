@@ -30,11 +30,10 @@ def between(program, one, other):
 def groups(around, values):
     """The values by how far the cores were: [(text, values)…], near ones first. `around`: the Distances before and after each
     of them. What was near at first and far in the end, or the other way round, is in neither group."""
-    lines = [line for pair in around for line in (pair[0].line, pair[1].line)]
-    limit = FAR * min(lines, default=0)
+    limit = FAR * min((one.line for pair in around for one in pair), default=0)
     found = []
-    for is_it in (lambda line: line <= limit, lambda line: line > limit):
-        chosen = [(pair, value) for pair, value in zip(around, values) if is_it(pair[0].line) and is_it(pair[1].line)]
+    for far in (False, True):
+        chosen = [(pair, value) for pair, value in zip(around, values) if all((one.line > limit) == far for one in pair)]
         if chosen:
             took = [one.line for pair, _ in chosen for one in pair]
             found.append((f"where a line took {min(took):.0f} to {max(took):.0f} cycles from core to core",

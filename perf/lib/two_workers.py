@@ -20,10 +20,10 @@ class Rampart:
         other one, as everything else has."""
         sources = ",".join(f"rx_pcap={path}" for path, _ in files)
         frames = sum(count for _, count in files)
-        # It is stopped for longer than half a minute. Its dice are loaded: see gen/fixed_random.cpp.
+        # Its dice are loaded: see gen/fixed_random.cpp.
         self.device = appliance.Appliance(
             program, {"in": f"net_pcap0,{sources},infinite_rx=1", "out": "net_null0,no-rx=1"}, core,
-            max(1 << 17, 4 * frames), frames, ["--udp-s", 3600, "--udp-replied-s", 3600],
+            max(1 << 17, 4 * frames), frames, contenders.PATIENT,
             within=("env", f"LD_PRELOAD={dice}"), workers=len(files))
         self.pid = self.device.process.pid
         try:
