@@ -37,6 +37,7 @@ Json workers_json(const std::vector<WorkerStatus>& workers) {
                    {"forwarded", w.forwarded},
                    {"dropped", w.dropped},
                    {"handed_over", w.handed_over},
+                   {"held_back", w.held_back},
                    {"flow_hits", w.flow_hits},
                    {"flow_misses", w.flow_misses},
                    {"flows_created", w.flows_created},

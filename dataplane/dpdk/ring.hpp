@@ -44,14 +44,16 @@ class SpscRing {
     return SpscRing(ring);
   }
 
-  /// Takes as many of the first pointers as there is room for and says how many. Producer only.
-  uint32_t enqueue(T* const* items, uint32_t count) noexcept {
+  /// Takes as many of the first pointers as there is room for and says how many. `room`: for how
+  /// many there is room behind them. Producer only.
+  uint32_t enqueue(T* const* items, uint32_t count, uint32_t* room = nullptr) noexcept {
     return rte_ring_sp_enqueue_burst(ring_.get(), reinterpret_cast<void* const*>(items), count,
-                                     nullptr);
+                                     room);
   }
-  /// Hands out at most `count` pointers, oldest first, and says how many. Consumer only.
-  uint32_t dequeue(T** items, uint32_t count) noexcept {
-    return rte_ring_sc_dequeue_burst(ring_.get(), reinterpret_cast<void**>(items), count, nullptr);
+  /// Hands out at most `count` pointers, oldest first, and says how many. `left`: how many lie
+  /// behind them. Consumer only.
+  uint32_t dequeue(T** items, uint32_t count, uint32_t* left = nullptr) noexcept {
+    return rte_ring_sc_dequeue_burst(ring_.get(), reinterpret_cast<void**>(items), count, left);
   }
   /// Asks for what the next dequeue has to know of the producer. Consumer only.
   void prefetch_producer() const noexcept { prefetch_line(&ring_.get()->prod); }

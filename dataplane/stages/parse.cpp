@@ -171,6 +171,7 @@ void begin_burst(Burst& b) noexcept {
   b.v4.count = b.v6.count = b.hanging.count = 0;
   b.tunnels = b.unread = b.segments = 0;
   b.foreign = false;
+  b.crowded = 0;
   std::fill_n(b.fate, Burst::kSize, Fate::kPending);  // of so many a compiler makes two stores
 }
 

@@ -4,9 +4,12 @@
 namespace rampart {
 namespace {
 
-void hand_over(Burst& b, WorkerState& w, unsigned target) {
+/// Returns whether the ring is long now.
+bool hand_over(Burst& b, WorkerState& w, unsigned target) {
   WorkerState::Outbox& out = w.outbox[target];
-  const unsigned given = w.to[target]->enqueue(out.mbuf, out.count);
+  HandoffRing& ring = *w.to[target];
+  uint32_t room = 0;
+  const unsigned given = ring.enqueue(out.mbuf, out.count, &room);
   for (unsigned k = 0; k < given; ++k) b.fate[out.packet[k]] = Fate::kHandedOver;
   if (b.of_one_port()) {
     w.counters.ports[b.in_port[0]].given += given;
@@ -16,15 +19,22 @@ void hand_over(Burst& b, WorkerState& w, unsigned target) {
   for (unsigned k = given; k < out.count; ++k) b.drop(out.packet[k], DropReason::kHandoffFull);
   w.counters.handed_over += given;
   out.count = 0;
+  return ring.capacity() - room > kLongRing;
 }
 
 }  // namespace
 
 void steer(Burst& b, WorkerState& w, const RuleSet& /*r*/) noexcept {
   if (!b.foreign) return;
+  uint32_t long_ones = 0;
+  unsigned into_long_ones = 0;
   for (unsigned target = 0; target < w.workers; ++target) {
-    if (w.outbox[target].count != 0) hand_over(b, w, target);
+    const unsigned count = w.outbox[target].count;
+    if (count == 0 || !hand_over(b, w, target)) continue;
+    long_ones |= uint32_t{1} << target;
+    into_long_ones += count;
   }
+  if (2 * into_long_ones >= b.count) b.crowded = long_ones;
 }
 
 }  // namespace rampart

@@ -30,6 +30,7 @@ struct PortWork {
 struct alignas(kFalseSharing) WorkerCounters {
   std::array<PortWork, kMaxPorts> ports{};
   uint64_t handed_over = 0;  ///< packets passed to the worker that owns their flow
+  uint64_t held_back = 0;    ///< times a port's queue was left alone (see Backpressure)
   uint64_t flow_hits = 0, flow_misses = 0;
   uint64_t flows_created = 0, flows_expired = 0, flows_cut = 0, flows_rejudged = 0;
   uint64_t flows_recycled = 0;                   ///< gave up their place to a new flow

@@ -13,6 +13,7 @@
 #include "dataplane/fragment/fragment_table.hpp"
 #include "dataplane/packet/burst.hpp"
 #include "dataplane/packet/rss_owners.hpp"
+#include "dataplane/state/backpressure.hpp"
 #include "dataplane/state/challenge.hpp"
 #include "dataplane/state/counters.hpp"
 #include "dataplane/state/mailbox.hpp"
@@ -27,7 +28,7 @@ namespace rampart {
 
 using HandoffRing = SpscRing<rte_mbuf>;
 
-inline constexpr unsigned kMaxWorkers = 32;
+inline constexpr unsigned kMaxWorkers = 32;  // as many as Backpressure has bits
 inline constexpr uint16_t kNoQueue = 0xffff;
 
 /// A port as a worker sees it.
@@ -102,6 +103,7 @@ struct WorkerState {
     rte_mbuf* mbuf[Burst::kSize];
   };
   std::array<Outbox, kMaxWorkers> outbox{};
+  std::array<Backpressure, kMaxPorts> backpressure{};
 
   template <typename Key>
   FlowTable<Key>& table() {
@@ -115,9 +117,15 @@ struct WorkerState {
   /// Whose flow it is. `hash`: that of the key.
   template <typename Key>
   WorkerId owner_of(const Key& key, uint64_t hash) const {
-    return owners != nullptr ? owners->of(key) : owner_of(hash);
+    return owner_of(key, hash, owners, workers);
   }
-  WorkerId owner_of(uint64_t hash) const {
+  WorkerId owner_of(uint64_t hash) const { return owner_of(hash, workers); }
+  template <typename Key>
+  static WorkerId owner_of(const Key& key, uint64_t hash, const RssOwners* owners,
+                           unsigned workers) {
+    return owners != nullptr ? owners->of(key) : owner_of(hash, workers);
+  }
+  static WorkerId owner_of(uint64_t hash, unsigned workers) {
     // Bits that choose neither the chunk (32 …) nor the tag (0 … 6).
     return static_cast<WorkerId>(((hash >> 8 & 0xffff) * workers) >> 16);
   }

@@ -100,6 +100,7 @@ void DataplaneImpl::fill_worker(unsigned index, WorkerStatus& out) const {
     for (const uint64_t n : c.ports[p].drops) out.dropped += n;
   }
   out.handed_over = c.handed_over;
+  out.held_back = c.held_back;
   out.flow_hits = c.flow_hits;
   out.flow_misses = c.flow_misses;
   out.flows_created = c.flows_created;

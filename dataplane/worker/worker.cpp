@@ -33,6 +33,15 @@ void fetch_rings(const WorkerState& w) noexcept {
   }
 }
 
+/// Whether a port's queue is left alone in a loop that began at `now`.
+bool is_held_back(WorkerState& w, unsigned port, Tsc now) noexcept {
+  Backpressure& pressure = w.backpressure[port];
+  if (!pressure.holds(now, [&w](unsigned n) { return w.to[n]->size() > kLongRing; })) return false;
+  w.counters.held_back += pressure.since == now;
+  w.overload.backlog = true;
+  return true;
+}
+
 /// One burst from every queue of ours. Returns how many packets came.
 unsigned receive(WorkerState& w, const RuleSet& r, Tsc now) noexcept {
   Burst& b = w.burst;
@@ -41,6 +50,7 @@ unsigned receive(WorkerState& w, const RuleSet& r, Tsc now) noexcept {
     const WorkerPort& in = w.ports[port];
     // In this order: the queue is only ours to know while the port is active.
     if (!in.active->load(std::memory_order_acquire) || in.rx_queue == kNoQueue) continue;
+    if (is_held_back(w, port, now)) continue;
     b.count = rte_eth_rx_burst(in.dpdk_port, in.rx_queue, b.mbuf, Burst::kSize);
     if (b.count == 0) continue;
     w.counters.stages.lap(Stage::kRx);
@@ -55,14 +65,16 @@ unsigned receive(WorkerState& w, const RuleSet& r, Tsc now) noexcept {
     w.counters.stages.lap(Stage::kReceive);
     run_pipeline(b, w, r);
     work.received_bytes += b.bytes;
+    w.backpressure[port].targets = b.crowded;
   }
   return total;
 }
 
-/// One burst from a ring. Returns how many packets there were.
-unsigned take_burst(WorkerState& w, const RuleSet& r, unsigned giver, Tsc now) noexcept {
+/// One burst from a ring. Returns how many packets there were; `left`: how many lie behind them.
+unsigned take_burst(WorkerState& w, const RuleSet& r, unsigned giver, Tsc now,
+                    uint32_t& left) noexcept {
   Burst& b = w.burst;
-  const unsigned count = b.count = w.from[giver]->dequeue(b.mbuf, Burst::kSize);
+  const unsigned count = b.count = w.from[giver]->dequeue(b.mbuf, Burst::kSize, &left);
   if (count == 0) return 0;
   // (Also those that we have given ourselves, which are here.)
   for (unsigned k = 0; k < std::min(kFetchAhead, count); ++k) fetch_handed(b.mbuf[k]);
@@ -80,10 +92,10 @@ unsigned take_burst(WorkerState& w, const RuleSet& r, unsigned giver, Tsc now) n
 /// time.
 unsigned take_own(WorkerState& w, const RuleSet& r, Tsc now) noexcept {
   unsigned total = 0;
-  for (uint32_t left = w.from[w.id]->size(); left != 0;) {
-    const unsigned count = take_burst(w, r, w.id, now);
+  for (uint32_t wanted = w.from[w.id]->size(), left = 0; wanted != 0;) {
+    const unsigned count = take_burst(w, r, w.id, now, left);
     total += count;
-    left -= std::min(left, count);
+    wanted -= std::min(wanted, count);
   }
   return total;
 }
@@ -91,21 +103,22 @@ unsigned take_own(WorkerState& w, const RuleSet& r, Tsc now) noexcept {
 /// From the rings of the other workers and the one to ourselves: the latter after each of the
 /// others, for a packet may put two answers into it, and what finds no room there is never said.
 unsigned take_over(WorkerState& w, const RuleSet& r, Tsc now) noexcept {
-  // What lies in the rings has been received and read already, at the other worker's cost, and is
-  // lost if they get full; what has not been received yet has cost nothing. So of each ring up to
-  // four bursts for one of each port: with one, a ring that has once been full, because this worker
-  // had lost its CPU for a moment, never gets empty again (a quarter to a half of the packets was
-  // lost so). With all that lies there, a giver that is faster would keep us from our ports.
+  // Of each ring one burst for one of each port, so that two workers with the same work get as much
+  // from each other (see Backpressure); of a long one up to four: what lies in it has been received
+  // and read already, at the other worker's cost, and with one it would never get shorter again
+  // after this worker has lost its CPU for a moment. With all that lies there, a giver that is
+  // faster would keep us from our ports.
   constexpr unsigned kMostBursts = 4;
   static_assert(kMostBursts * Burst::kSize * 2 <= kOwnRing);
   unsigned total = take_own(w, r, now);
   for (unsigned giver = 0; giver < w.workers; ++giver) {
     if (giver == w.id) continue;
     for (unsigned n = 0; n < kMostBursts; ++n) {
-      const unsigned count = take_burst(w, r, giver, now);
+      uint32_t left = 0;
+      const unsigned count = take_burst(w, r, giver, now, left);
       total += count;
-      if (count < Burst::kSize) break;
-      w.overload.backlog = true;
+      w.overload.backlog |= count == Burst::kSize;
+      if (left <= kLongRing) break;
     }
     total += take_own(w, r, now);
   }

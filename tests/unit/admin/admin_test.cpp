@@ -92,6 +92,7 @@ AdminTest::AdminTest() {
   worker.cpu = 1;
   worker.flows = 3;
   worker.handed_over = 8;
+  worker.held_back = 9;
   dataplane_.status_now.workers = {worker, worker};
   dataplane_.status_now.memory_mib = 512;
   dataplane_.status_now.mbufs = 100;
@@ -314,6 +315,7 @@ TEST_F(AdminTest, StatsAddUp) {
   EXPECT_EQ(d["total"], Document::parse(R"({"received":14,"originated":0,"sent":7,"held":1,
     "dropped":6,"drops":{"denied_ingress":5,"l4_checksum":1}})"));
   EXPECT_EQ(d["workers"][0]["flow_hits"], 14);
+  EXPECT_EQ(d["workers"][0]["held_back"], 9);
   EXPECT_EQ(d["passed_always"], 4);
   ASSERT_EQ(d["hints"].size(), 1U);
   EXPECT_THAT(d["hints"][0].get<std::string>(),

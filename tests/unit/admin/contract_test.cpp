@@ -151,6 +151,7 @@ TEST_F(AdminTest, MetricsInTextFormat) {
             0);
   EXPECT_EQ(m.at("rampart_port_rss_info{port=\"a\",function=\"toeplitz\",key=\"symmetric\"}"), 1);
   EXPECT_EQ(m.at("rampart_worker_handed_over_packets_total{worker=\"0\"}"), 8);
+  EXPECT_EQ(m.at("rampart_worker_held_back_total{worker=\"0\"}"), 9);
   EXPECT_EQ(m.at("rampart_worker_flow_hits_total{worker=\"1\"}"), 5);
   EXPECT_EQ(m.at("rampart_start_time_seconds"), 1767225600);
 }

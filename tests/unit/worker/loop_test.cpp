@@ -94,8 +94,8 @@ TEST_F(Loop, AnswersAreSaidAsFastAsTheyAreMade) {
   bench.w.challenge.active = true;
   bench.w.workers = 3;
   std::optional<HandoffRing> from[3], to[3];
-  constexpr unsigned kEach = 160;
-  static_assert(2 * kEach > StageBench::kOwnRing);
+  constexpr unsigned kEach = 320, kInOnePass = kEach - kLongRing;
+  static_assert(2 * kInOnePass > StageBench::kOwnRing);
   uint16_t port = 1000;
   for (unsigned other = 1; other < 3; ++other) {
     const std::string name = "answers-" + std::to_string(other);
@@ -117,33 +117,117 @@ TEST_F(Loop, AnswersAreSaidAsFastAsTheyAreMade) {
     }
   }
   run_one_pass(bench);
-  EXPECT_EQ(bench.w.counters.challenged, 2U * kEach);
-  EXPECT_EQ(bench.w.counters.ports[0].originated, 2U * kEach);
-  EXPECT_EQ(left().size(), 2U * kEach);
+  const WorkerCounters& report = bench.w.mailbox->report;
+  EXPECT_EQ(report.challenged, 2U * kInOnePass);
+  EXPECT_EQ(report.ports[0].originated, 2U * kInOnePass);
+  EXPECT_EQ(report.ports[0].forwarded, 2U * kInOnePass);
   bench.w.workers = 1;
 }
 
-TEST_F(Loop, AGiverKeepsNobodyFromItsPortsForLong) {
-  auto from = HandoffRing::create("loop-from", 1000), to = HandoffRing::create("loop-to", 8);
-  ASSERT_TRUE(from && to);
-  bench.w.workers = 2;
-  bench.w.from[1] = &*from;
-  bench.w.to[1] = &*to;
-  const Bytes bytes = packet().ipv4("10.0.0.1", "10.0.0.2").udp(1, 53).bytes();
-  for (unsigned n = 0; n < 300; ++n) {
-    rte_mbuf* m = bench.buffer(bytes);
-    HandoffTag::write(m, HandoffTag::pack(HandoffTag::kTransmit, 0, 0));
-    ASSERT_EQ(from->enqueue(&m, 1), 1U);
+/// The first of two workers.
+class LoopOfTwo : public Loop {
+ protected:
+  void SetUp() override {
+    Loop::SetUp();
+    static unsigned number = 0;
+    const std::string name = "loop-" + std::to_string(number++);
+    from = HandoffRing::create(name + "-from", 1000);
+    to = HandoffRing::create(name + "-to", 1000);
+    ASSERT_TRUE(from && to);
+    bench.w.workers = 2;
+    bench.w.from[1] = &*from;
+    bench.w.to[1] = &*to;
   }
-  // The report is that of the first pass.
+  void TearDown() override {
+    rte_mbuf* m = nullptr;
+    for (auto* ring : {&*from, &*to}) {
+      while (ring->dequeue(&m, 1) == 1) rte_pktmbuf_free(m);
+    }
+    bench.w.workers = 1;
+  }
+  /// Puts so many packets into a ring.
+  void lay(HandoffRing& ring, unsigned count) {
+    for (; count != 0; --count) {
+      rte_mbuf* m = bench.buffer(packet().ipv4("10.0.0.1", "10.0.0.2").udp(1, 53).bytes());
+      HandoffTag::write(m, HandoffTag::pack(HandoffTag::kTransmit, 0, 0));
+      ASSERT_EQ(ring.enqueue(&m, 1), 1U);
+    }
+  }
+  /// So many that the other worker owns can be received on port 1.
+  void send_to_other(unsigned count) {
+    bench.w.ports[1].rx_queue = 0;
+    for (uint16_t port = 1000; count != 0; ++port) {
+      const Bytes bytes = packet().ipv4("10.0.0.2", "10.0.0.1").udp(port, 53).bytes();
+      ParsedPacket p;
+      parse_frame(bytes.data(), static_cast<uint32_t>(bytes.size()),
+                  static_cast<uint32_t>(bytes.size()), p);
+      FlowKeyV4 key;
+      if (bench.w.owner_of(aim_at(p, 0, bench.w.seed, key).hash) != 1) continue;
+      rte_mbuf* m = bench.buffer(bytes);
+      ASSERT_EQ(out->tx_burst(0, &m, 1), 1U);
+      --count;
+    }
+  }
+  /// Of the first pass of a run: the report is made at its end.
+  const PortWork& reported(unsigned port) const { return bench.w.mailbox->report.ports[port]; }
+
+  Result<HandoffRing> from = Error{}, to = Error{};
+};
+
+TEST_F(LoopOfTwo, AGiverKeepsNobodyFromItsPortsForLong) {
+  lay(*from, 500);
   run_one_pass(bench);
-  EXPECT_EQ(bench.w.mailbox->report.ports[0].taken, 4U * Burst::kSize);
-  EXPECT_EQ(bench.w.mailbox->report.ports[0].forwarded, 4U * Burst::kSize);
+  EXPECT_EQ(reported(0).taken, 4U * Burst::kSize);
+  EXPECT_EQ(reported(0).forwarded, 4U * Burst::kSize);
   run_one_pass(bench);
-  EXPECT_EQ(bench.w.mailbox->report.ports[0].taken, 300U);
+  run_one_pass(bench);
+  run_one_pass(bench);
+  EXPECT_EQ(reported(0).taken, 500U);
   EXPECT_EQ(from->size(), 0U);
-  EXPECT_EQ(left().size(), 300U);
-  bench.w.workers = 1;
+  EXPECT_EQ(left().size(), 500U);
+}
+
+TEST_F(LoopOfTwo, OfARingThatIsNotLongOneBurstIsTaken) {
+  lay(*from, Burst::kSize + kLongRing);
+  run_one_pass(bench);
+  EXPECT_EQ(reported(0).taken, Burst::kSize);
+  TearDown();
+  left();
+  bench.w.workers = 2;
+  lay(*from, Burst::kSize + kLongRing + 1);
+  const uint64_t before = bench.w.counters.ports[0].taken;
+  run_one_pass(bench);
+  EXPECT_EQ(reported(0).taken - before, 2U * Burst::kSize);
+}
+
+TEST_F(LoopOfTwo, APortWaitsForAWorkerThatComesBehind) {
+  send_to_other(Burst::kSize);
+  lay(*to, kLongRing + 1);
+  bench.w.backpressure[1].targets = 1U << 1;
+  run_one_pass(bench);
+  EXPECT_EQ(reported(1).received, 0U);
+  EXPECT_EQ(bench.w.mailbox->report.held_back, 1U);
+}
+
+TEST_F(LoopOfTwo, NotIfItsRingIsShortOrHardlyAnyWentThere) {
+  send_to_other(Burst::kSize);
+  lay(*to, kLongRing);
+  bench.w.backpressure[1].targets = 1U << 1;
+  run_one_pass(bench);
+  EXPECT_EQ(reported(1).received, Burst::kSize);
+  EXPECT_EQ(bench.w.mailbox->report.held_back, 0U);
+}
+
+TEST_F(LoopOfTwo, APortThatHasFilledARingWaits) {
+  lay(*to, kLongRing);
+  send_to_other(2 * Burst::kSize);
+  run_one_pass(bench);  // receives
+  run_one_pass(bench);
+  EXPECT_GE(bench.w.counters.held_back, 1U);
+  // It does not last: in time all is received.
+  const uint64_t& received = bench.w.counters.ports[1].received;
+  for (unsigned n = 0; n < 1000 && received != 2U * Burst::kSize; ++n) run_one_pass(bench);
+  EXPECT_EQ(to->size(), kLongRing + 2 * Burst::kSize);
 }
 
 TEST_F(Loop, TheStagesCyclesAreThoseOfTheLoop) {
