@@ -40,13 +40,22 @@ template <typename Key>
 [[gnu::noinline]] void keep_own_of(Burst& b, unsigned from, unsigned end, WorkerState& w,
                                    FlowColumns<Key>& c) {
   c.count = from;
+  // Copies, for bytes are stored here, which could be anything.
+  const RssOwners* const owners = w.owners;
+  const unsigned workers = w.workers;
+  Giver giver(w);
   for (unsigned k = from; k < end; ++k) {
     const unsigned i = c.packet[k], n = c.count;
-    const WorkerId owner = w.owner_of(c.key[k], c.hash[k]);
+    const WorkerId owner = WorkerState::owner_of(c.key[k], c.hash[k], owners, workers);
+    if (owner != w.id) {
+      b.foreign = true;
+      giver.give(owner, i, tag(b, w, i, c, k));
+      continue;
+    }
     c.key[n] = c.key[k];
     c.end[n] = c.end[k];
     c.hash[n] = c.hash[k];
-    b.foreign |= !keep_if_own(b, w, i, c, owner);
+    keep(w, i, c);
   }
 }
 

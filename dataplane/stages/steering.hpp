@@ -41,44 +41,72 @@ template <typename Key>
   c.packet[c.count++] = static_cast<uint8_t>(i);
 }
 
-/// Puts packet i down for another worker, under a tag.
-[[gnu::always_inline]] inline void give(Burst& b, WorkerState& w, WorkerId to, unsigned i,
-                                        uint32_t tag) {
-  WorkerState::Outbox& out = w.outbox[to];
+/// Puts packets down for other workers. While one of these is there, nobody else puts any down: as
+/// long as they go to the same worker, the outbox's count is kept here.
+class Giver {
+ public:
+  explicit Giver(WorkerState& w) : w_(w) {}
+  Giver(const Giver&) = delete;
+  Giver& operator=(const Giver&) = delete;
+  ~Giver() { finish(); }
+  /// `m`: packet i, with a tag on it.
+  [[gnu::always_inline]] void give(WorkerId to, unsigned i, rte_mbuf* m) {
+    if (out_ == nullptr || to != to_) [[unlikely]] {
+      finish();
+      to_ = to;
+      out_ = &w_.outbox[to];
+      count_ = out_->count;
+    }
+    out_->packet[count_] = static_cast<uint8_t>(i);
+    out_->mbuf[count_++] = m;
+  }
+
+ private:
+  void finish() {
+    if (out_ != nullptr) out_->count = count_;
+  }
+
+  WorkerState& w_;
+  WorkerState::Outbox* out_ = nullptr;
+  WorkerId to_ = 0;
+  unsigned count_ = 0;
+};
+
+/// On packet i a tag for who is to read it wholly.
+inline rte_mbuf* tag(const Burst& b, const WorkerState& w, unsigned i) {
   rte_mbuf* m = b.mbuf[i];
-  HandoffTag::write(m, tag);
-  out.packet[out.count] = static_cast<uint8_t>(i);
-  out.mbuf[out.count++] = m;
-}
-/// The same for one that the other worker is to read wholly.
-inline void give(Burst& b, WorkerState& w, WorkerId to, unsigned i) {
   const bool checked = (b.checked >> i & 1) != 0;
-  give(b, w, to, i,
-       HandoffTag::pack(checked ? HandoffTag::kFragment : HandoffTag::kJudge, b.in_port[i],
-                        w.reports));
+  HandoffTag::write(m, HandoffTag::pack(checked ? HandoffTag::kFragment : HandoffTag::kJudge,
+                                        b.in_port[i], w.reports));
+  return m;
 }
-/// The same for one that is unread, and whose key's hash and end are those of column k.
+/// The same with what is known of its key, which is that of column k, if nothing else is.
 template <typename Key>
-[[gnu::always_inline]] inline void give_unread(Burst& b, WorkerState& w, WorkerId to, unsigned i,
-                                               const FlowColumns<Key>& c, unsigned k) {
-  HandoffTag::write_hash(b.mbuf[i], c.hash[k]);
-  give(b, w, to, i, HandoffTag::pack(HandoffTag::unread<Key>, b.in_port[i], w.reports, c.end[k]));
+[[gnu::always_inline]] inline rte_mbuf* tag(const Burst& b, const WorkerState& w, unsigned i,
+                                            const FlowColumns<Key>& c, unsigned k) {
+  if ((b.unread >> i & 1) == 0) return tag(b, w, i);
+  rte_mbuf* m = b.mbuf[i];
+  HandoffTag::write_hash(m, c.hash[k]);
+  HandoffTag::write(m,
+                    HandoffTag::pack(HandoffTag::unread<Key>, b.in_port[i], w.reports, c.end[k]));
+  return m;
+}
+
+/// Puts packet i down for another worker, who reads it wholly.
+inline void give(const Burst& b, WorkerState& w, WorkerId to, unsigned i) {
+  Giver(w).give(to, i, tag(b, w, i));
 }
 
 /// Into the columns if the flow that was aimed at is ours, else down for its owner. Says whether it
 /// is ours.
 template <typename Key>
-[[gnu::always_inline]] inline bool keep_if_own(Burst& b, WorkerState& w, unsigned i,
+[[gnu::always_inline]] inline bool keep_if_own(const Burst& b, WorkerState& w, unsigned i,
                                                FlowColumns<Key>& c, WorkerId owner) {
   if (owner == w.id) {
     keep(w, i, c);
     return true;
   }
-  if ((b.unread >> i & 1) != 0) {
-    give_unread(b, w, owner, i, c, c.count);
-  } else {
-    give(b, w, owner, i);
-  }
+  Giver(w).give(owner, i, tag(b, w, i, c, c.count));
   return false;
 }
 template <typename Key>

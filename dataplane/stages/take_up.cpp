@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rte_mbuf.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "dataplane/packet/parse_plain.hpp"
@@ -24,35 +25,45 @@ namespace {
   aim_by_end(ip + 8, ports, end, zone, protocol, {}, out);
 }
 
+/// What take_up has of a burst in registers: bytes are stored there, which could be anything, so a
+/// compiler would store these before each and load them again behind it.
+struct Registers {
+  unsigned v4 = 0, v6 = 0;  ///< counts of the columns
+  uint64_t unread = 0, segments = 0;
+  unsigned port = kMaxPorts;  ///< on which the last packet came in
+  Zone zone = 0;              ///< of that port, untagged
+};
+
 /// Into the columns with an unread packet, which its giver has found to be plain and our own. Of
 /// its frame no more is read than its flow's key has to be compared with, and a segment's numbers.
 /// False, and nothing done: it is no such packet any more (who lends us his memory may write
-/// there).
+/// there). `n`: how many are in the columns.
 template <typename Key>
-[[gnu::always_inline]] inline bool take_unread(Burst& b, unsigned i, WorkerState& w, unsigned end,
+[[gnu::always_inline]] inline bool take_unread(Burst& b, unsigned i, const rte_mbuf* m,
+                                               unsigned end, Registers& now, unsigned& n,
                                                FlowColumns<Key>& c) {
   using Header = PlainHeader<Key>;
-  const rte_mbuf* m = b.mbuf[i];
   const auto* frame = rte_pktmbuf_mtod(m, const uint8_t*);
   const PlainFrame at = look_at_plain_frame(frame);
   const uint8_t *ip = frame + at.l3, *l4 = ip + Header::kBytes;
   const uint8_t protocol = ip[Header::kProtocol];
-  const bool segment = protocol == static_cast<uint8_t>(IpProtocol::kTcp);
-  if (segment && !detail::read_middle_segment(l4, Header::payload(ip), b.packet[i].tcp)) {
-    return false;
-  }
-  const unsigned n = c.count++;
-  write_key(ip, detail::load32(l4), end, make_zone(w.ports[b.in_port[i]].wire, at.vlans), protocol,
-            c.key[n]);
-  const uint64_t hash = HandoffTag::read_hash(m);
-  w.table<Key>().prefetch_home(hash);
-  c.hash[n] = hash;
-  c.end[n] = static_cast<uint8_t>(end);
-  c.packet[n] = static_cast<uint8_t>(i);
   const uint64_t bit = uint64_t{1} << i;
-  b.unread |= bit;
-  b.segments |= uint64_t{segment} << i;
+  if (protocol == static_cast<uint8_t>(IpProtocol::kTcp)) {
+    if (!detail::read_middle_segment(l4, Header::payload(ip), b.packet[i].tcp)) return false;
+    now.segments |= bit;
+  }
+  now.unread |= bit;
+  write_key(ip, detail::load32(l4), end, now.zone | at.vlans, protocol, c.key[n]);
+  c.hash[n] = HandoffTag::read_hash(m);
+  c.end[n] = static_cast<uint8_t>(end);
+  c.packet[n++] = static_cast<uint8_t>(i);
   return true;
+}
+
+template <typename Key>
+void fetch_homes(unsigned from, unsigned end, const FlowTable<Key>& table,
+                 const FlowColumns<Key>& c) {
+  for (unsigned k = from; k < end; ++k) table.prefetch_home(c.hash[k]);
 }
 
 }  // namespace
@@ -60,37 +71,59 @@ template <typename Key>
 void take_up(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   begin_burst(b);
   b.checked = 0;
-  bool whole = true;
   const uint64_t closely = close_ports(w);
-  for (unsigned i = 0; i < b.count; ++i) {
-    rte_mbuf* m = b.mbuf[i];
-    const uint32_t tag = HandoffTag::take(m);
-    b.in_port[i] = HandoffTag::in_port(tag);
-    b.frame_bytes[i] = m->pkt_len;
-    whole &= m->nb_segs == 1;
-    if (i + kFetchAhead < b.count) fetch_handed(b.mbuf[i + kFetchAhead]);
-    switch (HandoffTag::purpose(tag)) {
-      case HandoffTag::kUnreadV4:
-        if (!take_unread(b, i, w, HandoffTag::end(tag), b.v4)) parse_alone(b, i, w, r, closely);
-        break;
-      case HandoffTag::kUnreadV6:
-        if (!take_unread(b, i, w, HandoffTag::end(tag), b.v6)) parse_alone(b, i, w, r, closely);
-        break;
-      case HandoffTag::kTransmit:
-        b.fate[i] = Fate::kForward;
-        break;
-      case HandoffTag::kFragment:
-        b.checked |= uint64_t{1} << i;
-        [[fallthrough]];
-      case HandoffTag::kJudge:
-        parse_alone(b, i, w, r, closely);
+  const unsigned count = b.count;
+  unsigned segments_of_all = 1;  // numbers of buffers, one or the other
+  Registers now;
+  // By eights, so that what is fetched of a flow table is not too much in a row.
+  for (unsigned first = 0; first < count; first += 8) {
+    const unsigned from_v4 = now.v4, from_v6 = now.v6, end = std::min(first + 8, count);
+    for (unsigned i = first; i < end; ++i) {
+      rte_mbuf* m = b.mbuf[i];
+      const uint32_t tag = HandoffTag::take(m);
+      b.in_port[i] = HandoffTag::in_port(tag);
+      if (HandoffTag::in_port(tag) != now.port) {
+        now.port = HandoffTag::in_port(tag);
+        now.zone = make_zone(w.ports[now.port].wire, 0);
+      }
+      b.frame_bytes[i] = m->pkt_len;
+      segments_of_all |= m->nb_segs;
+      if (i + kFetchAhead < count) fetch_handed(b.mbuf[i + kFetchAhead]);
+      const unsigned source = HandoffTag::end(tag);
+      switch (HandoffTag::purpose(tag)) {
+        case HandoffTag::kUnreadV4:
+          if (take_unread(b, i, m, source, now, now.v4, b.v4)) continue;
+          break;
+        case HandoffTag::kUnreadV6:
+          if (take_unread(b, i, m, source, now, now.v6, b.v6)) continue;
+          break;
+        case HandoffTag::kTransmit:
+          b.fate[i] = Fate::kForward;
+          continue;
+        case HandoffTag::kFragment:
+          b.checked |= uint64_t{1} << i;
+          break;
+        case HandoffTag::kJudge:
+          break;
+      }
+      b.v4.count = now.v4;
+      b.v6.count = now.v6;
+      parse_alone(b, i, w, r, closely);
+      now.v4 = b.v4.count;
+      now.v6 = b.v6.count;
     }
+    fetch_homes(from_v4, now.v4, w.flows_v4, b.v4);
+    fetch_homes(from_v6, now.v6, w.flows_v6, b.v6);
   }
-  b.whole = whole;
+  b.v4.count = now.v4;
+  b.v6.count = now.v6;
+  b.unread |= now.unread;
+  b.segments |= now.segments;
+  b.whole = segments_of_all == 1;
   if (b.of_one_port()) {
-    w.counters.ports[b.in_port[0]].taken += b.count;
+    w.counters.ports[b.in_port[0]].taken += count;
   } else {
-    for (unsigned i = 0; i < b.count; ++i) ++w.counters.ports[b.in_port[i]].taken;
+    for (unsigned i = 0; i < count; ++i) ++w.counters.ports[b.in_port[i]].taken;
   }
 }
 

@@ -165,6 +165,22 @@ TEST_F(Handover, TwoWorkersDoWhatOneAloneDoes) {
   }
 }
 
+TEST_F(Handover, EqualAddressesOnTwoWiresAreTwoFlows) {
+  for (StageBench* bench : all()) bench->w.ports[1].wire = 1;
+  Frames frames;
+  for (uint16_t port = 1000; port < 1020; ++port) {
+    for (const uint8_t in_port : {0, 1, 1}) {
+      frames.push_back({packet().ipv4("10.0.0.1", "10.0.0.2").udp(port, 53).bytes(), in_port});
+    }
+  }
+  for (const unsigned receiver : {0U, 1U}) {
+    run(frames, receiver);
+    compare(receiver);
+  }
+  EXPECT_EQ(alone_.w.flows(), 40U);
+  EXPECT_GT(first_.w.counters.handed_over, 10U);
+}
+
 TEST_F(Handover, AFrameInSeveralBuffersIsKnownByItsTaker) {
   for (StageBench* bench : all()) bench->set_mode(RuleSet::Mode::kPassAll);
   HandoffRing& ring = *first_.w.to[1];

@@ -13,6 +13,7 @@
 #include <tuple>
 
 #include "dataplane/packet/parse.hpp"
+#include "dataplane/state/handoff.hpp"
 #include "tests/support/chance.hpp"
 #include "tests/unit/stages/traffic.hpp"
 
@@ -295,10 +296,10 @@ TEST(StraightWay, HandsOverOfEightWhatItHandsOverAlone) {
   Shapes shapes(support::seed());
   StageBench eight(1000, 1, 3), alone(1000, 1, 3);
   for (StageBench* bench : {&eight, &alone}) bench->set_rules(kOfShapes, 1);
-  // What lies in the rings to the others, by ring and by family: a packet of one family may
-  // overtake one of the other.
+  // What lies in the rings to the others, with its tags, by ring and by family: a packet of one
+  // family may overtake one of the other.
   const auto handed = [](StageBench& bench) {
-    std::array<std::vector<Bytes>, 4> all;
+    std::array<std::vector<std::pair<uint32_t, Bytes>>, 4> all;
     for (const unsigned other : {0U, 2U}) {
       rte_mbuf* m = nullptr;
       while (bench.w.to[other]->dequeue(&m, 1) == 1) {
@@ -306,7 +307,8 @@ TEST(StraightWay, HandsOverOfEightWhatItHandsOverAlone) {
         const unsigned length = m->data_len;
         ParsedPacket p;
         parse_frame(bytes, length, length, p);
-        all[other + (p.family == Family::kV6)].emplace_back(bytes, bytes + length);
+        all[other + (p.family == Family::kV6)].emplace_back(HandoffTag::read(m),
+                                                            Bytes(bytes, bytes + length));
         rte_pktmbuf_free(m);
       }
     }
