@@ -28,7 +28,8 @@ namespace rampart {
 
 using HandoffRing = SpscRing<rte_mbuf>;
 
-inline constexpr unsigned kMaxWorkers = 32;  // as many as Backpressure has bits
+inline constexpr unsigned kMaxWorkers = 32;
+static_assert(kMaxWorkers <= 32, "Backpressure has a bit for each");
 inline constexpr uint16_t kNoQueue = 0xffff;
 
 /// A port as a worker sees it.
