@@ -170,7 +170,8 @@ constexpr WorkerCounter kWorkerCounters[] = {
     {"rampart_worker_handed_over_packets_total", kCounter,
      "Packets passed to the worker that owns their flow.", &WorkerStatus::handed_over},
     {"rampart_worker_held_back_total", kCounter,
-     "Times a port's queue waited some microseconds for other workers to take what it gives them.",
+     "Times a port's queue was left alone for a moment, for workers who came behind with its "
+     "packets.",
      &WorkerStatus::held_back},
     {"rampart_worker_flow_hits_total", kCounter, "Packets of known flows.",
      &WorkerStatus::flow_hits},

@@ -54,7 +54,7 @@ struct alignas(kCacheLine) Burst {
   uint64_t bytes;              ///< of all frames, as parse has met them
   bool whole;                  ///< every packet is known to lie in one buffer
   bool foreign;                ///< some belong to other workers, and stand in the outboxes
-  uint32_t crowded;            ///< bit n: see Backpressure::targets
+  uint32_t crowded;            ///< bit n: see Backpressure::targets; as steer has found it
   uint64_t tunnels;            ///< bit i: packet i is encapsulated traffic
   /// Bit i: of packet i, a plain datagram of UDP or segment from the middle of a TCP connection,
   /// nothing but the key has been read, and of the segment its numbers (`tcp`). Only parse, take_up

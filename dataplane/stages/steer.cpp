@@ -34,7 +34,7 @@ void steer(Burst& b, WorkerState& w, const RuleSet& /*r*/) noexcept {
     long_ones |= uint32_t{1} << target;
     into_long_ones += count;
   }
-  if (2 * into_long_ones >= b.count) b.crowded = long_ones;
+  if (Backpressure::are_nearly_all(into_long_ones, b.count)) b.crowded = long_ones;
 }
 
 }  // namespace rampart

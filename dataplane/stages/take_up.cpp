@@ -27,7 +27,7 @@ namespace {
 
 /// What take_up has of a burst in registers: bytes are stored there, which could be anything, so a
 /// compiler would store these before each and load them again behind it.
-struct Registers {
+struct Taken {
   unsigned v4 = 0, v6 = 0;  ///< counts of the columns
   uint64_t unread = 0, segments = 0;
   unsigned port = kMaxPorts;  ///< on which the last packet came in
@@ -40,7 +40,7 @@ struct Registers {
 /// there). `n`: how many are in the columns.
 template <typename Key>
 [[gnu::always_inline]] inline bool take_unread(Burst& b, unsigned i, const rte_mbuf* m,
-                                               unsigned end, Registers& now, unsigned& n,
+                                               unsigned end, Taken& so_far, unsigned& n,
                                                FlowColumns<Key>& c) {
   using Header = PlainHeader<Key>;
   const auto* frame = rte_pktmbuf_mtod(m, const uint8_t*);
@@ -50,10 +50,10 @@ template <typename Key>
   const uint64_t bit = uint64_t{1} << i;
   if (protocol == static_cast<uint8_t>(IpProtocol::kTcp)) {
     if (!detail::read_middle_segment(l4, Header::payload(ip), b.packet[i].tcp)) return false;
-    now.segments |= bit;
+    so_far.segments |= bit;
   }
-  now.unread |= bit;
-  write_key(ip, detail::load32(l4), end, now.zone | at.vlans, protocol, c.key[n]);
+  so_far.unread |= bit;
+  write_key(ip, detail::load32(l4), end, so_far.zone | at.vlans, protocol, c.key[n]);
   c.hash[n] = HandoffTag::read_hash(m);
   c.end[n] = static_cast<uint8_t>(end);
   c.packet[n++] = static_cast<uint8_t>(i);
@@ -74,17 +74,18 @@ void take_up(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
   const uint64_t closely = close_ports(w);
   const unsigned count = b.count;
   unsigned segments_of_all = 1;  // numbers of buffers, one or the other
-  Registers now;
-  // By eights, so that what is fetched of a flow table is not too much in a row.
+  Taken so_far;
+  // By eights, so that what is fetched of a flow table is not too much in a row. (parse_alone has
+  // fetched for itself.)
   for (unsigned first = 0; first < count; first += 8) {
-    const unsigned from_v4 = now.v4, from_v6 = now.v6, end = std::min(first + 8, count);
+    const unsigned from_v4 = so_far.v4, from_v6 = so_far.v6, end = std::min(first + 8, count);
     for (unsigned i = first; i < end; ++i) {
       rte_mbuf* m = b.mbuf[i];
       const uint32_t tag = HandoffTag::take(m);
       b.in_port[i] = HandoffTag::in_port(tag);
-      if (HandoffTag::in_port(tag) != now.port) {
-        now.port = HandoffTag::in_port(tag);
-        now.zone = make_zone(w.ports[now.port].wire, 0);
+      if (HandoffTag::in_port(tag) != so_far.port) {
+        so_far.port = HandoffTag::in_port(tag);
+        so_far.zone = make_zone(w.ports[so_far.port].wire, 0);
       }
       b.frame_bytes[i] = m->pkt_len;
       segments_of_all |= m->nb_segs;
@@ -92,10 +93,10 @@ void take_up(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
       const unsigned source = HandoffTag::end(tag);
       switch (HandoffTag::purpose(tag)) {
         case HandoffTag::kUnreadV4:
-          if (take_unread(b, i, m, source, now, now.v4, b.v4)) continue;
+          if (take_unread(b, i, m, source, so_far, so_far.v4, b.v4)) continue;
           break;
         case HandoffTag::kUnreadV6:
-          if (take_unread(b, i, m, source, now, now.v6, b.v6)) continue;
+          if (take_unread(b, i, m, source, so_far, so_far.v6, b.v6)) continue;
           break;
         case HandoffTag::kTransmit:
           b.fate[i] = Fate::kForward;
@@ -106,19 +107,19 @@ void take_up(Burst& b, WorkerState& w, const RuleSet& r) noexcept {
         case HandoffTag::kJudge:
           break;
       }
-      b.v4.count = now.v4;
-      b.v6.count = now.v6;
+      b.v4.count = so_far.v4;
+      b.v6.count = so_far.v6;
       parse_alone(b, i, w, r, closely);
-      now.v4 = b.v4.count;
-      now.v6 = b.v6.count;
+      so_far.v4 = b.v4.count;
+      so_far.v6 = b.v6.count;
     }
-    fetch_homes(from_v4, now.v4, w.flows_v4, b.v4);
-    fetch_homes(from_v6, now.v6, w.flows_v6, b.v6);
+    fetch_homes(from_v4, so_far.v4, w.flows_v4, b.v4);
+    fetch_homes(from_v6, so_far.v6, w.flows_v6, b.v6);
   }
-  b.v4.count = now.v4;
-  b.v6.count = now.v6;
-  b.unread |= now.unread;
-  b.segments |= now.segments;
+  b.v4.count = so_far.v4;
+  b.v6.count = so_far.v6;
+  b.unread |= so_far.unread;
+  b.segments |= so_far.segments;
   b.whole = segments_of_all == 1;
   if (b.of_one_port()) {
     w.counters.ports[b.in_port[0]].taken += count;

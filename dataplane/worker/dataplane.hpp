@@ -111,7 +111,7 @@ struct WorkerStatus {
   bool silent = false;  ///< has not answered for three seconds: all else is what it said before
   uint64_t received = 0, forwarded = 0, dropped = 0;
   uint64_t handed_over = 0;  ///< packets passed to the worker that owns their flow
-  uint64_t held_back = 0;    ///< times a port's queue waited for workers who come behind with these
+  uint64_t held_back = 0;    ///< times a port's queue was left alone for workers who come behind
   uint64_t flow_hits = 0, flow_misses = 0, flows_created = 0, flows_expired = 0, flows_cut = 0,
            flows_rejudged = 0, flows_recycled = 0, flows_restored = 0, flows_picked_up = 0;
   uint64_t challenged = 0;   ///< SYNs answered with a challenge, under a flood

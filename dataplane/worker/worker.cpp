@@ -42,15 +42,20 @@ bool is_held_back(WorkerState& w, unsigned port, Tsc now) noexcept {
   return true;
 }
 
-/// One burst from every queue of ours. Returns how many packets came.
-unsigned receive(WorkerState& w, const RuleSet& r, Tsc now) noexcept {
+/// One burst from every queue of ours. Returns how many packets came; `waits`: whether one of the
+/// queues was left alone.
+unsigned receive(WorkerState& w, const RuleSet& r, Tsc now, bool& waits) noexcept {
   Burst& b = w.burst;
   unsigned total = 0;
+  waits = false;
   for (unsigned port = 0; port < w.port_count; ++port) {
     const WorkerPort& in = w.ports[port];
     // In this order: the queue is only ours to know while the port is active.
     if (!in.active->load(std::memory_order_acquire) || in.rx_queue == kNoQueue) continue;
-    if (is_held_back(w, port, now)) continue;
+    if (is_held_back(w, port, now)) {
+      waits = true;
+      continue;
+    }
     b.count = rte_eth_rx_burst(in.dpdk_port, in.rx_queue, b.mbuf, Burst::kSize);
     if (b.count == 0) continue;
     w.counters.stages.lap(Stage::kRx);
@@ -60,12 +65,14 @@ unsigned receive(WorkerState& w, const RuleSet& r, Tsc now) noexcept {
     work.received += b.count;
     std::fill_n(b.in_port, b.count, static_cast<uint8_t>(port));
     total += b.count;
-    w.overload.backlog |= b.count == Burst::kSize;
+    const bool whole = b.count == Burst::kSize;
+    w.overload.backlog |= whole;
     b.checked = 0;
     w.counters.stages.lap(Stage::kReceive);
     run_pipeline(b, w, r);
     work.received_bytes += b.bytes;
-    w.backpressure[port].targets = b.crowded;
+    // (A queue that gave less is empty.)
+    w.backpressure[port].targets = whole ? b.crowded : 0;
   }
   return total;
 }
@@ -139,7 +146,8 @@ void run_worker(WorkerState& w, WorkerShared& shared) noexcept {
     w.counters.stages.start(start);
     fetch_rings(w);
     // One time for all bursts of a loop: each look at the clock takes some 30 cycles.
-    unsigned moved = receive(w, r, start);
+    bool waits;
+    unsigned moved = receive(w, r, start, waits);
     moved += take_over(w, r, start);
     const Tsc end = rte_rdtsc();
     if (moved != 0) w.counters.stages.lap(Stage::kTakeOver, end);
@@ -153,6 +161,10 @@ void run_worker(WorkerState& w, WorkerShared& shared) noexcept {
       w.counters.busy_cycles += end - start;
       w.counters.stages.lap(Stage::kBetween);
       idle_polls = 0;
+      continue;
+    }
+    if (waits) {  // there is something to do
+      rte_pause();
       continue;
     }
     ++w.counters.idle_loops;

@@ -151,7 +151,8 @@ void print_workers(Session& session, std::ostream& out, const View& view) {
       {"WORKER", Align::kRight}, {"CPU", Align::kRight}, {"BUSY LOOPS", Align::kRight}};
   CounterColumns counters(columns, view.watching);
   counters.add("RECEIVED");
-  for (const char* title : {"FORWARDED", "DROPPED", "HANDED OVER", "FLOW HITS", "MISSES"}) {
+  for (const char* title :
+       {"FORWARDED", "DROPPED", "HANDED OVER", "HELD BACK", "FLOW HITS", "MISSES"}) {
     columns.push_back({title, Align::kRight});
   }
   counters.add("CREATED");
@@ -163,7 +164,8 @@ void print_workers(Session& session, std::ostream& out, const View& view) {
     const Json old = find_in(view.before["workers"], "worker", worker["worker"].text());
     std::vector<Cell> row{worker["worker"].text(), worker["cpu"].text(), busy_text(worker, old)};
     add_counter(row, view, worker["received"].number(), old["received"].number());
-    for (const char* name : {"forwarded", "dropped", "handed_over", "flow_hits", "flow_misses"}) {
+    for (const char* name :
+         {"forwarded", "dropped", "handed_over", "held_back", "flow_hits", "flow_misses"}) {
       row.emplace_back(worker[name].text());
     }
     add_counter(row, view, worker["flows_created"].number(), old["flows_created"].number());

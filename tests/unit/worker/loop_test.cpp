@@ -139,11 +139,13 @@ class LoopOfTwo : public Loop {
     bench.w.to[1] = &*to;
   }
   void TearDown() override {
-    rte_mbuf* m = nullptr;
-    for (auto* ring : {&*from, &*to}) {
-      while (ring->dequeue(&m, 1) == 1) rte_pktmbuf_free(m);
-    }
+    empty(*from);
+    empty(*to);
     bench.w.workers = 1;
+  }
+  static void empty(HandoffRing& ring) {
+    rte_mbuf* m = nullptr;
+    while (ring.dequeue(&m, 1) == 1) rte_pktmbuf_free(m);
   }
   /// Puts so many packets into a ring.
   void lay(HandoffRing& ring, unsigned count) {
@@ -153,19 +155,20 @@ class LoopOfTwo : public Loop {
       ASSERT_EQ(ring.enqueue(&m, 1), 1U);
     }
   }
-  /// So many that the other worker owns can be received on port 1.
-  void send_to_other(unsigned count) {
+  /// So many that the other worker owns, and so many of our own, can be received on port 1.
+  void send(unsigned others, unsigned own = 0) {
     bench.w.ports[1].rx_queue = 0;
-    for (uint16_t port = 1000; count != 0; ++port) {
+    for (uint16_t port = 1000; others + own != 0; ++port) {
       const Bytes bytes = packet().ipv4("10.0.0.2", "10.0.0.1").udp(port, 53).bytes();
       ParsedPacket p;
       parse_frame(bytes.data(), static_cast<uint32_t>(bytes.size()),
                   static_cast<uint32_t>(bytes.size()), p);
       FlowKeyV4 key;
-      if (bench.w.owner_of(aim_at(p, 0, bench.w.seed, key).hash) != 1) continue;
+      unsigned& wanted = bench.w.owner_of(aim_at(p, 0, bench.w.seed, key).hash) == 1 ? others : own;
+      if (wanted == 0) continue;
       rte_mbuf* m = bench.buffer(bytes);
       ASSERT_EQ(out->tx_burst(0, &m, 1), 1U);
-      --count;
+      --wanted;
     }
   }
   /// Of the first pass of a run: the report is made at its end.
@@ -191,9 +194,8 @@ TEST_F(LoopOfTwo, OfARingThatIsNotLongOneBurstIsTaken) {
   lay(*from, Burst::kSize + kLongRing);
   run_one_pass(bench);
   EXPECT_EQ(reported(0).taken, Burst::kSize);
-  TearDown();
+  empty(*from);
   left();
-  bench.w.workers = 2;
   lay(*from, Burst::kSize + kLongRing + 1);
   const uint64_t before = bench.w.counters.ports[0].taken;
   run_one_pass(bench);
@@ -201,7 +203,7 @@ TEST_F(LoopOfTwo, OfARingThatIsNotLongOneBurstIsTaken) {
 }
 
 TEST_F(LoopOfTwo, APortWaitsForAWorkerThatComesBehind) {
-  send_to_other(Burst::kSize);
+  send(Burst::kSize);
   lay(*to, kLongRing + 1);
   bench.w.backpressure[1].targets = 1U << 1;
   run_one_pass(bench);
@@ -209,8 +211,25 @@ TEST_F(LoopOfTwo, APortWaitsForAWorkerThatComesBehind) {
   EXPECT_EQ(bench.w.mailbox->report.held_back, 1U);
 }
 
-TEST_F(LoopOfTwo, NotIfItsRingIsShortOrHardlyAnyWentThere) {
-  send_to_other(Burst::kSize);
+TEST_F(LoopOfTwo, ALoopThatWaitsIsNotIdle) {
+  send(0);
+  lay(*to, kLongRing + 1);
+  bench.w.backpressure[1].targets = 1U << 1;
+  run_one_pass(bench);  // the first one waits
+  EXPECT_GT(bench.w.counters.loops, bench.w.counters.idle_loops);
+}
+
+TEST_F(LoopOfTwo, AnotherPortDoesNot) {
+  send(Burst::kSize);
+  lay(*to, kLongRing + 1);
+  bench.w.backpressure[0].targets = 1U << 1;
+  run_one_pass(bench);
+  EXPECT_EQ(reported(1).received, Burst::kSize);
+  EXPECT_EQ(bench.w.mailbox->report.held_back, 0U);
+}
+
+TEST_F(LoopOfTwo, NotIfTheRingIsShort) {
+  send(Burst::kSize);
   lay(*to, kLongRing);
   bench.w.backpressure[1].targets = 1U << 1;
   run_one_pass(bench);
@@ -220,7 +239,7 @@ TEST_F(LoopOfTwo, NotIfItsRingIsShortOrHardlyAnyWentThere) {
 
 TEST_F(LoopOfTwo, APortThatHasFilledARingWaits) {
   lay(*to, kLongRing);
-  send_to_other(2 * Burst::kSize);
+  send(2 * Burst::kSize);
   run_one_pass(bench);  // receives
   run_one_pass(bench);
   EXPECT_GE(bench.w.counters.held_back, 1U);
@@ -228,6 +247,19 @@ TEST_F(LoopOfTwo, APortThatHasFilledARingWaits) {
   const uint64_t& received = bench.w.counters.ports[1].received;
   for (unsigned n = 0; n < 1000 && received != 2U * Burst::kSize; ++n) run_one_pass(bench);
   EXPECT_EQ(to->size(), kLongRing + 2 * Burst::kSize);
+}
+
+TEST_F(LoopOfTwo, NotIfItWasNoWholeBurstOrMuchOfItOurOwn) {
+  lay(*to, kLongRing);
+  send(Burst::kSize - 1);
+  run_one_pass(bench);
+  EXPECT_EQ(to->size(), kLongRing + Burst::kSize - 1);
+  send(Burst::kSize - 5, 5);
+  run_one_pass(bench);
+  run_one_pass(bench);
+  EXPECT_EQ(to->size(), kLongRing + 2 * Burst::kSize - 6);
+  EXPECT_EQ(bench.w.counters.held_back, 0U);
+  EXPECT_FALSE(bench.w.overload.active);
 }
 
 TEST_F(Loop, TheStagesCyclesAreThoseOfTheLoop) {
