@@ -15,6 +15,9 @@
 //
 //   send established  opens --flows connections, then asks and answers on all of them, in an order
 //                     that is none: data, data with acknowledgement, acknowledgement
+//   send zipf         the same, but the k-th connection's turn comes as often as 1/k; those that
+//   are
+//                     busy then are passed over
 //   send connections  a new one each time: SYN, SYN+ACK, ACK with the question, answer, FIN, FIN,
 //                     ACK: seven packets
 //   send none         waits
@@ -30,6 +33,7 @@
 #include <cstring>
 #include <iostream>
 #include <numeric>
+#include <random>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -66,7 +70,7 @@ struct Connection {
 
 class Stream {
  public:
-  enum class Kind : uint8_t { kNone, kEstablished, kConnections };
+  enum class Kind : uint8_t { kNone, kEstablished, kZipf, kConnections };
 
   Stream(const Arguments& a, EthDev& clients, EthDev& servers, const Mempool& pool)
       : clients_(clients),
@@ -85,6 +89,11 @@ class Stream {
     for (size_t i = order_.size(); i > 1; --i) {
       std::swap(order_[i - 1], order_[random.next() % i]);
     }
+    std::vector<double> often(flows_);
+    for (size_t k = 0; k < often.size(); ++k) often[k] = 1.0 / static_cast<double>(k + 1);
+    std::discrete_distribution<uint32_t> rank(often.begin(), often.end());
+    std::mt19937_64 chance(a.number("--seed"));
+    for (uint32_t& number : popular_) number = order_[rank(chance)];
   }
 
   std::atomic<bool> stop{false};
@@ -229,11 +238,18 @@ class Stream {
     rte_mbuf* frames[kBurst];
     if (room < kBurst / 2 || rte_pktmbuf_alloc_bulk(pool_, frames, room) != 0) return 0;
     unsigned count = 0;
-    for (; count < room; ++count) {
-      const uint64_t number = closing_ ? next_ : order_[next_ % flows_];
+    // Of the popular ones most are busy.
+    for (unsigned tries = 0; count < room && tries < 16 * kBurst; ++tries) {
+      const uint64_t number = closing_             ? next_
+                              : now == Kind::kZipf ? popular_[next_ % popular_.size()]
+                                                   : order_[next_ % flows_];
       Connection& c = connections_[number % connections_.size()];
       const bool fresh = c.next == Next::kClosed;
-      if (!fresh && (closing_ || c.next != Next::kOpen)) break;  // it is still busy
+      if (!fresh && (closing_ || c.next != Next::kOpen)) {
+        if (now != Kind::kZipf) break;
+        ++next_;
+        continue;
+      }
       ++next_;
       if (fresh) {
         c.client = static_cast<uint32_t>(number * 0x9e3779b1U);
@@ -249,6 +265,7 @@ class Stream {
       out.write(rte_pktmbuf_mtod(frames[count], uint8_t*), true);
       frames[count]->data_len = Segment::kBytes;
       frames[count]->pkt_len = Segment::kBytes;
+      ++count;
     }
     rte_pktmbuf_free_bulk(frames + count, room - count);
     under_way_ += count;
@@ -275,6 +292,7 @@ class Stream {
   uint32_t client_, server_, server_count_;
   uint16_t port_;
   std::vector<uint32_t> order_;
+  std::vector<uint32_t> popular_ = std::vector<uint32_t>(1 << 20);  ///< in Zipf order
   std::vector<Connection> connections_;
   uint64_t next_ = 0, under_way_ = 0;
   bool closing_ = false;
@@ -288,6 +306,8 @@ void obey(Stream& stream) {
     if (command == "send") {
       if (what == "established") {
         stream.kind = Stream::Kind::kEstablished;
+      } else if (what == "zipf") {
+        stream.kind = Stream::Kind::kZipf;
       } else if (what == "connections") {
         stream.kind = Stream::Kind::kConnections;
       } else if (what == "none") {
