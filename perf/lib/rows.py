@@ -114,6 +114,13 @@ class PeerRow:
                 "rounds": {"cycles": self.cycles, "ratio": self.ratios(), "shares": self.shares}, "proof": self.proof}
 
 
+def allowed_beside(rows, flows):
+    """Of rows that were measured, that of first packets with which `flows` denied ones are compared: of as many, or of the fewest
+    where there is none, as where denied ones come again. None: no row has a proof."""
+    allowed = sorted((row for row in rows if row.kind == "new" and row.proven()), key=lambda row: (row.flows != flows, row.flows))
+    return allowed[0] if allowed else None
+
+
 def table(headings, rows):
     lines = [headings, *(row.cells() for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(headings))]

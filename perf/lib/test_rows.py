@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
 from contenders import Window  # noqa: E402
-from rows import PeerRow, Row  # noqa: E402
+from rows import PeerRow, Row, allowed_beside  # noqa: E402
 
 
 def measured(cycles=300):
@@ -52,6 +52,17 @@ class Rows(unittest.TestCase):
         peer.add(Window(290, 7, {"sent": 1}))
         peer.prove("sent 1.0000", True)
         self.assertEqual(peer.verdict(), "no proof")
+
+    def test_what_denied_packets_are_compared_with(self):
+        rows = []
+        for flows, hits in ((500, 1), (200, 1), (100, 0.5)):
+            rows.append(Row("new", flows))
+            rows[-1].add(100, Window(200, 10, {"hits": hits}), Window(300, 7, {"hits": hits}), None)
+            rows[-1].prove("hits", 0.9)
+        self.assertEqual(allowed_beside(rows, 500).flows, 500)
+        self.assertEqual(allowed_beside(rows, 7).flows, 200)
+        self.assertEqual(allowed_beside(rows, 100).flows, 200)
+        self.assertIsNone(allowed_beside([measured(), rows[-1]], 1000))
 
 
 if __name__ == "__main__":
