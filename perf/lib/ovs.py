@@ -77,7 +77,8 @@ def flows(rules):
 
 
 class Ovs:
-    def __init__(self, store, pcap, frames, core, rules):
+    def __init__(self, store, pcap, frames, strange, core, rules):
+        """`strange`: a file of frames that no rule names; of so many of them so many are `leaked`."""
         if frames > MOST_FRAMES:
             raise packages.PackageError(f"a file of {frames:,} frames does not fit its packet buffers")
         self.frames, self.memory = frames, machine.buffers_mib(frames) + 1024
@@ -90,7 +91,9 @@ class Ovs:
         self.processes = []
         try:
             self._start(core)
-            self._wire(pcap, rules)
+            self._wire(rules)
+            self.strange, self.leaked = self._deny(strange)
+            self._join("p0", 1, pcap)
         except BaseException:
             self.end()
             raise
@@ -141,7 +144,7 @@ class Ovs:
         self.pid = self.processes[-1].pid
         self._wait(self._path("vswitchd.ctl"))
 
-    def _wire(self, pcap, rules):
+    def _wire(self, rules):
         self._database("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev", "fail-mode=secure")
         self._database("add-port", "br0", "p1", "--", "set", "Interface", "p1", "type=dpdk",
                        f"options:dpdk-devargs=net_null{next(NUMBERS)},no-rx=1", "ofport_request=2")
@@ -149,14 +152,31 @@ class Ovs:
         with open(self._path("flows"), "w", encoding="utf-8") as out:
             out.writelines(flow + "\n" for flow in flows(rules))
         self._tool("ovs-ofctl", "--bundle", "replace-flows", f"unix:{self._path('br0.mgmt')}", self._path("flows"))
-        self._database("add-port", "br0", "p0", "--", "set", "Interface", "p0", "type=dpdk",
-                       f"options:dpdk-devargs=net_pcap{next(NUMBERS)},rx_pcap={pcap},infinite_rx=1", "ofport_request=1")
-        error = self._database("get", "Interface", "p0", "error").strip()
-        if error != "[]":
-            raise appliance.ApplianceError(f"Open vSwitch, net_pcap: {error}")
         tasks = f"/proc/{self.pid}/task"
         pmd = [task for task in os.listdir(tasks) if machine.read(f"{tasks}/{task}/comm").startswith("pmd-")]
         self.thread = f"{tasks}/{pmd[0]}/schedstat"
+
+    def _join(self, port, number, pcap):
+        """A port from which the frames of a file come, again and again."""
+        self._database("add-port", "br0", port, "--", "set", "Interface", port, "type=dpdk",
+                       f"options:dpdk-devargs=net_pcap{next(NUMBERS)},rx_pcap={pcap},infinite_rx=1", f"ofport_request={number}")
+        error = self._database("get", "Interface", port, "error").strip()
+        if error != "[]":
+            raise appliance.ApplianceError(f"Open vSwitch, net_pcap: {error}")
+
+    def _deny(self, strange):
+        """(packets received of such a file, those that came out)."""
+        before = self._sample().packets
+        self._join("p2", 3, strange)
+        deadline = time.monotonic() + 20
+        while self._sample().packets - before < 1000:
+            if time.monotonic() > deadline:
+                raise appliance.ApplianceError("Open vSwitch received none of the frames that it should deny")
+            time.sleep(0.1)
+        self._database("del-port", "br0", "p2")
+        received = self._sample().packets - before
+        ports = self._tool("ovs-ofctl", "dump-ports", f"unix:{self._path('br0.mgmt')}", "p1")
+        return received, int(re.search(r"tx pkts=(\d+)", ports).group(1))
 
     def connections(self):
         return int(self._ask("dpctl/ct-get-nconns", "netdev@ovs-netdev"))

@@ -17,6 +17,8 @@ from rows import PeerRow
 BARS = {"l3fwd-acl": {1: 1.0, 1000: 1 / 1.15, 10000: 1 / 1.15, 100000: 1 / 1.15},
         "OVS conntrack": {1: 4, 1000: 6, 10000: 6, 100000: 5}}
 KINDS = {"udp": ("l3fwd-acl", "OVS conntrack", "nftables"), "new": ("OVS conntrack", "nftables")}
+LIKE = {"udp": (workload.UDP, workload.udp_frame), "new": (workload.TCP, workload.syn_frame)}
+STRANGE = 1000  # frames that no rule names
 MOST_FRAMES = 1 << 18  # each has its own copy of all of them
 
 
@@ -54,24 +56,31 @@ class Peers:
             started[PeerRow(row, name, bar)] = stack.enter_context(waiting(one))
         return started
 
-    def _l3fwd(self, _, pcap, frames):
-        return l3fwd.L3fwd(self.store, pcap, frames, self.options.core, self.made.rules)
+    def _strange(self, kind):
+        """A file of frames that no rule names: each peer shows that it denies these."""
+        protocol, frame = LIKE[kind]
+        path = os.path.join(self.folder, "strange.pcap")
+        workload.write_pcap(path, map(frame, workload.denied(self.made.flows(STRANGE, protocol))))
+        return path
 
-    def _ovs(self, _, pcap, frames):
-        return ovs.Ovs(self.store, pcap, frames, self.options.core, self.made.rules)
+    def _l3fwd(self, kind, pcap, frames):
+        where = (self.options.core, self.made.rules)
+        strange, leaked = l3fwd.L3fwd.leaked(self.store, self._strange(kind), STRANGE, *where)
+        one = l3fwd.L3fwd(self.store, pcap, frames, *where)
+        one.strange, one.leaked = strange, leaked
+        return one
+
+    def _ovs(self, kind, pcap, frames):
+        return ovs.Ovs(self.store, pcap, frames, self._strange(kind), self.options.core, self.made.rules)
 
     def _nftables(self, kind, pcap, frames):
-        """It wants answers, too, before flows are established; and shows that it denies."""
-        protocol, frame = (workload.UDP, workload.udp_frame) if kind == "udp" else (workload.TCP, workload.syn_frame)
-        files = {name: os.path.join(self.folder, f"{name}.pcap") for name in ("replies", "strange")}
-        chosen = list(self.made.flows(frames, protocol))
-        workload.write_pcap(files["strange"], map(frame, workload.denied(chosen[:1000])))
-        if kind == "udp":
-            workload.write_pcap(files["replies"], map(frame, ((b, a, to, of) for a, b, of, to in chosen)))
-        else:
-            files["replies"] = None
+        """It wants answers, too, before flows are established."""
+        protocol, frame = LIKE[kind]
+        replies = os.path.join(self.folder, "replies.pcap") if kind == "udp" else None
+        if replies:
+            workload.write_pcap(replies, map(frame, ((b, a, to, of) for a, b, of, to in self.made.flows(frames, protocol))))
         return nft.Nft(self.store, os.path.join(self.options.build, "perf", "veth_stream"), pcap, frames,
-                       files["replies"], files["strange"], self.options.core, self.made.rules)
+                       replies, self._strange(kind), self.options.core, self.made.rules)
 
 
 def absence(kind, flows, name, why):
@@ -86,14 +95,15 @@ def prove(row, peer, seconds):
             prove_new(row, peer)
         elif isinstance(peer, ovs.Ovs):
             flows, sent = peer.connections(), peer.sent_share()
-            row.prove(f"sent {sent:.4f}, connections {flows:,}", flows >= 0.999 * row.row.flows and sent > 0.99)
+            row.prove(f"sent {sent:.4f}, connections {flows:,}, {denied(peer)}",
+                      flows >= 0.999 * row.row.flows and sent > 0.99 and denies(peer))
         elif isinstance(peer, nft.Nft):
             flows, sent = peer.connections(), peer.window(seconds).shares["sent"]
             row.prove(f"sent {sent:.4f}, connections {flows:,}, {denied(peer)}",
                       0.99 < sent < 1.01 and flows == row.row.flows and denies(peer))
         else:
             sent = peer.window(seconds).shares["sent"]
-            row.prove(f"sent {sent:.4f}", sent > 0.99)
+            row.prove(f"sent {sent:.4f}, {denied(peer)}", sent > 0.99 and denies(peer))
 
 
 def prove_new(row, peer):
@@ -105,7 +115,7 @@ def prove_new(row, peer):
                   0.99 <= created <= 1 and 0.99 < sent < 1.01 and denies(peer))
     else:
         sent = peer.sent_in_all()
-        row.prove(f"created {created:.4f}, sent {sent:.4f}", 0.99 <= created <= 1 and sent > 0.99)
+        row.prove(f"created {created:.4f}, sent {sent:.4f}, {denied(peer)}", 0.99 <= created <= 1 and sent > 0.99 and denies(peer))
 
 
 def denied(peer):

@@ -117,17 +117,18 @@ class Proof(unittest.TestCase):
             self.assertIn("nftables, new, 1,000 flows: created", made.broken[0])
 
     def test_of_open_vswitch(self):
-        for created, sent, verdict in ((1, 0.995, ""), (0.98, 1, "no proof"), (1.1, 1, "no proof"), (1, 0.98, "no proof")):
+        for created, sent, leaked, verdict in ((1, 0.995, 0, ""), (0.98, 1, 0, "no proof"), (1.1, 1, 0, "no proof"),
+                                               (1, 0.98, 0, "no proof"), (1, 1, 1, "no proof")):
             made = PeerRow(proven_row(), "OVS conntrack", None)
             made.add(Window(3000, 1, {"created": created}))
-            peers.prove_new(made, types.SimpleNamespace(sent_in_all=lambda sent=sent: sent))
-            self.assertEqual(made.verdict(), verdict, (created, sent))
+            peers.prove_new(made, types.SimpleNamespace(sent_in_all=lambda sent=sent: sent, strange=9, leaked=leaked))
+            self.assertEqual(made.verdict(), verdict, (created, sent, leaked))
 
 
 class Room(unittest.TestCase):
     def test_more_frames_than_buffers(self):
         with self.assertRaisesRegex(ovs.packages.PackageError, "240,001 frames does not fit its packet buffers"):
-            ovs.Ovs("/nonexistent", "", ovs.MOST_FRAMES + 1, 0, [])
+            ovs.Ovs("/nonexistent", "", ovs.MOST_FRAMES + 1, "", 0, [])
 
     def test_more_flows_than_the_kernel_tracks(self):
         nft.check_room(262144, 262144)
