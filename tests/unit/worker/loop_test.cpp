@@ -259,7 +259,6 @@ TEST_F(LoopOfTwo, NotIfItWasNoWholeBurstOrMuchOfItOurOwn) {
   run_one_pass(bench);
   EXPECT_EQ(to->size(), kLongRing + 2 * Burst::kSize - 6);
   EXPECT_EQ(bench.w.counters.held_back, 0U);
-  EXPECT_FALSE(bench.w.overload.active);
 }
 
 TEST_F(Loop, TheStagesCyclesAreThoseOfTheLoop) {
