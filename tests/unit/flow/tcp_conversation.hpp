@@ -120,8 +120,12 @@ class Conversation {
     const Tracked t = judged(s);
     expect(t.action == TrackAction::kReopen && t.verify, t, where);
   }
+  /// Whether it takes the short way of most segments.
+  bool goes_on(const Segment& s) const {
+    return short_way_agrees(track, state, s.side, parsed(s, isn_));
+  }
   Tracked judged(const Segment& s) const {
-    short_way_agrees(track, state, s.side, parsed(s, isn_));
+    goes_on(s);
     TcpTrack next;
     const Tracked t = tcp_judge(track, state, s.side, parsed(s, isn_), next);
     if (!is_accepted(t.action)) {

@@ -61,6 +61,27 @@ TEST_P(TcpWindow, OldDuplicatesWithinAWindowAndNoFurther) {
   }
 }
 
+TEST_P(TcpWindow, TheShortWayGoesUpToTheTightestBounds) {
+  c.establishes();
+  constexpr uint32_t kGot = 1 + 50 * 2000;
+  for (uint32_t n = 1; n < kGot; n += 2000) {
+    c.accepts(from(O, kA).seq(n).ack(1).data(2000));
+    c.accepts(from(R, kA).seq(1).ack(n + 2000));
+  }
+  // Of what the other side permits, with the byte beyond that a probe of a closed window is.
+  EXPECT_TRUE(c.goes_on(from(O, kA).seq(kGot).ack(1).data(10001)));
+  EXPECT_FALSE(c.goes_on(from(O, kA).seq(kGot).ack(1).data(10002)));
+  // Of its age.
+  EXPECT_TRUE(c.goes_on(from(O, kA).seq(kGot - kLeastSlack - 1).ack(1).data(10)));
+  EXPECT_FALSE(c.goes_on(from(O, kA).seq(kGot - kLeastSlack - 2).ack(1).data(10)));
+  // Of what has been sent.
+  EXPECT_TRUE(c.goes_on(from(R, kA).seq(1).ack(kGot)));
+  EXPECT_FALSE(c.goes_on(from(R, kA).seq(1).ack(kGot + 1)));
+  // Of an acknowledgement's age.
+  EXPECT_TRUE(c.goes_on(from(R, kA).seq(1).ack(kGot - kLeastSlack)));
+  EXPECT_FALSE(c.goes_on(from(R, kA).seq(1).ack(kGot - kLeastSlack - 1)));
+}
+
 TEST_P(TcpWindow, NothingUnsentIsAcknowledged) {
   c.establishes();
   c.out_of_window(from(R, kA).seq(1).ack(2));
