@@ -27,15 +27,25 @@ def between(program, one, other):
     return Distance(found["line"], found["buffer"])
 
 
+def _sides(around):
+    """For each tuple of Distances: whether it was far all the time, or near (False); None: now this, now that."""
+    limit = FAR * min((one.line for some in around for one in some), default=0)
+    seen = ({one.line > limit for one in some} for some in around)
+    return [side.pop() if len(side) == 1 else None for side in seen]
+
+
+def steady(around):
+    """Indices of those in which the distance has not changed. `around` as in groups()."""
+    return [n for n, side in enumerate(_sides(around)) if side is not None]
+
+
 def groups(around, values):
     """The values by how far the cores were: [(text, values)…], near ones first. `around`: the Distances before and after each
-    of them. What was near at first and far in the end, or the other way round, is in neither group."""
-    limit = FAR * min((one.line for pair in around for one in pair), default=0)
-    found = []
+    of them, and between its parts if it has some. What was near at one time and far at another is in neither group."""
+    sides, found = _sides(around), []
     for far in (False, True):
-        chosen = [(pair, value) for pair, value in zip(around, values) if all((one.line > limit) == far for one in pair)]
+        chosen = [n for n, side in enumerate(sides) if side is far]
         if chosen:
-            took = [one.line for pair, _ in chosen for one in pair]
-            found.append((f"where a line took {min(took):.0f} to {max(took):.0f} cycles from core to core",
-                          [value for _, value in chosen]))
+            took = [one.line for n in chosen for one in around[n]]
+            found.append((f"where a line took {min(took):.0f} to {max(took):.0f} cycles from core to core", [values[n] for n in chosen]))
     return found

@@ -30,8 +30,15 @@ class Groups(unittest.TestCase):
         found = distance.groups([around(500, 900), around(600, 700)], [1, 2])
         self.assertEqual(found, [("where a line took 500 to 900 cycles from core to core", [1, 2])])
 
+    def test_parts_all_count(self):
+        near, far = Distance(100, 20), Distance(600, 80)
+        rounds = [(near, near, near), (near, far, near), (far, far, far), (far, near, far)]
+        self.assertEqual([values for _, values in distance.groups(rounds, [1, 2, 3, 4])], [[1], [3]])
+        self.assertEqual(distance.steady(rounds), [0, 2])
+
     def test_none(self):
         self.assertEqual(distance.groups([], []), [])
+        self.assertEqual(distance.steady([]), [])
 
 
 class Between(unittest.TestCase):
