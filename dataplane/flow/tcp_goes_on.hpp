@@ -76,17 +76,19 @@ template <int kByte, int kAt>
                     _mm_setr_epi32(0, 0, on_top(kDoubt | kKnown), on_top(kDoubt | kKnown)));
   const __m128i odd = _mm_xor_si128(flags, _mm_setr_epi32(0, 0, on_top(kKnown), on_top(kKnown)));
   if (_mm_testz_si128(odd, odd) == 0) return false;
-  // It may move s.end, r.edge (to the acknowledgement and its window) and s.ack forward.
+  // It may move s.end, r.edge (to the acknowledgement and its window) and s.ack forward: by how
+  // much each is behind. (A number that is 2^31 away counts as behind, as in tcp_sequence::later.)
   const __m128i window = half_at<8, 1>(p);
   const __m128i shift = _mm_and_si128(half_at<14, 0>(s), _mm_setr_epi32(0xf, 0, 0, 0));
   const __m128i reached =
       _mm_add_epi32(_mm_shuffle_epi32(next, _MM_SHUFFLE(1, 1, 1, 0)), _mm_sll_epi32(window, shift));
   const __m128i zero = _mm_setzero_si128();
-  const __m128i by = _mm_max_epi32(_mm_sub_epi32(reached, _mm_blend_epi16(s, r, 0b00001100)), zero);
+  const __m128i back =
+      _mm_min_epi32(_mm_sub_epi32(_mm_blend_epi16(s, r, 0b00001100), reached), zero);
   // (Both have answered the other's SYN, or the state were another.)
   const __m128i largest = _mm_max_epu16(s, _mm_slli_si128(window, 8));
-  put_words(sender, _mm_add_epi32(largest, _mm_blend_epi16(zero, by, 0b00110011)));
-  put_words(receiver, _mm_add_epi32(r, _mm_blend_epi16(zero, by, 0b00001100)));
+  put_words(sender, _mm_sub_epi32(largest, _mm_blend_epi16(zero, back, 0b00110011)));
+  put_words(receiver, _mm_sub_epi32(r, _mm_blend_epi16(zero, back, 0b00001100)));
   return true;
 }
 

@@ -28,14 +28,19 @@ def between(program, one, other):
 
 
 def _sides(around):
-    """For each tuple of Distances: whether it was far all the time, or near (False); None: now this, now that."""
+    """For each tuple of Distances: whether it was far all the time, or near (False); None: now this, now that, or empty."""
     limit = FAR * min((one.line for some in around for one in some), default=0)
-    seen = ({one.line > limit for one in some} for some in around)
-    return [side.pop() if len(side) == 1 else None for side in seen]
+    found = []
+    for lines in ([one.line for one in some] for some in around):
+        if lines and max(lines) <= limit:
+            found.append(False)
+        else:
+            found.append(True if lines and limit < min(lines) and max(lines) <= FAR * min(lines) else None)
+    return found
 
 
 def steady(around):
-    """Indices of those in which the distance has not changed. `around` as in groups()."""
+    """Indices of those in which the distance was not seen to change. `around` as in groups()."""
     return [n for n, side in enumerate(_sides(around)) if side is not None]
 
 

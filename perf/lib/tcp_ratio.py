@@ -20,12 +20,14 @@ class Ratio:
         self.driver = rampart_driver
         # A floor that is less than the noise of what is subtracted is no number to divide by.
         self.noise = middle_half(self.floor) / 2
-        self.known = middle(self.floor) > max(self.noise, 1)
+        self.known = middle(self.floor) > max(self.noise, 1) and middle(self.own) > 0
         self.ratio = middle(self.own) / middle(self.floor) if self.known else None
 
     def text(self):
         """The ratio; or where it cannot be told what it is at least, by a floor as dear as it can be."""
         if self.known:
             return f"{self.ratio:.2f}"
+        if middle(self.own) <= 0:
+            return f"not told (Rampart's own, {spread(self.own, 0)}, are lost in the driver's noise)"
         most = max(middle(self.floor), 0) + max(self.noise, 1)
-        return f"more than {max(middle(self.own), 0) / most:.2f} (the floor, {spread(self.floor, 0)}, is lost in the driver's noise)"
+        return f"more than {middle(self.own) / most:.2f} (the floor, {spread(self.floor, 0)}, is lost in the driver's noise)"

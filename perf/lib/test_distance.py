@@ -36,6 +36,10 @@ class Groups(unittest.TestCase):
         self.assertEqual([values for _, values in distance.groups(rounds, [1, 2, 3, 4])], [[1], [3]])
         self.assertEqual(distance.steady(rounds), [0, 2])
 
+    def test_far_and_much_farther_is_a_change(self):
+        rounds = [(Distance(90, 20),) * 3, (Distance(212, 30), Distance(212, 30), Distance(1053, 90)), ()]
+        self.assertEqual(distance.steady(rounds), [0])
+
     def test_none(self):
         self.assertEqual(distance.groups([], []), [])
         self.assertEqual(distance.steady([]), [])

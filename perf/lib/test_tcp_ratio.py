@@ -25,6 +25,11 @@ class Told(unittest.TestCase):
         # The floor is 2, give or take 5.
         self.assertTrue(found.text().startswith("more than 14.29 "), found.text())
 
+    def test_nobody_is_faster_than_nothing(self):
+        found = Ratio([190] * 3, [200] * 3, [250] * 3, [200] * 3)
+        self.assertFalse(found.known)
+        self.assertTrue(found.text().startswith("not told (Rampart's own, -10"), found.text())
+
     def test_a_negative_floor_counts_as_none(self):
         found = Ratio([300] * 3, [200] * 3, [195] * 3, [200] * 3)
         self.assertFalse(found.known)

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What fits the windows of a TCP connection and what does not, as the tracker sees it.
+#include <iterator>
+#include <random>
+
 #include "tests/unit/flow/tcp_conversation.hpp"
 
 namespace rampart::test {
@@ -80,6 +83,41 @@ TEST_P(TcpWindow, TheShortWayGoesUpToTheTightestBounds) {
   // Of an acknowledgement's age.
   EXPECT_TRUE(c.goes_on(from(R, kA).seq(1).ack(kGot - kLeastSlack)));
   EXPECT_FALSE(c.goes_on(from(R, kA).seq(1).ack(kGot - kLeastSlack - 1)));
+}
+
+TEST(TcpShortWay, DoesWhatTheTrackerDoesWhateverTheNumbers) {
+  std::mt19937 random(1);
+  constexpr uint32_t kFar[] = {0, 1, 2, 1000, 65534, 65535, 65536, 65537, 1U << 31, (1U << 31) - 1};
+  unsigned short_ways = 0, half_way_round = 0;
+  for (unsigned n = 0; n < 200'000; ++n) {
+    const uint32_t base[2] = {static_cast<uint32_t>(random()), static_cast<uint32_t>(random())};
+    const auto near = [&](uint32_t number) {
+      const uint32_t far = kFar[random() % std::size(kFar)];
+      return random() % 2 == 0 ? number + far : number - far;
+    };
+    TcpTrack track{};
+    for (const unsigned i : {0U, 1U}) {
+      track.side[i] = {.end = near(base[i]),
+                       .edge = near(base[i]),
+                       .ack = near(base[i ^ 1]),
+                       .window = static_cast<uint16_t>(random()),
+                       .scale = 0,
+                       .flags = 0x03};  // known, and has answered
+    }
+    ParsedPacket p = tcp_packet(kA);
+    const unsigned from = random() % 2;
+    p.tcp.sequence = near(base[from]);
+    p.tcp.acknowledgement = near(base[from ^ 1]);
+    p.tcp.window = static_cast<uint16_t>(random());
+    p.tcp.payload = static_cast<uint16_t>(random() % 3 == 0 ? random() : 0);
+    const uint32_t end = p.tcp.sequence + p.tcp.payload;
+    const bool goes_on = short_way_agrees(track, kTcpEstablished, static_cast<Side>(from), p);
+    short_ways += goes_on;
+    half_way_round += goes_on && end - track.side[from].end == 1U << 31;
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(short_ways, 1000U);
+  EXPECT_GT(half_way_round, 10U);
 }
 
 TEST_P(TcpWindow, NothingUnsentIsAcknowledged) {
