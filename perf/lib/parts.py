@@ -13,7 +13,7 @@ from rows import table
 
 # Commands beside perf/run, and the options that make a look of them.
 COMMANDS = {"workers": ("--repeat", "3", "--flows", "1000"), "pods": ("--repeat", "3"), "memory": (),
-            "cps": ("--repeat", "2", "--flows", "1,1000", "--zipf", "10000"), "latency": ("--repeat", "4")}
+            "cps": ("--repeat", "3", "--flows", "1,1000", "--zipf", "10000"), "latency": ("--repeat", "4")}
 # Micro-benchmarks, and which of their sizes: those that take seconds each are left to `ninja bench`.
 BENCHES = {"parse": ".", "flow_table": "flows:[0-9]{3,6}(/|$)", "address_map": "find", "classify": ".", "burst": ".", "compile": "pods:10000?/.*crossing:0",
            "decode": "pods:1000?0?$", "machine": "clock|pages"}
